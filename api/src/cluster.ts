@@ -1,0 +1,1 @@
+export type ClusterSettings = { readonly placeholder: true };

@@ -1,0 +1,2 @@
+export type FieldSpec = { readonly name: string };
+export type CollectionSpec = { readonly name: string };

@@ -1,0 +1,26 @@
+/**
+ * Numbers that stand for closed sets on the wire. A number is never given a second meaning: a kind
+ * that goes away leaves a gap.
+ */
+
+export const PeerFrameKind = { hello: 1, request: 2, response: 3, cancel: 4, oneWay: 5 } as const;
+export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind];
+
+/** Operations on one shard. `replication` is the only one-way call. */
+export const ShardCall = {
+  write: 1,
+  get: 2,
+  statistics: 3,
+  search: 4,
+  fetch: 5,
+  scan: 6,
+  replication: 16,
+} as const;
+export type ShardCall = (typeof ShardCall)[keyof typeof ShardCall];
+
+export const WriteAction = { put: 1, create: 2, patch: 3, delete: 4 } as const;
+export type WriteAction = (typeof WriteAction)[keyof typeof WriteAction];
+
+/** `unchanged` is an operation that left no trace but its id: a delete of a missing document. */
+export const LogEntryKind = { noop: 0, index: 1, delete: 2, unchanged: 3 } as const;
+export type LogEntryKind = (typeof LogEntryKind)[keyof typeof LogEntryKind];

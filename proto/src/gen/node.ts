@@ -1,0 +1,521 @@
+// Generated from proto/node.proto by `make generate`. Do not edit.
+import { codecsOf, type Codec } from "../codec.js";
+
+export interface PeerFrame {
+  /** Correlates an answer with its request; 0 for one-way frames. */
+  id: number;
+  /** See PeerFrameKind in frame-kind.ts: request, response, cancel, one-way, hello. */
+  kind: number;
+  /** Which operation a request asks for; see ShardCall in frame-kind.ts. */
+  call: number;
+  /** The shard's uid; empty for hello. */
+  shard: string;
+  /** Time left for the request when it was sent, in milliseconds. */
+  timeoutMs: number;
+  payload: Uint8Array;
+  /** Set on a response that failed. */
+  error?: CallError;
+}
+
+export interface PeerHello {
+  clusterId: string;
+  nodeId: string;
+  bootId: string;
+}
+
+export interface CallError {
+  /** A code of the closed list in @prism/api problem codes. */
+  code: string;
+  detail: string;
+  /** Whether the operation may have been executed: "no" or "unknown". */
+  executed: string;
+  /** JSON array of {pointer, code, detail}, empty when there is none. */
+  errorsJson: Uint8Array;
+  /** Where the primary is, when the answer is "not primary". */
+  primaryNode: string;
+}
+
+export interface WriteRequest {
+  items: WriteItem[];
+}
+
+export interface WriteItem {
+  /** Makes a retry exact. Never empty: the coordinator makes one when the client sent none. */
+  operationId: string;
+  /** See WriteAction in frame-kind.ts: put, create, patch, delete. */
+  action: number;
+  id: string;
+  /** The document (put, create) or merge patch (patch), UTF-8 JSON, unparsed so far. */
+  document: Uint8Array;
+  /** If-Match: "<term>.<seq>", empty for none. */
+  ifMatch: string;
+  ifNoneMatch: boolean;
+}
+
+export interface WriteResponse {
+  outcomes: WriteOutcome[];
+  historyId: string;
+  /** The in-sync copies that hold the writes, and how many distinct domains they stand in. */
+  copies: number;
+  zones: number;
+}
+
+export interface WriteOutcome {
+  /** created | updated | deleted | unchanged; empty when error is set. */
+  result: string;
+  term: number;
+  seq: number;
+  error?: CallError;
+}
+
+export interface ReadLevel {
+  /** Wait until the copy has applied this sequence number; 0 for none. */
+  minimumSeq: number;
+  /** History the minimum belongs to; another history is the error historyLost. */
+  historyId: string;
+}
+
+export interface GetRequest {
+  id: string;
+  read?: ReadLevel;
+  include: string[];
+  /** Project with include as given even when it is empty (ids and version only). */
+  hasInclude: boolean;
+}
+
+export interface GetResponse {
+  found: boolean;
+  document?: Document;
+  appliedSeq: number;
+  historyId: string;
+}
+
+export interface Document {
+  id: string;
+  /** The fields, UTF-8 JSON. */
+  fields: Uint8Array;
+  /** Term and sequence number of the operation that wrote this version. */
+  term: number;
+  seq: number;
+}
+
+export interface StatisticsRequest {
+  fields: FieldTerms[];
+  read?: ReadLevel;
+}
+
+/** One text query against one field: the shard analyses the query itself, so that all shards use the same analyzer of the same map. */
+export interface FieldTerms {
+  field: string;
+  query: string;
+}
+
+export interface StatisticsResponse {
+  fields: FieldStatistics[];
+}
+
+export interface FieldStatistics {
+  field: string;
+  documents: number;
+  /** Sum of the field's lengths in tokens over these documents. */
+  totalLength: number;
+  terms: TermStatistics[];
+}
+
+export interface TermStatistics {
+  term: string;
+  documentFrequency: number;
+}
+
+export interface SearchRequest {
+  /** A ShardQuery (dataplane/src/domain/shard-query.ts) as JSON, its vectors taken out. */
+  queryJson: Uint8Array;
+  /** Little-endian float32, one per vector query in the order of the queries. */
+  vectors: Uint8Array[];
+  /** Statistics over all shards; absent when this shard is the only one. */
+  statistics: FieldStatistics[];
+  read?: ReadLevel;
+}
+
+export interface SearchResponse {
+  /** One list per query, best first; a search without queries has one list, by id. */
+  lists: HitList[];
+  /** Documents that match, exactly. */
+  total: number;
+  /** Partial aggregations (dataplane/src/domain/aggregation.ts) as JSON. */
+  aggregationsJson: Uint8Array;
+  appliedSeq: number;
+  historyId: string;
+  /** How each query was answered, as JSON, when the request asked to explain. */
+  explainJson: Uint8Array;
+}
+
+export interface HitList {
+  ids: string[];
+  /** Little-endian float64, one per id. */
+  scores: Uint8Array;
+}
+
+export interface FetchRequest {
+  ids: string[];
+  include: string[];
+  hasInclude: boolean;
+}
+
+export interface FetchResponse {
+  /** In the order of the ids asked for; a document deleted meanwhile is left out. */
+  documents: Document[];
+}
+
+export interface ScanRequest {
+  /** Ids greater than this, in byte order of their UTF-8 form; empty to start. */
+  after: string;
+  limit: number;
+  include: string[];
+  hasInclude: boolean;
+  read?: ReadLevel;
+}
+
+export interface ScanResponse {
+  documents: Document[];
+  appliedSeq: number;
+  historyId: string;
+}
+
+/** One message of the replication protocol between two copies of a shard. */
+export interface ReplicationMessage {
+  shardUid: string;
+  historyId: string;
+  from: string;
+  to: string;
+  term: number;
+  replicate?: Replicate;
+  replicateOk?: ReplicateOk;
+  mismatch?: Mismatch;
+  higherTerm?: HigherTerm;
+  snapshotChunk?: SnapshotChunk;
+  snapshotAck?: SnapshotAck;
+  termCheck?: TermCheck;
+  termCheckOk?: TermCheckOk;
+}
+
+export interface LogEntry {
+  seq: number;
+  term: number;
+  operationId: string;
+  /** See LogEntryKind in frame-kind.ts: noop, index, delete, unchanged. */
+  kind: number;
+  id: string;
+  /** The stored record of the document (index), empty otherwise. */
+  body: Uint8Array;
+  /** created | updated | deleted | unchanged. */
+  result: string;
+  /** The primary's wall clock in milliseconds, made non-decreasing along the log. */
+  timeMs: number;
+}
+
+export interface Replicate {
+  previousSeq: number;
+  previousTerm: number;
+  entries: LogEntry[];
+  globalCheckpoint: number;
+}
+
+export interface ReplicateOk {
+  confirmed: number;
+}
+
+export interface Mismatch {
+  globalCheckpoint: number;
+  lastSeq: number;
+}
+
+export interface HigherTerm {}
+
+export interface SnapshotChunk {
+  /** Of one transfer; a chunk of another transfer starts it afresh. */
+  snapshotId: string;
+  number: number;
+  last: boolean;
+  lastSeq: number;
+  lastTerm: number;
+  documents: SnapshotDocument[];
+  operations: SnapshotOperation[];
+}
+
+export interface SnapshotDocument {
+  id: string;
+  record: Uint8Array;
+  term: number;
+  seq: number;
+}
+
+export interface SnapshotOperation {
+  operationId: string;
+  seq: number;
+  term: number;
+  result: string;
+  timeMs: number;
+}
+
+export interface SnapshotAck {
+  snapshotId: string;
+  number: number;
+  installed: boolean;
+  /** The receiver wants the transfer started again from its first chunk. */
+  restart: boolean;
+}
+
+export interface TermCheck {
+  nonce: string;
+}
+
+export interface TermCheckOk {
+  nonce: string;
+}
+
+export interface ControlFrame {
+  id: number;
+  hello?: ControlHello;
+  nodeHello?: NodeHello;
+  heartbeat?: Heartbeat;
+  report?: NodeReport;
+  map?: ClusterMap;
+  mapApplied?: MapApplied;
+  copyRequest?: CopyRequest;
+  copyAnswer?: CopyAnswer;
+  collectionRequest?: CollectionRequest;
+  collectionAnswer?: CollectionAnswer;
+  drain?: Drain;
+  status?: StatusReport;
+}
+
+/** First frame of the control plane. */
+export interface ControlHello {
+  clusterId: string;
+  clusterName: string;
+  /** Who leads: a node drops the stream of a leader whose epoch is lower than one it has seen. */
+  leaderEpoch: number;
+}
+
+/** First frame of the node. */
+export interface NodeHello {
+  clusterId: string;
+  nodeId: string;
+  /** New at every start of the process. */
+  bootId: string;
+  name: string;
+  version: string;
+  format: number;
+  peerAddress: string;
+  httpUrl: string;
+  adminUrl: string;
+  workers: number;
+}
+
+export interface Heartbeat {
+  sentAtMs: number;
+}
+
+/** Answers a heartbeat; sent unasked when a copy's state changed. */
+export interface NodeReport {
+  sentAtMs: number;
+  /** Milliseconds since each worker last turned its loop; a stuck worker is a failed copy. */
+  workerSilenceMs: number[];
+  copies: CopyReport[];
+  ready: boolean;
+  draining: boolean;
+  mapRevision: number;
+  diskFreeBytes: number;
+  memoryUsedBytes: number;
+}
+
+export interface CopyReport {
+  shardUid: string;
+  allocationId: string;
+  historyId: string;
+  term: number;
+  mapVersion: number;
+  /** primary | replica | activating | recovering | failed. */
+  role: string;
+  lastSeq: number;
+  globalCheckpoint: number;
+  appliedSeq: number;
+  worker: number;
+  documents: number;
+  indexBytes: number;
+  /** A reason code when failed. */
+  reason: string;
+  /** As primary: confirmed sequence numbers of the other copies. */
+  lag: CopyLag[];
+}
+
+export interface CopyLag {
+  allocationId: string;
+  confirmed: number;
+  silenceMs: number;
+}
+
+export interface ClusterMap {
+  clusterId: string;
+  clusterName: string;
+  /** Grows with every map of one control plane; the coordinator ignores older ones. Copies go by the version of their own shard record instead. */
+  revision: number;
+  leaderEpoch: number;
+  /** The cluster's settings (spec of PrismCluster) as JSON. */
+  settingsJson: Uint8Array;
+  nodes: MapNode[];
+  collections: MapCollection[];
+  shards: MapShard[];
+}
+
+export interface MapNode {
+  nodeId: string;
+  name: string;
+  peerAddress: string;
+  httpUrl: string;
+  zone: string;
+  rack: string;
+  region: string;
+  attributes: Record<string, string>;
+  /** alive | suspect | dead. */
+  state: string;
+  bootId: string;
+}
+
+export interface MapCollection {
+  uid: string;
+  name: string;
+  /** The PrismCollection spec as JSON. */
+  specJson: Uint8Array;
+  generation: number;
+}
+
+export interface MapShard {
+  uid: string;
+  collectionUid: string;
+  number: number;
+  version: number;
+  term: number;
+  historyId: string;
+  primary: string;
+  inSync: string[];
+  recovering: string[];
+  copies: MapCopy[];
+  /** Nonce of the shard's making: only a record that still carries it may be given empty data. */
+  bootstrap: string;
+}
+
+export interface MapCopy {
+  allocationId: string;
+  nodeId: string;
+  zone: string;
+}
+
+export interface MapApplied {
+  revision: number;
+}
+
+/** A primary asks for a change of its shard's record. There is no success answer: only a newer map confirms (protocol section 7.4); CopyAnswer carries refusals, as advice. */
+export interface CopyRequest {
+  shardUid: string;
+  /** addInSync | removeCopy | promote. */
+  action: string;
+  allocationId: string;
+  term: number;
+  /** A reason code. */
+  reason: string;
+}
+
+export interface CopyAnswer {
+  shardUid: string;
+  allocationId: string;
+  refusal: string;
+}
+
+/** A collection made, changed or deleted over HTTP goes up to the control plane, which owns the object. */
+export interface CollectionRequest {
+  /** create | patch | delete. */
+  action: string;
+  name: string;
+  specJson: Uint8Array;
+}
+
+export interface CollectionAnswer {
+  /** created | unchanged | updated | deleted; empty when error is set. */
+  result: string;
+  specJson: Uint8Array;
+  error?: CallError;
+}
+
+/** Sent by a node that is about to leave: hand its primaries to other copies. */
+export interface Drain {
+  reason: string;
+}
+
+/** The cluster's status, sent to nodes so that any of them answers GET /status. */
+export interface StatusReport {
+  statusJson: Uint8Array;
+}
+
+const codec = codecsOf(
+  JSON.parse(
+    '{"nested":{"prism":{"nested":{"node":{"nested":{"v1":{"nested":{"PeerFrame":{"fields":{"id":{"type":"uint64","id":1},"kind":{"type":"uint32","id":2},"call":{"type":"uint32","id":3},"shard":{"type":"string","id":4},"timeoutMs":{"type":"uint32","id":5,"protoName":"timeout_ms"},"payload":{"type":"bytes","id":6},"error":{"type":"CallError","id":7}}},"PeerHello":{"fields":{"clusterId":{"type":"string","id":1,"protoName":"cluster_id"},"nodeId":{"type":"string","id":2,"protoName":"node_id"},"bootId":{"type":"string","id":3,"protoName":"boot_id"}}},"CallError":{"fields":{"code":{"type":"string","id":1},"detail":{"type":"string","id":2},"executed":{"type":"string","id":3},"errorsJson":{"type":"bytes","id":4,"protoName":"errors_json"},"primaryNode":{"type":"string","id":5,"protoName":"primary_node"}}},"WriteRequest":{"fields":{"items":{"rule":"repeated","type":"WriteItem","id":1}}},"WriteItem":{"fields":{"operationId":{"type":"string","id":1,"protoName":"operation_id"},"action":{"type":"uint32","id":2},"id":{"type":"string","id":3},"document":{"type":"bytes","id":4},"ifMatch":{"type":"string","id":5,"protoName":"if_match"},"ifNoneMatch":{"type":"bool","id":6,"protoName":"if_none_match"}}},"WriteResponse":{"fields":{"outcomes":{"rule":"repeated","type":"WriteOutcome","id":1},"historyId":{"type":"string","id":2,"protoName":"history_id"},"copies":{"type":"uint32","id":3},"zones":{"type":"uint32","id":4}}},"WriteOutcome":{"fields":{"result":{"type":"string","id":1},"term":{"type":"uint64","id":2},"seq":{"type":"uint64","id":3},"error":{"type":"CallError","id":4}}},"ReadLevel":{"fields":{"minimumSeq":{"type":"uint64","id":1,"protoName":"minimum_seq"},"historyId":{"type":"string","id":2,"protoName":"history_id"}}},"GetRequest":{"fields":{"id":{"type":"string","id":1},"read":{"type":"ReadLevel","id":2},"include":{"rule":"repeated","type":"string","id":3},"hasInclude":{"type":"bool","id":4,"protoName":"has_include"}}},"GetResponse":{"fields":{"found":{"type":"bool","id":1},"document":{"type":"Document","id":2},"appliedSeq":{"type":"uint64","id":3,"protoName":"applied_seq"},"historyId":{"type":"string","id":4,"protoName":"history_id"}}},"Document":{"fields":{"id":{"type":"string","id":1},"fields":{"type":"bytes","id":2},"term":{"type":"uint64","id":3},"seq":{"type":"uint64","id":4}}},"StatisticsRequest":{"fields":{"fields":{"rule":"repeated","type":"FieldTerms","id":1},"read":{"type":"ReadLevel","id":2}}},"FieldTerms":{"fields":{"field":{"type":"string","id":1},"query":{"type":"string","id":2}}},"StatisticsResponse":{"fields":{"fields":{"rule":"repeated","type":"FieldStatistics","id":1}}},"FieldStatistics":{"fields":{"field":{"type":"string","id":1},"documents":{"type":"uint64","id":2},"totalLength":{"type":"uint64","id":3,"protoName":"total_length"},"terms":{"rule":"repeated","type":"TermStatistics","id":4}}},"TermStatistics":{"fields":{"term":{"type":"string","id":1},"documentFrequency":{"type":"uint64","id":2,"protoName":"document_frequency"}}},"SearchRequest":{"fields":{"queryJson":{"type":"bytes","id":1,"protoName":"query_json"},"vectors":{"rule":"repeated","type":"bytes","id":2},"statistics":{"rule":"repeated","type":"FieldStatistics","id":3},"read":{"type":"ReadLevel","id":4}}},"SearchResponse":{"fields":{"lists":{"rule":"repeated","type":"HitList","id":1},"total":{"type":"uint64","id":2},"aggregationsJson":{"type":"bytes","id":3,"protoName":"aggregations_json"},"appliedSeq":{"type":"uint64","id":4,"protoName":"applied_seq"},"historyId":{"type":"string","id":5,"protoName":"history_id"},"explainJson":{"type":"bytes","id":6,"protoName":"explain_json"}}},"HitList":{"fields":{"ids":{"rule":"repeated","type":"string","id":1},"scores":{"type":"bytes","id":2}}},"FetchRequest":{"fields":{"ids":{"rule":"repeated","type":"string","id":1},"include":{"rule":"repeated","type":"string","id":2},"hasInclude":{"type":"bool","id":3,"protoName":"has_include"}}},"FetchResponse":{"fields":{"documents":{"rule":"repeated","type":"Document","id":1}}},"ScanRequest":{"fields":{"after":{"type":"string","id":1},"limit":{"type":"uint32","id":2},"include":{"rule":"repeated","type":"string","id":3},"hasInclude":{"type":"bool","id":4,"protoName":"has_include"},"read":{"type":"ReadLevel","id":5}}},"ScanResponse":{"fields":{"documents":{"rule":"repeated","type":"Document","id":1},"appliedSeq":{"type":"uint64","id":2,"protoName":"applied_seq"},"historyId":{"type":"string","id":3,"protoName":"history_id"}}},"ReplicationMessage":{"oneofs":{"body":{"oneof":["replicate","replicateOk","mismatch","higherTerm","snapshotChunk","snapshotAck","termCheck","termCheckOk"]}},"fields":{"shardUid":{"type":"string","id":1,"protoName":"shard_uid"},"historyId":{"type":"string","id":2,"protoName":"history_id"},"from":{"type":"string","id":3},"to":{"type":"string","id":4},"term":{"type":"uint64","id":5},"replicate":{"type":"Replicate","id":10},"replicateOk":{"type":"ReplicateOk","id":11,"protoName":"replicate_ok"},"mismatch":{"type":"Mismatch","id":12},"higherTerm":{"type":"HigherTerm","id":13,"protoName":"higher_term"},"snapshotChunk":{"type":"SnapshotChunk","id":14,"protoName":"snapshot_chunk"},"snapshotAck":{"type":"SnapshotAck","id":15,"protoName":"snapshot_ack"},"termCheck":{"type":"TermCheck","id":16,"protoName":"term_check"},"termCheckOk":{"type":"TermCheckOk","id":17,"protoName":"term_check_ok"}}},"LogEntry":{"fields":{"seq":{"type":"uint64","id":1},"term":{"type":"uint64","id":2},"operationId":{"type":"string","id":3,"protoName":"operation_id"},"kind":{"type":"uint32","id":4},"id":{"type":"string","id":5},"body":{"type":"bytes","id":6},"result":{"type":"string","id":7},"timeMs":{"type":"uint64","id":8,"protoName":"time_ms"}}},"Replicate":{"fields":{"previousSeq":{"type":"uint64","id":1,"protoName":"previous_seq"},"previousTerm":{"type":"uint64","id":2,"protoName":"previous_term"},"entries":{"rule":"repeated","type":"LogEntry","id":3},"globalCheckpoint":{"type":"uint64","id":4,"protoName":"global_checkpoint"}}},"ReplicateOk":{"fields":{"confirmed":{"type":"uint64","id":1}}},"Mismatch":{"fields":{"globalCheckpoint":{"type":"uint64","id":1,"protoName":"global_checkpoint"},"lastSeq":{"type":"uint64","id":2,"protoName":"last_seq"}}},"HigherTerm":{"fields":{}},"SnapshotChunk":{"fields":{"snapshotId":{"type":"string","id":1,"protoName":"snapshot_id"},"number":{"type":"uint32","id":2},"last":{"type":"bool","id":3},"lastSeq":{"type":"uint64","id":4,"protoName":"last_seq"},"lastTerm":{"type":"uint64","id":5,"protoName":"last_term"},"documents":{"rule":"repeated","type":"SnapshotDocument","id":6},"operations":{"rule":"repeated","type":"SnapshotOperation","id":7}}},"SnapshotDocument":{"fields":{"id":{"type":"string","id":1},"record":{"type":"bytes","id":2},"term":{"type":"uint64","id":3},"seq":{"type":"uint64","id":4}}},"SnapshotOperation":{"fields":{"operationId":{"type":"string","id":1,"protoName":"operation_id"},"seq":{"type":"uint64","id":2},"term":{"type":"uint64","id":3},"result":{"type":"string","id":4},"timeMs":{"type":"uint64","id":5,"protoName":"time_ms"}}},"SnapshotAck":{"fields":{"snapshotId":{"type":"string","id":1,"protoName":"snapshot_id"},"number":{"type":"uint32","id":2},"installed":{"type":"bool","id":3},"restart":{"type":"bool","id":4}}},"TermCheck":{"fields":{"nonce":{"type":"string","id":1}}},"TermCheckOk":{"fields":{"nonce":{"type":"string","id":1}}},"ControlFrame":{"oneofs":{"body":{"oneof":["hello","nodeHello","heartbeat","report","map","mapApplied","copyRequest","copyAnswer","collectionRequest","collectionAnswer","drain","status"]}},"fields":{"id":{"type":"uint64","id":1},"hello":{"type":"ControlHello","id":2},"nodeHello":{"type":"NodeHello","id":3,"protoName":"node_hello"},"heartbeat":{"type":"Heartbeat","id":4},"report":{"type":"NodeReport","id":5},"map":{"type":"ClusterMap","id":6},"mapApplied":{"type":"MapApplied","id":7,"protoName":"map_applied"},"copyRequest":{"type":"CopyRequest","id":8,"protoName":"copy_request"},"copyAnswer":{"type":"CopyAnswer","id":9,"protoName":"copy_answer"},"collectionRequest":{"type":"CollectionRequest","id":10,"protoName":"collection_request"},"collectionAnswer":{"type":"CollectionAnswer","id":11,"protoName":"collection_answer"},"drain":{"type":"Drain","id":12},"status":{"type":"StatusReport","id":13}}},"ControlHello":{"fields":{"clusterId":{"type":"string","id":1,"protoName":"cluster_id"},"clusterName":{"type":"string","id":2,"protoName":"cluster_name"},"leaderEpoch":{"type":"uint64","id":3,"protoName":"leader_epoch"}}},"NodeHello":{"fields":{"clusterId":{"type":"string","id":1,"protoName":"cluster_id"},"nodeId":{"type":"string","id":2,"protoName":"node_id"},"bootId":{"type":"string","id":3,"protoName":"boot_id"},"name":{"type":"string","id":4},"version":{"type":"string","id":5},"format":{"type":"uint32","id":6},"peerAddress":{"type":"string","id":7,"protoName":"peer_address"},"httpUrl":{"type":"string","id":8,"protoName":"http_url"},"adminUrl":{"type":"string","id":9,"protoName":"admin_url"},"workers":{"type":"uint32","id":10}}},"Heartbeat":{"fields":{"sentAtMs":{"type":"uint64","id":1,"protoName":"sent_at_ms"}}},"NodeReport":{"fields":{"sentAtMs":{"type":"uint64","id":1,"protoName":"sent_at_ms"},"workerSilenceMs":{"rule":"repeated","type":"uint32","id":2,"protoName":"worker_silence_ms"},"copies":{"rule":"repeated","type":"CopyReport","id":3},"ready":{"type":"bool","id":4},"draining":{"type":"bool","id":5},"mapRevision":{"type":"uint64","id":6,"protoName":"map_revision"},"diskFreeBytes":{"type":"uint64","id":7,"protoName":"disk_free_bytes"},"memoryUsedBytes":{"type":"uint64","id":8,"protoName":"memory_used_bytes"}}},"CopyReport":{"fields":{"shardUid":{"type":"string","id":1,"protoName":"shard_uid"},"allocationId":{"type":"string","id":2,"protoName":"allocation_id"},"historyId":{"type":"string","id":3,"protoName":"history_id"},"term":{"type":"uint64","id":4},"mapVersion":{"type":"uint64","id":5,"protoName":"map_version"},"role":{"type":"string","id":6},"lastSeq":{"type":"uint64","id":7,"protoName":"last_seq"},"globalCheckpoint":{"type":"uint64","id":8,"protoName":"global_checkpoint"},"appliedSeq":{"type":"uint64","id":9,"protoName":"applied_seq"},"worker":{"type":"uint32","id":10},"documents":{"type":"uint64","id":11},"indexBytes":{"type":"uint64","id":12,"protoName":"index_bytes"},"reason":{"type":"string","id":13},"lag":{"rule":"repeated","type":"CopyLag","id":14}}},"CopyLag":{"fields":{"allocationId":{"type":"string","id":1,"protoName":"allocation_id"},"confirmed":{"type":"uint64","id":2},"silenceMs":{"type":"uint32","id":3,"protoName":"silence_ms"}}},"ClusterMap":{"fields":{"clusterId":{"type":"string","id":1,"protoName":"cluster_id"},"clusterName":{"type":"string","id":2,"protoName":"cluster_name"},"revision":{"type":"uint64","id":3},"leaderEpoch":{"type":"uint64","id":4,"protoName":"leader_epoch"},"settingsJson":{"type":"bytes","id":5,"protoName":"settings_json"},"nodes":{"rule":"repeated","type":"MapNode","id":6},"collections":{"rule":"repeated","type":"MapCollection","id":7},"shards":{"rule":"repeated","type":"MapShard","id":8}}},"MapNode":{"fields":{"nodeId":{"type":"string","id":1,"protoName":"node_id"},"name":{"type":"string","id":2},"peerAddress":{"type":"string","id":3,"protoName":"peer_address"},"httpUrl":{"type":"string","id":4,"protoName":"http_url"},"zone":{"type":"string","id":5},"rack":{"type":"string","id":6},"region":{"type":"string","id":7},"attributes":{"keyType":"string","type":"string","id":8},"state":{"type":"string","id":9},"bootId":{"type":"string","id":10,"protoName":"boot_id"}}},"MapCollection":{"fields":{"uid":{"type":"string","id":1},"name":{"type":"string","id":2},"specJson":{"type":"bytes","id":3,"protoName":"spec_json"},"generation":{"type":"uint64","id":4}}},"MapShard":{"fields":{"uid":{"type":"string","id":1},"collectionUid":{"type":"string","id":2,"protoName":"collection_uid"},"number":{"type":"uint32","id":3},"version":{"type":"uint64","id":4},"term":{"type":"uint64","id":5},"historyId":{"type":"string","id":6,"protoName":"history_id"},"primary":{"type":"string","id":7},"inSync":{"rule":"repeated","type":"string","id":8,"protoName":"in_sync"},"recovering":{"rule":"repeated","type":"string","id":9},"copies":{"rule":"repeated","type":"MapCopy","id":10},"bootstrap":{"type":"string","id":11}}},"MapCopy":{"fields":{"allocationId":{"type":"string","id":1,"protoName":"allocation_id"},"nodeId":{"type":"string","id":2,"protoName":"node_id"},"zone":{"type":"string","id":3}}},"MapApplied":{"fields":{"revision":{"type":"uint64","id":1}}},"CopyRequest":{"fields":{"shardUid":{"type":"string","id":1,"protoName":"shard_uid"},"action":{"type":"string","id":2},"allocationId":{"type":"string","id":3,"protoName":"allocation_id"},"term":{"type":"uint64","id":4},"reason":{"type":"string","id":5}}},"CopyAnswer":{"fields":{"shardUid":{"type":"string","id":1,"protoName":"shard_uid"},"allocationId":{"type":"string","id":2,"protoName":"allocation_id"},"refusal":{"type":"string","id":3}}},"CollectionRequest":{"fields":{"action":{"type":"string","id":1},"name":{"type":"string","id":2},"specJson":{"type":"bytes","id":3,"protoName":"spec_json"}}},"CollectionAnswer":{"fields":{"result":{"type":"string","id":1},"specJson":{"type":"bytes","id":2,"protoName":"spec_json"},"error":{"type":"CallError","id":3}}},"Drain":{"fields":{"reason":{"type":"string","id":1}}},"StatusReport":{"fields":{"statusJson":{"type":"bytes","id":1,"protoName":"status_json"}}}}}}}}}}}',
+  ),
+  "prism.node.v1",
+);
+
+export const PeerFrame: Codec<PeerFrame> = codec("PeerFrame");
+export const PeerHello: Codec<PeerHello> = codec("PeerHello");
+export const CallError: Codec<CallError> = codec("CallError");
+export const WriteRequest: Codec<WriteRequest> = codec("WriteRequest");
+export const WriteItem: Codec<WriteItem> = codec("WriteItem");
+export const WriteResponse: Codec<WriteResponse> = codec("WriteResponse");
+export const WriteOutcome: Codec<WriteOutcome> = codec("WriteOutcome");
+export const ReadLevel: Codec<ReadLevel> = codec("ReadLevel");
+export const GetRequest: Codec<GetRequest> = codec("GetRequest");
+export const GetResponse: Codec<GetResponse> = codec("GetResponse");
+export const Document: Codec<Document> = codec("Document");
+export const StatisticsRequest: Codec<StatisticsRequest> = codec("StatisticsRequest");
+export const FieldTerms: Codec<FieldTerms> = codec("FieldTerms");
+export const StatisticsResponse: Codec<StatisticsResponse> = codec("StatisticsResponse");
+export const FieldStatistics: Codec<FieldStatistics> = codec("FieldStatistics");
+export const TermStatistics: Codec<TermStatistics> = codec("TermStatistics");
+export const SearchRequest: Codec<SearchRequest> = codec("SearchRequest");
+export const SearchResponse: Codec<SearchResponse> = codec("SearchResponse");
+export const HitList: Codec<HitList> = codec("HitList");
+export const FetchRequest: Codec<FetchRequest> = codec("FetchRequest");
+export const FetchResponse: Codec<FetchResponse> = codec("FetchResponse");
+export const ScanRequest: Codec<ScanRequest> = codec("ScanRequest");
+export const ScanResponse: Codec<ScanResponse> = codec("ScanResponse");
+export const ReplicationMessage: Codec<ReplicationMessage> = codec("ReplicationMessage");
+export const LogEntry: Codec<LogEntry> = codec("LogEntry");
+export const Replicate: Codec<Replicate> = codec("Replicate");
+export const ReplicateOk: Codec<ReplicateOk> = codec("ReplicateOk");
+export const Mismatch: Codec<Mismatch> = codec("Mismatch");
+export const HigherTerm: Codec<HigherTerm> = codec("HigherTerm");
+export const SnapshotChunk: Codec<SnapshotChunk> = codec("SnapshotChunk");
+export const SnapshotDocument: Codec<SnapshotDocument> = codec("SnapshotDocument");
+export const SnapshotOperation: Codec<SnapshotOperation> = codec("SnapshotOperation");
+export const SnapshotAck: Codec<SnapshotAck> = codec("SnapshotAck");
+export const TermCheck: Codec<TermCheck> = codec("TermCheck");
+export const TermCheckOk: Codec<TermCheckOk> = codec("TermCheckOk");
+export const ControlFrame: Codec<ControlFrame> = codec("ControlFrame");
+export const ControlHello: Codec<ControlHello> = codec("ControlHello");
+export const NodeHello: Codec<NodeHello> = codec("NodeHello");
+export const Heartbeat: Codec<Heartbeat> = codec("Heartbeat");
+export const NodeReport: Codec<NodeReport> = codec("NodeReport");
+export const CopyReport: Codec<CopyReport> = codec("CopyReport");
+export const CopyLag: Codec<CopyLag> = codec("CopyLag");
+export const ClusterMap: Codec<ClusterMap> = codec("ClusterMap");
+export const MapNode: Codec<MapNode> = codec("MapNode");
+export const MapCollection: Codec<MapCollection> = codec("MapCollection");
+export const MapShard: Codec<MapShard> = codec("MapShard");
+export const MapCopy: Codec<MapCopy> = codec("MapCopy");
+export const MapApplied: Codec<MapApplied> = codec("MapApplied");
+export const CopyRequest: Codec<CopyRequest> = codec("CopyRequest");
+export const CopyAnswer: Codec<CopyAnswer> = codec("CopyAnswer");
+export const CollectionRequest: Codec<CollectionRequest> = codec("CollectionRequest");
+export const CollectionAnswer: Codec<CollectionAnswer> = codec("CollectionAnswer");
+export const Drain: Codec<Drain> = codec("Drain");
+export const StatusReport: Codec<StatusReport> = codec("StatusReport");
