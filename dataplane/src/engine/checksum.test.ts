@@ -1,13 +1,26 @@
-import { describe, expect, it } from "vitest";
-import { crc32 } from "./checksum.js";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { checksum } from "./checksum.js";
 
-describe("crc32", () => {
-  it("has the check value that every CRC-32 has for the digits 1 to 9", () => {
-    expect(crc32(Buffer.from("123456789"))).toBe(0xcbf43926);
-  });
+test("The check value of CRC-32 is the published one.", () => {
+  expect(checksum(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
+});
 
-  it("gives the same in pieces as at once", () => {
-    const bytes = Uint8Array.from({ length: 1000 }, (_, i) => (i * 31) & 255);
-    expect(crc32(bytes.subarray(400), crc32(bytes.subarray(0, 400)))).toBe(crc32(bytes));
-  });
+test("A checksum in pieces equals the checksum of the whole.", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), (bytes, cut) => {
+      expect(checksum(bytes.subarray(cut), checksum(bytes.subarray(0, cut)))).toBe(checksum(bytes));
+    }),
+  );
+});
+
+test("Any changed bit changes the checksum.", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 200 }), fc.nat(), (bytes, position) => {
+      const bit = position % (bytes.length * 8);
+      const changed = bytes.slice();
+      changed[bit >>> 3]! ^= 1 << (bit & 7);
+      expect(checksum(changed)).not.toBe(checksum(bytes));
+    }),
+  );
 });
