@@ -114,8 +114,12 @@ export type CopyEffect =
       readonly fromSeq: number;
       readonly throughSeq: number;
     }
-  /** The checkpoint rose: apply entries up to here in seq order and acknowledge their writers. */
-  | { readonly kind: "commit"; readonly through: number }
+  /**
+   * The checkpoint rose: apply entries up to here in seq order and acknowledge their writers. When
+   * the stored in-sync set fell below minReplicasForWrite meanwhile (`floorMet` false), writers get
+   * "outcome unknown" instead: the entries stay, and a retry is answered once the set is large enough.
+   */
+  | { readonly kind: "commit"; readonly through: number; readonly floorMet: boolean }
   /** The copy stopped being primary: every waiting writer gets "outcome unknown". */
   | { readonly kind: "stepDown" }
   /** The log above `seq` was replaced: forget what was remembered of those entries (pending operation ids, overlays). */
@@ -140,7 +144,10 @@ export type ProtocolNote =
   | { readonly what: "ready"; readonly term: number; readonly globalCheckpoint: number }
   | { readonly what: "steppedDown"; readonly term: number; readonly newTerm: number }
   | { readonly what: "suffixReplaced"; readonly afterSeq: number; readonly lastSeq: number }
-  | { readonly what: "joinStarted" | "joinConfirmed" | "left"; readonly copy: AllocationId }
+  | {
+      readonly what: "joinStarted" | "joinConfirmed" | "left" | "removalWithdrawn";
+      readonly copy: AllocationId;
+    }
   | { readonly what: "removalAsked"; readonly copy: AllocationId; readonly reason: Reason }
   | { readonly what: "snapshotStarted" | "snapshotSent" | "snapshotFailed"; readonly copy: AllocationId }
   | { readonly what: "snapshotInstalled"; readonly seq: number }

@@ -1,0 +1,446 @@
+/**
+ * One copy of a shard as a synchronous state machine: `step(event) -> effects`. It does no IO, reads
+ * no clock and draws no random number; the shell around it (the shard worker, or a simulation) owns
+ * disk, network and time. The protocol, its invariants (by name) and what was model-checked of it are
+ * in docs/replication.md.
+ *
+ * Shape: term rule first, then the handler of the role. A primary's state lives in PrimaryRole and
+ * goes with its term; what survives a restart is DurableCopy.
+ *
+ * Left out, and refused rather than half done: leases and resuming a term after a restart. A primary
+ * that restarted is a replica until it is promoted again.
+ */
+import type { AllocationId, HistoryId, ShardMap, ShardUid } from "../cluster-map.js";
+import { CopyLog } from "./copy-log.js";
+import type {
+  CopyEffect,
+  CopyEvent,
+  CopyMessage,
+  CopySettings,
+  CopyView,
+  DurableCopy,
+  MessageBody,
+  StopReason,
+  WriteRefusal,
+} from "./event.js";
+import type { LogEntry } from "./log-entry.js";
+import { PrimaryRole } from "./primary-role.js";
+import { StepOutput } from "./step-output.js";
+
+/** The durable state of a copy that holds nothing yet. */
+export function emptyCopy(shardUid: ShardUid, allocationId: AllocationId, historyId: HistoryId): DurableCopy {
+  return {
+    shardUid,
+    allocationId,
+    historyId,
+    term: 0,
+    activatedTerm: 0,
+    baseSeq: 0,
+    baseTerm: 0,
+    lastSeq: 0,
+    termSpans: [],
+    globalCheckpoint: 0,
+    lastTimeMs: 0,
+  };
+}
+
+interface Ticket {
+  readonly ticket: number;
+  readonly term: number;
+  /** Own log's end when the change was made: the primary's own durable seq once it is on disk. */
+  readonly lastSeq: number;
+  /** Answer to send once durable. */
+  readonly confirm: { readonly to: AllocationId; readonly confirmed: number } | undefined;
+  readonly activation: boolean;
+  readonly vital: boolean;
+}
+
+export class ShardCopy {
+  readonly #shardUid: ShardUid;
+  readonly #allocationId: AllocationId;
+  readonly #settings: CopySettings;
+  readonly #snapshotPrefix: string;
+  readonly #log: CopyLog;
+  #historyId: HistoryId;
+  #term: number;
+  #activatedTerm: number;
+  /** As replica: the prefix known equal to the current primary's log. Falls back to the checkpoint at a new term. */
+  #confirmed: number;
+  #map: ShardMap | undefined;
+  #primary: PrimaryRole | undefined;
+  #stopped = false;
+  #tickets: Ticket[] = [];
+  #nextTicket = 1;
+  #snapshots = 0;
+  readonly #disconnected = new Set<AllocationId>();
+  #out = new StepOutput();
+  #confirmTo: AllocationId | undefined;
+  #activating = false;
+
+  constructor(durable: DurableCopy, settings: CopySettings, seed: { readonly snapshotPrefix: string }) {
+    this.#shardUid = durable.shardUid;
+    this.#allocationId = durable.allocationId;
+    this.#historyId = durable.historyId;
+    this.#settings = settings;
+    this.#snapshotPrefix = seed.snapshotPrefix;
+    this.#log = new CopyLog(durable);
+    this.#term = durable.term;
+    this.#activatedTerm = durable.activatedTerm;
+    this.#confirmed = durable.globalCheckpoint;
+  }
+
+  /** Handles one event; the effects are to be executed in order. */
+  step(event: CopyEvent): CopyEffect[] {
+    this.#out = new StepOutput();
+    this.#confirmTo = undefined;
+    this.#activating = false;
+    if (!this.#stopped) this.#handle(event);
+    return this.#finish();
+  }
+
+  canWrite(): WriteRefusal | undefined {
+    if (this.#stopped) return "stopped";
+    return this.#primary === undefined ? "notPrimary" : this.#primary.refusal();
+  }
+
+  view(nowMs: number): CopyView {
+    return {
+      allocationId: this.#allocationId,
+      role: this.#stopped ? "stopped" : this.#primary === undefined ? "replica" : "primary",
+      ready: this.#primary?.ready ?? false,
+      draining: this.#primary?.draining ?? false,
+      historyId: this.#historyId,
+      term: this.#term,
+      mapVersion: this.#map?.version ?? 0,
+      lastSeq: this.#log.lastSeq,
+      globalCheckpoint: this.#log.globalCheckpoint,
+      inSync: this.#map?.inSync ?? [],
+      lag: this.#primary?.lag(nowMs) ?? [],
+    };
+  }
+
+  // ---------------------------------------------------------------- dispatch
+
+  #handle(event: CopyEvent): void {
+    const { nowMs } = event;
+    switch (event.kind) {
+      case "map":
+        return this.#applyMap(event.map, nowMs);
+      case "message":
+        return this.#receive(event.message, nowMs);
+      case "persisted":
+        return this.#persisted(event.ticket, nowMs);
+      case "write":
+        return this.#primary?.write(event.entries, this.#out, nowMs);
+      case "tick":
+        return this.#tick(event.retainFromSeq, nowMs);
+      case "disconnected":
+        this.#disconnected.add(event.copy);
+        return this.#primary?.disconnected(event.copy, this.#out, nowMs);
+      case "connected":
+        this.#disconnected.delete(event.copy);
+        return this.#primary?.connected(event.copy, this.#out, nowMs);
+      case "snapshotArrived":
+        return this.#snapshotArrived(event);
+      case "snapshotSent":
+        return this.#primary?.snapshotSent(event.to, event.snapshotId, event.ok, this.#out, nowMs);
+      case "handOff":
+        return this.#primary?.handOff(event.target, this.#out, nowMs);
+    }
+  }
+
+  /** One persist effect for the whole step; answers that rest on it wait for its ticket. */
+  #finish(): CopyEffect[] {
+    const vital = this.#out.isVital;
+    const { effects, persisted } = this.#out.finish(this.#nextTicket);
+    const confirm =
+      this.#confirmTo === undefined ? undefined : { to: this.#confirmTo, confirmed: this.#confirmed };
+    if (persisted) {
+      this.#tickets.push({
+        ticket: this.#nextTicket,
+        term: this.#term,
+        lastSeq: this.#log.lastSeq,
+        confirm: vital ? confirm : undefined,
+        activation: this.#activating,
+        vital,
+      });
+      this.#nextTicket += 1;
+    }
+    if (confirm !== undefined && !(persisted && vital)) this.#confirmAfterPending(confirm, effects);
+    return effects;
+  }
+
+  /** Nothing new to make durable: answer now, or behind the vital change that is still on its way to disk. */
+  #confirmAfterPending(confirm: { to: AllocationId; confirmed: number }, effects: CopyEffect[]): void {
+    const pending = this.#tickets.findLastIndex((ticket) => ticket.vital);
+    if (pending < 0)
+      effects.push({ kind: "send", message: this.#confirmation(confirm.to, confirm.confirmed) });
+    else this.#tickets[pending] = { ...this.#tickets[pending]!, confirm };
+  }
+
+  #persisted(ticketNumber: number, nowMs: number): void {
+    const ticket = this.#tickets.shift();
+    if (ticket === undefined || ticket.ticket !== ticketNumber) {
+      throw new Error(`ticket ${ticketNumber} completed out of order`);
+    }
+    if (ticket.term !== this.#term) return;
+    if (this.#primary !== undefined) {
+      if (ticket.activation) this.#primary.activationDurable(this.#out, nowMs, this.#disconnected);
+      this.#primary.ownDurable(ticket.lastSeq, this.#out, nowMs);
+      return;
+    }
+    if (ticket.confirm !== undefined) {
+      this.#send(ticket.confirm.to, this.#confirmBody(ticket.confirm.confirmed));
+    }
+  }
+
+  // ---------------------------------------------------------------- terms
+
+  /** Protocol section 4, the term rule: set the term, become replica, forget all primary state; truncate nothing. */
+  #adopt(term: number): void {
+    if (this.#primary !== undefined) {
+      this.#out.note({ what: "steppedDown", term: this.#term, newTerm: term });
+      this.#primary.end(this.#out);
+      this.#primary = undefined;
+    }
+    this.#term = term;
+    this.#confirmed = this.#log.globalCheckpoint;
+    this.#out.persist({ term });
+  }
+
+  /** Protocol 6.2. A map whose version is not higher than the one held is ignored. */
+  #applyMap(map: ShardMap, nowMs: number): void {
+    if (this.#map !== undefined && map.version <= this.#map.version) return;
+    this.#map = map;
+    const named = map.primary === this.#allocationId && map.inSync.includes(this.#allocationId);
+    if (named && map.term >= this.#term && map.term > this.#activatedTerm) this.#activate(map, nowMs);
+    else if (map.term > this.#term) this.#adopt(map.term);
+    else if (map.term === this.#term) this.#primary?.applyMap(map, this.#out, nowMs);
+  }
+
+  /**
+   * Protocol 6.3: the whole log, pending or not, becomes the log of the term, with a no-op on top. The
+   * no-op replaces any foreign tail on the other copies by matching: that is the trim. One transaction,
+   * durable before anything is sent in this term.
+   */
+  #activate(map: ShardMap, nowMs: number): void {
+    this.#adopt(map.term);
+    this.#activatedTerm = map.term;
+    const startSeq = this.#log.append(map.term, nowMs);
+    this.#out.append([
+      {
+        seq: startSeq,
+        term: map.term,
+        operationId: "",
+        body: { kind: "noop" },
+        result: "unchanged",
+        timeMs: this.#log.lastTimeMs,
+      },
+    ]);
+    this.#out.persist({ activatedTerm: map.term });
+    this.#out.note({ what: "activated", term: map.term, startSeq });
+    this.#activating = true;
+    const self = {
+      allocationId: this.#allocationId,
+      historyId: this.#historyId,
+      term: map.term,
+      log: this.#log,
+      settings: this.#settings,
+      newSnapshotId: () => `${this.#snapshotPrefix}.${(this.#snapshots += 1)}`,
+    };
+    this.#primary = new PrimaryRole(self, map, startSeq, nowMs);
+  }
+
+  // ---------------------------------------------------------------- messages
+
+  #receive(message: CopyMessage, nowMs: number): void {
+    if (message.to !== this.#allocationId || message.shardUid !== this.#shardUid) return;
+    if (message.term < this.#term) {
+      if (message.body.kind !== "higherTerm") this.#send(message.from, { kind: "higherTerm" });
+      return;
+    }
+    if (message.term > this.#term) this.#adopt(message.term);
+    switch (message.body.kind) {
+      case "replicate":
+        return this.#replicate(message, message.body);
+      case "replicateOk":
+        return this.#primary?.replicateOk(
+          message.from,
+          message.body.confirmed,
+          message.body.globalCheckpoint,
+          this.#out,
+          nowMs,
+        );
+      case "mismatch":
+        return this.#primary?.mismatch(
+          message.from,
+          message.body,
+          message.historyId === this.#historyId,
+          this.#out,
+          nowMs,
+        );
+      case "higherTerm":
+        return undefined;
+    }
+  }
+
+  // ---------------------------------------------------------------- replica
+
+  /** Protocol 5.2. */
+  #replicate(message: CopyMessage, body: MessageBody & { kind: "replicate" }): void {
+    if (this.#primary !== undefined) {
+      return this.#stop(
+        "secondPrimaryInTerm",
+        `${message.from} replicates in term ${message.term}, which is ours`,
+      );
+    }
+    if (message.historyId !== this.#historyId && !this.#takeHistory(message.historyId)) {
+      return this.#send(message.from, { kind: "mismatch", globalCheckpoint: 0, lastSeq: 0 });
+    }
+    const log = this.#log;
+    const matches =
+      body.previousSeq <= log.globalCheckpoint || log.termAt(body.previousSeq) === body.previousTerm;
+    if (!matches) {
+      const { globalCheckpoint, lastSeq } = log;
+      return this.#send(message.from, { kind: "mismatch", globalCheckpoint, lastSeq });
+    }
+    // What precedes a matching entry matches too: terms identify entries, and each term has one primary.
+    this.#confirmed = Math.max(this.#confirmed, Math.min(body.previousSeq, log.lastSeq));
+    if (!this.#take(body.entries, body.previousSeq)) return undefined;
+    this.#raiseCheckpoint(Math.min(body.globalCheckpoint, this.#confirmed));
+    this.#confirmTo = message.from;
+    return undefined;
+  }
+
+  /** A copy without any data has no history yet and takes the primary's. */
+  #takeHistory(historyId: HistoryId): boolean {
+    if (!this.#log.isEmpty) return false;
+    this.#historyId = historyId;
+    this.#out.persist({ historyId });
+    return true;
+  }
+
+  /** Step 3: skip what is held, replace a differing suffix whole, append the rest. False when the copy stopped. */
+  #take(entries: readonly LogEntry[], previousSeq: number): boolean {
+    const log = this.#log;
+    let expected = previousSeq;
+    let appended: LogEntry[] | undefined;
+    for (const entry of entries) {
+      expected += 1;
+      if (entry.seq !== expected) break;
+      if (appended === undefined && entry.seq <= log.lastSeq) {
+        const held = log.termAt(entry.seq);
+        if (held === undefined || held === entry.term) {
+          this.#confirmed = Math.max(this.#confirmed, entry.seq);
+          continue;
+        }
+        if (entry.seq <= log.globalCheckpoint) {
+          this.#stop(
+            "committedEntryConflict",
+            `seq ${entry.seq}: term ${held} is committed, ${entry.term} was sent`,
+          );
+          return false;
+        }
+        this.#replaceSuffix(entry.seq - 1);
+      }
+      log.append(entry.term, entry.timeMs);
+      (appended ??= []).push(entry);
+      this.#confirmed = Math.max(this.#confirmed, entry.seq);
+    }
+    if (appended !== undefined) this.#out.append(appended);
+    return true;
+  }
+
+  /** Everything above the first difference goes, never one entry alone: what is kept must be a prefix of one log. */
+  #replaceSuffix(afterSeq: number): void {
+    this.#out.note({ what: "suffixReplaced", afterSeq, lastSeq: this.#log.lastSeq });
+    this.#log.truncateAfter(afterSeq);
+    this.#confirmed = Math.min(this.#confirmed, afterSeq);
+    this.#out.persist({ truncateAfter: afterSeq });
+    this.#out.emit({ kind: "truncated", afterSeq });
+  }
+
+  #raiseCheckpoint(checkpoint: number): void {
+    if (checkpoint <= this.#log.globalCheckpoint) return;
+    this.#log.globalCheckpoint = checkpoint;
+    this.#out.persist({ globalCheckpoint: checkpoint });
+    this.#out.emit({ kind: "commit", through: checkpoint, floorMet: true });
+  }
+
+  /**
+   * Protocol 7.1.4. A snapshot is compared with the log, not with the volatile `confirmed`: a copy that
+   * restarted may hold and have confirmed more than it remembers having confirmed.
+   */
+  #snapshotArrived(event: CopyEvent & { kind: "snapshotArrived" }): void {
+    const discard = (): void => this.#out.emit({ kind: "discardSnapshot", snapshotId: event.snapshotId });
+    if (event.term < this.#term || (this.#primary !== undefined && event.term === this.#term))
+      return discard();
+    if (event.term > this.#term) this.#adopt(event.term);
+    const log = this.#log;
+    const sameHistory = event.historyId === this.#historyId || log.isEmpty;
+    if (sameHistory && event.lastSeq <= log.globalCheckpoint) {
+      this.#confirmTo = event.from;
+      return discard();
+    }
+    if (sameHistory && log.termAt(event.lastSeq) === event.lastTerm) {
+      this.#confirmed = Math.max(this.#confirmed, event.lastSeq);
+      this.#raiseCheckpoint(event.lastSeq);
+      this.#confirmTo = event.from;
+      return discard();
+    }
+    // No deletion under a stored id: a member of the in-sync set holds all that was committed and needs no snapshot.
+    if (this.#map?.inSync.includes(this.#allocationId) === true) return discard();
+    this.#historyId = event.historyId;
+    log.replaceBySnapshot(event.lastSeq, event.lastTerm);
+    this.#confirmed = event.lastSeq;
+    this.#out.persist({
+      historyId: event.historyId,
+      globalCheckpoint: event.lastSeq,
+      installSnapshot: { snapshotId: event.snapshotId, seq: event.lastSeq, term: event.lastTerm },
+    });
+    this.#out.note({ what: "snapshotInstalled", seq: event.lastSeq });
+    this.#confirmTo = event.from;
+    return undefined;
+  }
+
+  #tick(retainFromSeq: number, nowMs: number): void {
+    if (this.#primary !== undefined) return this.#primary.tick(retainFromSeq, this.#out, nowMs);
+    const through = Math.min(retainFromSeq - 1, this.#log.globalCheckpoint);
+    if (through <= this.#log.baseSeq) return undefined;
+    this.#log.trimThrough(through);
+    this.#out.persist({ trimThrough: { seq: this.#log.baseSeq, term: this.#log.baseTerm } });
+    return undefined;
+  }
+
+  // ---------------------------------------------------------------- sending
+
+  #confirmBody(confirmed: number): MessageBody {
+    return { kind: "replicateOk", confirmed, globalCheckpoint: this.#log.globalCheckpoint };
+  }
+
+  #confirmation(to: AllocationId, confirmed: number): CopyMessage {
+    return this.#message(to, this.#confirmBody(confirmed));
+  }
+
+  #send(to: AllocationId, body: MessageBody): void {
+    this.#out.emit({ kind: "send", message: this.#message(to, body) });
+  }
+
+  #message(to: AllocationId, body: MessageBody): CopyMessage {
+    return {
+      shardUid: this.#shardUid,
+      historyId: this.#historyId,
+      from: this.#allocationId,
+      to,
+      term: this.#term,
+      body,
+    };
+  }
+
+  #stop(reason: StopReason, detail: string): void {
+    if (this.#primary !== undefined) this.#primary.end(this.#out);
+    this.#primary = undefined;
+    this.#stopped = true;
+    this.#out.emit({ kind: "stop", reason, detail });
+  }
+}
