@@ -1,0 +1,254 @@
+/**
+ * Every limit of a node: one table from which the settings, their defaults, the errors and the
+ * documentation are made.
+ */
+import * as z from "zod";
+import { parseWith, strictObject } from "./schema.js";
+import type { Immutable } from "./schema.js";
+import type { ProblemCode } from "./problem-code.js";
+
+export interface LimitRow {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly unit: "bytes" | "numbers" | "ms" | "1";
+  /** The error that a request above the limit gets. */
+  readonly problem: ProblemCode;
+  readonly description: string;
+}
+
+const MiB = 1024 * 1024;
+
+export const LIMITS = {
+  bodyBytes: {
+    default: 32 * MiB,
+    min: 64 * 1024,
+    max: 256 * MiB,
+    unit: "bytes",
+    problem: "bodyTooLarge",
+    description: "Size of a request body, except bulk.",
+  },
+  bulkBytes: {
+    default: 64 * MiB,
+    min: 64 * 1024,
+    max: 1024 * MiB,
+    unit: "bytes",
+    problem: "bodyTooLarge",
+    description: "Size of one bulk body.",
+  },
+  bulkLineBytes: {
+    default: 16 * MiB,
+    min: 1024,
+    max: 64 * MiB,
+    unit: "bytes",
+    problem: "limitExceeded",
+    description: "Size of one line of a bulk body; a longer one fails alone.",
+  },
+  idBytes: {
+    default: 512,
+    min: 16,
+    max: 512,
+    unit: "bytes",
+    problem: "limitExceeded",
+    description: "Length of a document id in UTF-8. The store's keys allow no more than the default.",
+  },
+  operationIdBytes: {
+    default: 256,
+    min: 36,
+    max: 256,
+    unit: "bytes",
+    problem: "limitExceeded",
+    description: "Length of an Idempotency-Key or opId in UTF-8.",
+  },
+  collections: {
+    default: 1000,
+    min: 1,
+    max: 10_000,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Collections in a cluster.",
+  },
+  shardsPerCollection: {
+    default: 256,
+    min: 1,
+    max: 256,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Shards of one collection.",
+  },
+  fields: {
+    default: 256,
+    min: 1,
+    max: 1024,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Fields that one collection defines.",
+  },
+  dimensions: {
+    default: 4096,
+    min: 1,
+    max: 4096,
+    unit: "numbers",
+    problem: "limitExceeded",
+    description: "Dimensions of a vector field.",
+  },
+  valuesPerField: {
+    default: 1024,
+    min: 1,
+    max: 65_536,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Values that one document has in one field; vectors count as one value.",
+  },
+  resultWindow: {
+    default: 10_000,
+    min: 10,
+    max: 100_000,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "limit + offset of a search, and the window of its fusion. Scan to read more.",
+  },
+  candidates: {
+    default: 10_000,
+    min: 10,
+    max: 100_000,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Candidates that one vector query asks the index for, per shard.",
+  },
+  queries: {
+    default: 8,
+    min: 1,
+    max: 64,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Queries that one search fuses.",
+  },
+  queryBytes: {
+    default: 8192,
+    min: 64,
+    max: 1 * MiB,
+    unit: "bytes",
+    problem: "limitExceeded",
+    description: "Length of the text of one text query in UTF-8.",
+  },
+  filterDepth: {
+    default: 16,
+    min: 1,
+    max: 64,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Nesting of and, or and not in a filter.",
+  },
+  filterClauses: {
+    default: 1024,
+    min: 1,
+    max: 16_384,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Clauses in a filter, and, or and not included.",
+  },
+  inValues: {
+    default: 10_000,
+    min: 1,
+    max: 100_000,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Values of all in lists of a filter together.",
+  },
+  aggregations: {
+    default: 32,
+    min: 0,
+    max: 256,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Aggregations in one search.",
+  },
+  aggregationBuckets: {
+    default: 10_000,
+    min: 10,
+    max: 100_000,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Buckets that one shard returns per aggregation; the size of terms is held to it.",
+  },
+  timeoutMs: {
+    default: 60_000,
+    min: 100,
+    max: 600_000,
+    unit: "ms",
+    problem: "limitExceeded",
+    description: "Longest time limit that a request may ask for.",
+  },
+  searchesInFlight: {
+    default: 256,
+    min: 1,
+    max: 10_000,
+    unit: "1",
+    problem: "tooManyRequests",
+    description: "Searches and counts that one node coordinates at once.",
+  },
+  pendingWrites: {
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    unit: "1",
+    problem: "tooManyRequests",
+    description: "Operations per shard that wait to be committed.",
+  },
+  unindexedTail: {
+    default: 5000,
+    min: 100,
+    max: 100_000,
+    unit: "1",
+    problem: "tooManyRequests",
+    description:
+      "Vectors per shard that searches scan one by one because no index has them yet; then writes wait.",
+  },
+  memoryBudgetBytes: {
+    default: 0,
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    unit: "bytes",
+    problem: "memoryLimit",
+    description: "Memory the node may use; 0 derives it from the machine or the container.",
+  },
+} as const satisfies Record<string, LimitRow>;
+
+export type LimitName = keyof typeof LIMITS;
+export type Limits = Readonly<Record<LimitName, number>>;
+
+export const LIMIT_NAMES = Object.keys(LIMITS) as readonly LimitName[];
+
+/** Where node.yaml sets the limit. */
+export function limitKey(name: LimitName): string {
+  return `limits.${name}`;
+}
+
+/** The environment variable that sets the limit: bodyBytes is PRISM_LIMITS_BODY_BYTES. */
+export function limitEnvironmentVariable(name: LimitName): string {
+  return `PRISM_LIMITS_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+const limitShape = Object.fromEntries(
+  LIMIT_NAMES.map((name) => {
+    const row: LimitRow = LIMITS[name];
+    const sentence = `${row.description} Unit: ${row.unit}.`;
+    return [name, z.int().min(row.min).max(row.max).default(row.default).describe(sentence)];
+  }),
+) as Record<LimitName, z.ZodDefault<z.ZodInt>>;
+
+/** The `limits` part of node.yaml. */
+export const limitsSchema = strictObject(limitShape);
+
+export const DEFAULT_LIMITS: Immutable<Limits> = Object.freeze(limitsSchema.parse({}));
+
+/** @throws {Problem} invalidRequest with every value out of its range and every unknown name. */
+export function parseLimits(input: unknown): Limits {
+  return parseWith(limitsSchema, input ?? {}, "limits");
+}
+
+/** How a message names a limit that was exceeded: its value and where it is set. */
+export function describeLimit(name: LimitName, limits: Limits): string {
+  return `at most ${limits[name]} (${limitKey(name)})`;
+}

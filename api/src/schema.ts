@@ -1,0 +1,99 @@
+/**
+ * How this package writes zod schemas: objects that refuse unknown keys and say which one was meant,
+ * word lists that do the same, and one translation of zod's issues into violations with JSON pointers.
+ */
+import * as z from "zod";
+import { hint } from "./did-you-mean.js";
+import { Problem } from "./problem-code.js";
+import type { ProblemCode, Violation } from "./problem-code.js";
+
+/** A type whose every property is read-only, all the way down. */
+export type Immutable<T> = T extends (infer E)[]
+  ? readonly Immutable<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Immutable<T[K]> }
+    : T;
+
+/** Issues of one parse are cut here: a body of a million bad values is answered with a page, not a book. */
+const MOST_VIOLATIONS = 100;
+
+export function strictObject<S extends z.core.$ZodLooseShape>(shape: S): z.ZodObject<S, z.core.$strict> {
+  const known = Object.keys(shape);
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== "unrecognized_keys") return undefined;
+      // One line per key, in the order of issue.keys: toViolations takes them apart again.
+      return issue.keys.map((key) => describeUnknownKey(key, known)).join("\n");
+    },
+  });
+}
+
+function describeUnknownKey(key: string, known: readonly string[]): string {
+  const meant = hint(key, known);
+  return `unknown key ${JSON.stringify(key)}${meant === "" ? `; known are ${known.join(", ")}` : meant}`;
+}
+
+/** One of a list of words. */
+export function oneOf<const W extends readonly [string, ...string[]]>(words: W) {
+  return z.enum(words, {
+    error: (issue) => `must be one of ${words.join(", ")}${describeWord(issue.input, words)}`,
+  });
+}
+
+function describeWord(input: unknown, words: readonly string[]): string {
+  if (typeof input !== "string") return input === undefined ? ", and is missing" : "";
+  return `, not ${JSON.stringify(input.slice(0, 64))}${hint(input, words)}`;
+}
+
+/** RFC 6901. */
+export function toPointer(path: readonly PropertyKey[]): string {
+  return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+function codeOf(issue: z.core.$ZodIssue): ProblemCode {
+  if (issue.code === "custom") {
+    const code: unknown = issue.params?.["code"];
+    return typeof code === "string" ? (code as ProblemCode) : "invalidRequest";
+  }
+  // zod tells NaN and Infinity from other non-numbers here only; 1e999 in JSON is Infinity.
+  const received: unknown = issue.code === "invalid_type" && "received" in issue ? issue.received : undefined;
+  return received === "NaN" || received === "Infinity" ? "notFinite" : "invalidRequest";
+}
+
+export function toViolations(issues: readonly z.core.$ZodIssue[], at = ""): Violation[] {
+  const violations: Violation[] = [];
+  for (const issue of issues) {
+    if (violations.length >= MOST_VIOLATIONS) break;
+    const pointer = at + toPointer(issue.path);
+    if (issue.code === "unrecognized_keys") {
+      const lines = issue.message.split("\n");
+      issue.keys.forEach((key, i) => {
+        violations.push({
+          pointer: pointer + toPointer([key]),
+          code: "invalidRequest",
+          detail: lines[i] ?? issue.message,
+        });
+      });
+    } else {
+      violations.push({ pointer, code: codeOf(issue), detail: issue.message });
+    }
+  }
+  return violations.slice(0, MOST_VIOLATIONS);
+}
+
+/** Throws one Problem that carries all violations, under their code when they share one. */
+export function refuse(what: string, violations: readonly Violation[]): never {
+  const first = violations[0]!;
+  const shared = violations.every((violation) => violation.code === first.code);
+  const more = violations.length > 1 ? ` (and ${violations.length - 1} more, see errors)` : "";
+  const where = first.pointer === "" ? what : `${what} at ${first.pointer}`;
+  throw new Problem(shared ? first.code : "invalidRequest", `${where}: ${first.detail}${more}`, {
+    violations,
+  });
+}
+
+/** @throws {Problem} with every violation, not only the first. */
+export function parseWith<S extends z.ZodType>(schema: S, input: unknown, what: string): z.output<S> {
+  const parsed = schema.safeParse(input);
+  return parsed.success ? parsed.data : refuse(what, toViolations(parsed.error.issues));
+}
