@@ -18,6 +18,8 @@ import type { StepOutput } from "./step-output.js";
 
 /** Unanswered requests to the control plane and unanswered messages are repeated at this pace. */
 const REPEAT_MS = 250;
+/** A hand-off that was not answered by a new map by then is given up: the term stands, writes go on here. */
+const HAND_OFF_MAX_MS = 3000;
 /** Entries in one send effect; the shell may cut it further by bytes. */
 const SEND_ENTRIES_MAX = 512;
 /** Entries resent to a copy that fell silent, until it answers again. */
@@ -39,6 +41,7 @@ interface Leaving {
 
 interface HandOff {
   readonly target: AllocationId;
+  readonly startedMs: number;
   askedMs: number | undefined;
 }
 
@@ -252,26 +255,31 @@ export class PrimaryRole {
   // ---------------------------------------------------------------- hand-off (protocol 10)
 
   handOff(target: AllocationId | undefined, out: StepOutput, nowMs: number): void {
-    if (target === undefined) {
-      if (this.#handOff !== undefined) out.note({ what: "handOffAborted", target: this.#handOff.target });
-      this.#handOff = undefined;
-      return;
-    }
+    if (target === undefined) return this.#abortHandOff(out);
     const settled = this.#joining.size === 0 && this.#leaving.size === 0;
     const known = this.#map.inSync.includes(target) && this.#progress.get(target)?.match !== undefined;
     if (!this.ready || !settled || !known) {
       out.note({ what: "handOffAborted", target });
       return;
     }
-    this.#handOff = { target, askedMs: undefined };
+    this.#handOff = { target, startedMs: nowMs, askedMs: undefined };
     out.note({ what: "handOffStarted", target });
     this.#continueHandOff(out, nowMs);
   }
 
+  #abortHandOff(out: StepOutput): void {
+    if (this.#handOff !== undefined) out.note({ what: "handOffAborted", target: this.#handOff.target });
+    this.#handOff = undefined;
+  }
+
   #continueHandOff(out: StepOutput, nowMs: number): void {
     const handOff = this.#handOff;
+    if (handOff === undefined) return;
     const { log, term } = this.#self;
-    if (handOff === undefined || log.globalCheckpoint !== log.lastSeq) return;
+    if (nowMs - handOff.startedMs > HAND_OFF_MAX_MS || !this.#map.inSync.includes(handOff.target)) {
+      return this.#abortHandOff(out);
+    }
+    if (log.globalCheckpoint !== log.lastSeq) return;
     if (handOff.askedMs !== undefined && nowMs - handOff.askedMs < REPEAT_MS) return;
     if (handOff.askedMs === undefined) out.note({ what: "handOffAsked", target: handOff.target });
     handOff.askedMs = nowMs;

@@ -151,7 +151,7 @@ export class ShardWorld {
     else if (dice < 0.962) this.#crash(node);
     else if (dice < 0.98) this.#start(node);
     else if (dice < 0.985) this.#disconnect(node);
-    else this.#handOff(node);
+    else this.#handOff();
     this.check();
   }
 
