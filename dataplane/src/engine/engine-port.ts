@@ -79,6 +79,8 @@ export interface TextEngine {
 export interface VectorEngine {
   add(doc: number, document: ParsedDocument): void;
   remove(doc: number): void;
+  /** After `load`: drops the documents of the files that are not live any more. */
+  retain(live: Bitmap): void;
   search(query: VectorQuery, context: SearchContext): QueryAnswer;
   /** Moves a bounded number of vectors from the scanned tail into the graph; false when there is nothing to do. */
   work(): boolean;
@@ -86,6 +88,7 @@ export interface VectorEngine {
   readonly tail: number;
   readonly memoryBytes: number;
   save(directory: string, stamp: IndexStamp): void;
+  /** Undefined, leaving the index empty, when the vectors are missing or damaged; a graph alone is built again. */
   load(directory: string): IndexStamp | undefined;
   close(): void;
 }

@@ -1,0 +1,250 @@
+/**
+ * A vector field on disk: a header, the vectors as they are in memory, and the graph. The header names
+ * the other two, which have a new name at every save, and is renamed into place last: a crash leaves the
+ * files of the save before.
+ *
+ * The header is a line with its CRC-32 and a line of JSON. The vectors file is, for every slot, its
+ * document number (uint32), then its state (uint8, padded to four bytes in all), then its vector
+ * (float32), in the byte order of the machine, little-endian wherever Node runs.
+ */
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { GraphIndex, type GraphFile } from "../../adapters/usearch/graph-index.js";
+import { checksum } from "../checksum.js";
+import type { IndexStamp } from "../engine-port.js";
+import { graphMetricOf, type VectorMetric } from "./similarity.js";
+import { VectorArena } from "./vector-arena.js";
+import { VectorGraph } from "./vector-graph.js";
+
+export interface VectorFieldSpec {
+  readonly name: string;
+  readonly dimensions: number;
+  readonly metric: VectorMetric;
+}
+
+export interface StoredVectors {
+  readonly stamp: IndexStamp;
+  readonly arena: VectorArena;
+  readonly graph: VectorGraph;
+}
+
+interface Header {
+  readonly format: number;
+  readonly name: string;
+  readonly dimensions: number;
+  readonly metric: VectorMetric;
+  readonly stamp: IndexStamp;
+  readonly generation: number;
+  readonly slots: number;
+  readonly vectorsCrc32: number;
+  readonly graph?: GraphFile;
+}
+
+const FORMAT = 1;
+const HEADER = "vectors.header";
+const LIVE = 1;
+const IN_GRAPH = 2;
+
+export function saveVectors(
+  directory: string,
+  field: VectorFieldSpec,
+  stamp: IndexStamp,
+  arena: VectorArena,
+  graph: VectorGraph,
+): void {
+  mkdirSync(directory, { recursive: true });
+  const generation = lastGeneration(directory) + 1;
+  const graphFile = graph.save(graphPath(directory, generation));
+  const header: Header = {
+    format: FORMAT,
+    name: field.name,
+    dimensions: field.dimensions,
+    metric: field.metric,
+    stamp: { historyId: stamp.historyId, lastDoc: stamp.lastDoc, seq: stamp.seq },
+    generation,
+    slots: arena.slotCount,
+    vectorsCrc32: writeVectors(vectorsPath(directory, generation), arena, graph),
+    ...(graphFile === undefined ? {} : { graph: graphFile }),
+  };
+  writeChecked(directory, HEADER, header);
+  removeOtherGenerations(directory, generation);
+}
+
+/**
+ * Undefined when the header or the vectors are missing, damaged or of another shape. A graph that cannot
+ * be had is not: its vectors are all in the tail, and it is built again.
+ */
+export function loadVectors(directory: string, field: VectorFieldSpec): StoredVectors | undefined {
+  const header = readChecked<Header>(directory, HEADER);
+  if (header === undefined || !isOfField(header, field)) return undefined;
+  const stored = readVectors(vectorsPath(directory, header.generation), header);
+  if (stored === undefined) return undefined;
+  const { arena, states } = stored;
+  const graph = new VectorGraph(arena, graphMetricOf(field.metric));
+  graph.restore(
+    loadGraph(graphPath(directory, header.generation), header, states),
+    (slot) => (states[slot]! & IN_GRAPH) !== 0,
+  );
+  return { stamp: header.stamp, arena, graph };
+}
+
+/** Writes `<crc>\n<json>\n` under a temporary name, synced, and renames it into place. */
+export function writeChecked(directory: string, name: string, content: object): void {
+  const json = Buffer.from(JSON.stringify(content));
+  const temporary = join(directory, `${name}.tmp`);
+  writeSynced(temporary, [Buffer.from(`${checksum(json)}\n`), json]);
+  renameSync(temporary, join(directory, name));
+  syncDirectory(directory);
+}
+
+/** Undefined when the file is missing or not as it was written. */
+export function readChecked<T>(directory: string, name: string): T | undefined {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(join(directory, name));
+  } catch {
+    return undefined;
+  }
+  const lineEnd = bytes.indexOf("\n");
+  const json = bytes.subarray(lineEnd + 1);
+  if (lineEnd < 0 || bytes.toString("latin1", 0, lineEnd) !== String(checksum(json))) return undefined;
+  return JSON.parse(json.toString("utf8")) as T;
+}
+
+function isOfField(header: Header, field: VectorFieldSpec): boolean {
+  return (
+    header.format === FORMAT &&
+    header.name === field.name &&
+    header.dimensions === field.dimensions &&
+    header.metric === field.metric
+  );
+}
+
+function loadGraph(path: string, header: Header, states: Uint8Array): GraphIndex | undefined {
+  if (header.graph === undefined) return undefined;
+  const graph = GraphIndex.load(path, header.graph);
+  let members = 0;
+  for (const state of states) if ((state & IN_GRAPH) !== 0) members += 1;
+  return graph?.size === members ? graph : undefined;
+}
+
+function writeVectors(path: string, arena: VectorArena, graph: VectorGraph): number {
+  const docs = new Uint32Array(arena.slotCount);
+  const states = new Uint8Array(paddedLength(arena.slotCount));
+  for (let slot = 0; slot < arena.slotCount; slot += 1) {
+    if (!arena.isLive(slot)) continue;
+    docs[slot] = arena.docOf(slot);
+    states[slot] = graph.isInGraph(slot) ? LIVE | IN_GRAPH : LIVE;
+  }
+  return writeSynced(path, [bytesOf(docs), states, ...[...arena.usedBlocks()].map(bytesOf)]);
+}
+
+function readVectors(path: string, header: Header): { arena: VectorArena; states: Uint8Array } | undefined {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch {
+    return undefined;
+  }
+  try {
+    const stateBytes = paddedLength(header.slots);
+    if (fstatSync(file).size !== header.slots * 4 + stateBytes + header.slots * header.dimensions * 4) {
+      return undefined;
+    }
+    const docs = new Uint32Array(header.slots);
+    const states = new Uint8Array(stateBytes);
+    const arena = new VectorArena(header.dimensions);
+    arena.reserve(header.slots);
+    let sum = 0;
+    for (const part of [bytesOf(docs), states, ...[...arena.usedBlocks()].map(bytesOf)]) {
+      if (!readFully(file, part)) return undefined;
+      sum = checksum(part, sum);
+    }
+    if (sum !== header.vectorsCrc32) return undefined;
+    arena.restore(docs, (slot) => (states[slot]! & LIVE) !== 0);
+    return { arena, states };
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Returns the CRC-32 of all parts. */
+function writeSynced(path: string, parts: readonly Uint8Array[]): number {
+  const file = openSync(path, "w");
+  try {
+    let sum = 0;
+    for (const part of parts) {
+      let written = 0;
+      while (written < part.length) written += writeSync(file, part, written, part.length - written);
+      sum = checksum(part, sum);
+    }
+    fsyncSync(file);
+    return sum;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readFully(file: number, bytes: Uint8Array): boolean {
+  let filled = 0;
+  while (filled < bytes.length) {
+    const count = readSync(file, bytes, filled, bytes.length - filled, null);
+    if (count === 0) return false;
+    filled += count;
+  }
+  return true;
+}
+
+/** Without it a rename may be forgotten in a power cut. */
+function syncDirectory(directory: string): void {
+  const handle = openSync(directory, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function bytesOf(array: Uint32Array | Float32Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+function paddedLength(slots: number): number {
+  return (slots + 3) & ~3;
+}
+
+function vectorsPath(directory: string, generation: number): string {
+  return join(directory, `${generation}.vectors`);
+}
+
+function graphPath(directory: string, generation: number): string {
+  return join(directory, `${generation}.graph`);
+}
+
+/** Also of files that a crash or a set-aside graph left behind: their names are not used again. */
+function lastGeneration(directory: string): number {
+  return Math.max(0, ...readdirSync(directory).map(generationOf));
+}
+
+function removeOtherGenerations(directory: string, generation: number): void {
+  for (const name of readdirSync(directory)) {
+    const other = generationOf(name);
+    if (other !== 0 && other !== generation) rmSync(join(directory, name), { force: true });
+  }
+}
+
+function generationOf(name: string): number {
+  return Number(/^(\d+)\.(?:vectors|graph)/.exec(name)?.[1] ?? 0);
+}
