@@ -442,13 +442,10 @@ export class ShardWorld {
     this.#tell(node, { kind: "write", entries, nowMs: this.#nowMs });
   }
 
-  #handOff(node: Node): void {
-    const target = this.#idOf(this.#pick(this.#nodes));
-    this.#tell(node, {
-      kind: "handOff",
-      target: this.#random() < 0.5 ? target : undefined,
-      nowMs: this.#nowMs,
-    });
+  #handOff(): void {
+    const node = this.#nodeOf(this.#stored.primary);
+    const target = this.#random() < 0.8 ? this.#pick(this.#stored.inSync) : undefined;
+    if (node !== undefined) this.#tell(node, { kind: "handOff", target, nowMs: this.#nowMs });
   }
 
   // ---------------------------------------------------------------- the record and its operators
