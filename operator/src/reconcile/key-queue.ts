@@ -1,0 +1,93 @@
+/**
+ * Work by key: a key that is added while it waits is done once, one that is added while it is worked
+ * on is done again after. A key that fails is tried again after a growing delay. Keys carry no
+ * events: whoever works on one looks at the present state.
+ */
+
+/** When to do the key again though nothing changed; undefined for never. */
+export type Worker = (key: string) => Promise<{ readonly againInMs: number | undefined }>;
+
+export interface KeyQueueOptions {
+  readonly work: Worker;
+  readonly onError: (key: string, error: unknown) => void;
+  readonly concurrency?: number;
+}
+
+const RETRY_BASE_MS = 50;
+const RETRY_MAX_MS = 10_000;
+
+export class KeyQueue {
+  readonly #options: KeyQueueOptions;
+  readonly #concurrency: number;
+  readonly #waiting = new Set<string>();
+  readonly #running = new Set<string>();
+  readonly #delayed = new Map<string, { readonly timer: NodeJS.Timeout; readonly atMs: number }>();
+  readonly #failures = new Map<string, number>();
+  #stopped = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: KeyQueueOptions) {
+    this.#options = options;
+    this.#concurrency = options.concurrency ?? 64;
+  }
+
+  get depth(): number {
+    return this.#waiting.size + this.#running.size;
+  }
+
+  add(key: string): void {
+    if (this.#stopped) return;
+    this.#waiting.add(key);
+    this.#pump();
+  }
+
+  /** The earliest of several delays counts. */
+  addAfter(key: string, delayMs: number): void {
+    if (this.#stopped) return;
+    const atMs = Date.now() + delayMs;
+    const present = this.#delayed.get(key);
+    if (present && present.atMs <= atMs) return;
+    if (present) clearTimeout(present.timer);
+    const timer = setTimeout(() => {
+      this.#delayed.delete(key);
+      this.add(key);
+    }, delayMs);
+    this.#delayed.set(key, { timer, atMs });
+  }
+
+  /** No key is begun any more; resolves when those at work are done. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#waiting.clear();
+    for (const { timer } of this.#delayed.values()) clearTimeout(timer);
+    this.#delayed.clear();
+    if (this.#running.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #pump(): void {
+    for (const key of this.#waiting) {
+      if (this.#running.size >= this.#concurrency) return;
+      if (this.#running.has(key)) continue;
+      this.#waiting.delete(key);
+      this.#running.add(key);
+      void this.#run(key);
+    }
+  }
+
+  async #run(key: string): Promise<void> {
+    try {
+      const { againInMs } = await this.#options.work(key);
+      this.#failures.delete(key);
+      if (againInMs !== undefined) this.addAfter(key, againInMs);
+    } catch (error) {
+      this.#options.onError(key, error);
+      const failures = this.#failures.get(key) ?? 0;
+      this.#failures.set(key, failures + 1);
+      this.addAfter(key, Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** Math.min(failures, 16)));
+    }
+    this.#running.delete(key);
+    this.#pump();
+    if (this.#running.size > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}
