@@ -19,7 +19,7 @@ function generateAll(root: string): Generated[] {
 
 function formatted(root: string, file: Generated): string {
   const prettier = join(root, "node_modules/.bin/prettier");
-  return execFileSync(prettier, ["--stdin-filepath", file.path], {
+  return execFileSync(prettier, ["--ignore-path", "/dev/null", "--stdin-filepath", file.path], {
     cwd: root,
     input: file.text,
     encoding: "utf8",

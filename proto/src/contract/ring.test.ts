@@ -56,7 +56,7 @@ describe("ring", () => {
     const keys = Array.from({ length: 20_000 }, (_, i) => `document-${i}`);
     for (const shards of [2, 3, 8, 16]) {
       const ring = new Ring(shards);
-      const counts = new Array<number>(shards).fill(0);
+      const counts = Array.from({ length: shards }, () => 0);
       for (const key of keys) counts[ring.shardOf(key)]! += 1;
       const fair = keys.length / shards;
       for (const count of counts) {

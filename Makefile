@@ -1,0 +1,52 @@
+# The one door. `make help` lists the targets; CI calls only what the README tells a user to call.
+NODE_MODULES := node_modules/.package-lock.json
+BIN := node_modules/.bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build generate check test demo bench sim e2e images clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+$(NODE_MODULES): package.json package-lock.json
+	@command -v node >/dev/null || { echo "node >= 20.19 is missing: install Node.js"; exit 1; }
+	@node -e 'const [a,b]=process.versions.node.split(".").map(Number); if (a<20 || (a===20 && b<19)) { console.error("node "+process.version+" is too old: Prism needs >= 20.19"); process.exit(1) }'
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $(NODE_MODULES)
+
+setup: $(NODE_MODULES) ## Install what the project needs (npm ci)
+
+build: setup
+	@$(BIN)/tsc -b
+
+generate: build ## Write every generated file (wire types, OpenAPI, docs tables)
+	@node scripts/dist/generate.js
+
+check: build ## Types, lint, format, dead code, house rules, generated files current
+	$(BIN)/oxlint --type-aware --deny-warnings
+	$(BIN)/prettier --check --log-level warn .
+	$(BIN)/knip
+	node scripts/dist/tidy.js
+	node scripts/dist/generate.js --check
+
+test: build ## Unit, contract, property and process tests
+	$(BIN)/vitest run
+	$(BIN)/vitest run --config vitest.process.config.ts
+
+demo: build ## Three zones, real speeches, a killed node, the truth in a table (DEMO="--keep --full")
+	@node demo/dist/main.js $(DEMO)
+
+bench: build ## Measure against peers and write docs/benchmarks.md (BENCH="--quick")
+	@node bench/dist/main.js $(BENCH)
+
+sim: ## Seeded simulation of the whole system (not built yet)
+	@echo "make sim: the simulation is not built yet"; exit 2
+
+e2e: ## Tests on a real Kubernetes (not built yet)
+	@echo "make e2e: the Kubernetes tests are not built yet"; exit 2
+
+images: ## Container images (not built yet)
+	@echo "make images: the container images are not built yet"; exit 2
+
+clean: ## Remove what builds and runs have left
+	rm -rf node_modules */node_modules */dist */*.tsbuildinfo .prism
