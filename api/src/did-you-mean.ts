@@ -39,15 +39,26 @@ export function didYouMean(word: string, known: Iterable<string>): string | unde
   const allowed = word.length <= 5 ? 1 : word.length <= 8 ? 2 : 3;
   let nearest: string | undefined;
   let nearestDistance = allowed + 1;
+  let nearestPrefix = -1;
   for (const candidate of known) {
-    if (Math.abs(candidate.length - word.length) >= nearestDistance) continue;
+    if (Math.abs(candidate.length - word.length) > nearestDistance) continue;
     const distance = editDistance(lower, candidate.toLowerCase());
     // A word of which nothing remains is no likeness: "a" is one edit from "b".
-    if (distance >= nearestDistance || distance >= Math.max(word.length, candidate.length)) continue;
+    if (distance > allowed || distance >= Math.max(word.length, candidate.length)) continue;
+    // Of equally near words the one that begins alike: "node" means "nodes", not "mode".
+    const prefix = commonPrefix(lower, candidate.toLowerCase());
+    if (distance > nearestDistance || (distance === nearestDistance && prefix <= nearestPrefix)) continue;
     nearest = candidate;
     nearestDistance = distance;
+    nearestPrefix = prefix;
   }
   return nearest;
+}
+
+function commonPrefix(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length += 1;
+  return length;
 }
 
 /** ` (did you mean "x"?)`, or "" when nothing is near: to be put behind what was wrong. */

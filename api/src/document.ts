@@ -1,18 +1,22 @@
 /** What HTTP takes and gives for documents: bodies, answers of writes, scan pages, bulk lines. */
 import * as z from "zod";
-import { oneOf, strictObject } from "./schema.js";
+import { describeLimit } from "./limits.js";
+import type { Limits } from "./limits.js";
+import { problemCodeSchema, violationSchema } from "./problem.js";
+import type { Violation } from "./problem-code.js";
+import { oneOf, parseWith, refuse, strictObject } from "./schema.js";
 import type { Immutable } from "./schema.js";
-import { violationSchema } from "./problem.js";
-import { PROBLEMS } from "./problem-code.js";
-import type { ProblemCode } from "./problem-code.js";
 
 const count = z.int().min(0);
 
-/** 1 to 512 bytes of UTF-8 without control characters; the byte length is a limit and checked apart. */
+/** No control characters, no half of a surrogate pair: ids are kept and compared as UTF-8. */
+const DOCUMENT_ID = /^[^\p{Cc}\p{Cs}]+$/u;
+
+/** The length in bytes is a limit (idBytes) and checked by checkDocumentId. */
 export const documentId = z
-  .string()
+  .string("must be a string")
   .min(1)
-  .regex(/^[^\u0000-\u001f\u007f]+$/, "must have no control characters");
+  .regex(DOCUMENT_ID, "must have no control characters and be well-formed Unicode");
 
 export const documentBodySchema = z
   .record(z.string(), z.unknown())
@@ -68,7 +72,7 @@ export const bulkLineSchema = strictObject({
 });
 
 export const bulkErrorSchema = strictObject({
-  code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
+  code: problemCodeSchema,
   detail: z.string(),
   retryable: z.boolean(),
   executed: oneOf(["no", "unknown"]),
@@ -95,6 +99,76 @@ export const bulkSummarySchema = strictObject({
     session: z.string(),
   }),
 });
+
+/** @returns what is wrong with an id, or nothing. `pointer` is where the request has it. */
+export function checkDocumentId(id: unknown, limits: Limits, pointer: string): Violation | undefined {
+  const parsed = documentId.safeParse(id);
+  if (!parsed.success) {
+    const detail = id === "" ? "must not be empty" : (parsed.error.issues[0]?.message ?? "is not valid");
+    return { pointer, code: "invalidRequest", detail: `id ${detail}` };
+  }
+  return checkBytes("id", parsed.data, "idBytes", limits, pointer);
+}
+
+/** The Idempotency-Key of a request, or the opId of a bulk line. */
+export function checkOperationId(id: string, limits: Limits, pointer: string): Violation | undefined {
+  if (id === "" || !DOCUMENT_ID.test(id)) {
+    const detail = "operation id must have at least one character and no control characters";
+    return { pointer, code: "invalidRequest", detail };
+  }
+  return checkBytes("operation id", id, "operationIdBytes", limits, pointer);
+}
+
+function checkBytes(
+  what: string,
+  value: string,
+  limit: "idBytes" | "operationIdBytes",
+  limits: Limits,
+  pointer: string,
+): Violation | undefined {
+  const bytes = new TextEncoder().encode(value).length;
+  if (bytes <= limits[limit]) return undefined;
+  return {
+    pointer,
+    code: "limitExceeded",
+    detail: `${what} has ${bytes} bytes, ${describeLimit(limit, limits)}`,
+  };
+}
+
+/**
+ * One line of a bulk body, parsed from JSON.
+ *
+ * @throws {Problem} with every violation; the other lines go on.
+ */
+export function parseBulkLine(input: unknown, limits: Limits): BulkLine {
+  const line = parseWith(bulkLineSchema, input, "line");
+  const violations: Violation[] = [];
+  const needsId = line.action === "patch" || line.action === "delete";
+  if (needsId && line.id === undefined) {
+    violations.push({
+      pointer: "/id",
+      code: "invalidRequest",
+      detail: `is missing; ${line.action} needs it`,
+    });
+  }
+  if (line.action === "delete" ? line.document !== undefined : line.document === undefined) {
+    const detail =
+      line.action === "delete" ? "delete takes no document" : `is missing; ${line.action} needs it`;
+    violations.push({ pointer: "/document", code: "invalidRequest", detail });
+  }
+  if (line.action === "create" && line.ifMatch !== undefined) {
+    violations.push({
+      pointer: "/ifMatch",
+      code: "invalidRequest",
+      detail: "create expects that nothing is there",
+    });
+  }
+  const id = line.id === undefined ? undefined : checkDocumentId(line.id, limits, "/id");
+  if (id !== undefined) violations.push(id);
+  const opId = line.opId === undefined ? undefined : checkOperationId(line.opId, limits, "/opId");
+  if (opId !== undefined) violations.push(opId);
+  return violations.length > 0 ? refuse("line", violations) : line;
+}
 
 export type DocumentBody = Readonly<Record<string, unknown>>;
 export type WriteResult = (typeof WRITE_RESULTS)[number];

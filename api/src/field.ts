@@ -11,7 +11,9 @@ export const ID_FIELD = "id";
 const name = z
   .string()
   .regex(FIELD_NAME, "must begin with a letter or _ and have at most 128 letters, digits, _ . -")
-  .refine((value) => value !== ID_FIELD, 'must not be "id": that is the document\'s id');
+  .refine((value) => value !== ID_FIELD, 'must not be "id": that is the document\'s id')
+  // Objects keyed by field name are written all over the place; assigning this key would change their prototype.
+  .refine((value) => value !== "__proto__", 'must not be "__proto__"');
 
 const text = strictObject({
   name,
@@ -72,3 +74,19 @@ export type NumericFieldSpec = Extract<
   FieldSpec,
   { type: "integer" | "long" | "float" | "boolean" | "date" }
 >;
+
+const indexes = new WeakMap<readonly FieldSpec[], ReadonlyMap<string, FieldSpec>>();
+
+/** The fields by name; kept as long as the list, since every document and search asks. */
+export function fieldsByName(fields: readonly FieldSpec[]): ReadonlyMap<string, FieldSpec> {
+  let index = indexes.get(fields);
+  if (index === undefined) {
+    index = new Map(fields.map((field) => [field.name, field]));
+    indexes.set(fields, index);
+  }
+  return index;
+}
+
+export function isNumericField(field: FieldSpec): field is NumericFieldSpec {
+  return field.type !== "text" && field.type !== "keyword" && field.type !== "vector";
+}

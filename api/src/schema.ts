@@ -81,6 +81,44 @@ export function toViolations(issues: readonly z.core.$ZodIssue[], at = ""): Viol
   return violations.slice(0, MOST_VIOLATIONS);
 }
 
+/** What zod says about the commonest issues is written for programmers; undefined leaves its words. */
+function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case "invalid_type":
+      if (issue.input === undefined) return `is missing; must be ${article(issue.expected)}`;
+      return `must be ${article(issue.expected)}, not ${describeValue(issue.input)}`;
+    case "too_big":
+      return `must be ${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}${unitOf(issue.origin)}`;
+    case "too_small":
+      return `must be ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}${unitOf(issue.origin)}`;
+    default:
+      return undefined;
+  }
+}
+
+const NOUNS: Readonly<Record<string, string>> = {
+  int: "an integer",
+  object: "an object",
+  array: "a list",
+  record: "an object",
+};
+
+function article(expected: string): string {
+  return NOUNS[expected] ?? `a ${expected}`;
+}
+
+function describeValue(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "an object";
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 64)) : String(value);
+}
+
+function unitOf(origin: string): string {
+  if (origin === "string") return " characters long";
+  return origin === "array" ? " values long" : "";
+}
+
 /** Throws one Problem that carries all violations, under their code when they share one. */
 export function refuse(what: string, violations: readonly Violation[]): never {
   const first = violations[0]!;
@@ -94,6 +132,6 @@ export function refuse(what: string, violations: readonly Violation[]): never {
 
 /** @throws {Problem} with every violation, not only the first. */
 export function parseWith<S extends z.ZodType>(schema: S, input: unknown, what: string): z.output<S> {
-  const parsed = schema.safeParse(input);
+  const parsed = schema.safeParse(input, { error: describeIssue });
   return parsed.success ? parsed.data : refuse(what, toViolations(parsed.error.issues));
 }

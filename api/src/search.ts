@@ -3,8 +3,11 @@
  * depends on the collection (fields, types, dimensions, limits) is checked by check-search.ts.
  */
 import * as z from "zod";
-import { oneOf, strictObject } from "./schema.js";
+import { problemCodeSchema } from "./problem.js";
+import { oneOf, parseWith, refuse, strictObject } from "./schema.js";
 import type { Immutable } from "./schema.js";
+import type { Limits } from "./limits.js";
+import { checkSearchSize } from "./search-size.js";
 
 const count = z.int().min(0);
 const fieldName = z.string().min(1).max(128);
@@ -165,7 +168,11 @@ const fusion = strictObject({
       "rrf: ranks after all shards are merged. weighted: scores scaled to 0..1 over the merged candidates.",
     ),
   rankConstant: z.number().min(0).max(10_000).default(60),
-  window: z.int().min(1).default(100).describe("Hits of each query that are fused."),
+  window: z
+    .int()
+    .min(1)
+    .default(100)
+    .describe("Hits of each query that are fused; at least limit + offset are."),
 });
 
 const consistency = strictObject({
@@ -174,6 +181,11 @@ const consistency = strictObject({
     .describe("bounded and strong are refused with notImplemented."),
   session: z.string().optional().describe("Of a write or search; needed for readYourWrites."),
 });
+
+/** Hits of each query that are asked for: a page behind the window would be empty otherwise. */
+export function fusionWindow(request: SearchRequest): number {
+  return Math.max(request.fusion.window, request.limit + request.offset);
+}
 
 const aggregationName = z.string().min(1).max(128);
 
@@ -221,8 +233,8 @@ export const aggregationResultSchema = z.union([
 
 export const shardFailureSchema = strictObject({
   shard: count,
-  node: z.string(),
-  reason: oneOf(["timeout", "unavailable", "noCopy", "historyLost", "overloaded", "internalError"]),
+  node: z.string().optional().describe("The node asked last, if any could be asked."),
+  reason: problemCodeSchema,
   detail: z.string(),
 });
 
@@ -271,6 +283,25 @@ export const searchResponseSchema = strictObject({
 });
 
 export const countResponseSchema = strictObject({ ...answered, count });
+
+/**
+ * The form of a search, its size held to the limits before the schema walks it. What depends on the
+ * collection is checked by checkSearch.
+ *
+ * @throws {Problem} with every violation.
+ */
+export function parseSearchRequest(input: unknown, limits: Limits): SearchRequest {
+  const tooLarge = checkSearchSize(input, limits);
+  if (tooLarge.length > 0) refuse("search", tooLarge);
+  return parseWith(searchRequestSchema, input, "search");
+}
+
+/** As parseSearchRequest. @throws {Problem} with every violation. */
+export function parseCountRequest(input: unknown, limits: Limits): CountRequest {
+  const tooLarge = checkSearchSize(input, limits);
+  if (tooLarge.length > 0) refuse("count", tooLarge);
+  return parseWith(countRequestSchema, input, "count");
+}
 
 export type SearchRequest = Immutable<z.output<typeof searchRequestSchema>>;
 export type CountRequest = Immutable<z.output<typeof countRequestSchema>>;
