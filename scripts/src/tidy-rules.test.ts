@@ -85,6 +85,10 @@ describe("names, marks and pins", () => {
   });
 
   it("sees code, not words in comments and strings", () => {
-    expect(codeLines('a("await"); // await\n/* await\nawait */ b')).toEqual(['a("");', "        ", "         b"]);
+    expect(codeLines('a("await"); // await\n/* await\nawait */ b')).toEqual([
+      'a("");',
+      "        ",
+      "         b",
+    ]);
   });
 });
