@@ -23,7 +23,6 @@ export const STREAM_OPTIONS = {
   "grpc.max_receive_message_length": MAX_FRAME_BYTES + MiB,
   "grpc.max_send_message_length": MAX_FRAME_BYTES + MiB,
   "grpc-node.flow_control_window": 4 * MiB,
-  "grpc-node.max_session_memory": 256,
   "grpc.keepalive_time_ms": 2000,
   "grpc.keepalive_timeout_ms": 3000,
   "grpc.keepalive_permit_without_calls": 1,

@@ -2,17 +2,22 @@
  * What the network thread and a shard worker say to each other. Payloads are encoded wire messages
  * (@prism/proto), so a call that stays on the node and one that came from a peer are the same call.
  */
+import type { Limits } from "@prism/api/limits";
 import type { CallError } from "@prism/proto/gen/node";
 import type { ClusterMap } from "../domain/cluster-map.js";
-import type { NodeLimits } from "../config.js";
 import type { CopyReport } from "@prism/proto/gen/node";
 
 export interface WorkerSettings {
   readonly worker: number;
   readonly workers: number;
+  /** Stores of the data directory; domain/store-of-shard.ts says which shard is where and whose. */
+  readonly stores: number;
   readonly dataDirectory: string;
   readonly nodeId: string;
-  readonly limits: NodeLimits;
+  readonly limits: Limits;
+  /** This worker's part of the memory budget, apart from its heap: indexes, and buffers of writes. */
+  readonly indexBudgetBytes: number;
+  readonly bufferBudgetBytes: number;
 }
 
 export type ToWorker =

@@ -1,0 +1,126 @@
+/** ClusterMap on the wire <-> in the domain. */
+import type { ClusterSettings } from "@prism/api/cluster";
+import type { CollectionSpec } from "@prism/api/collection";
+import type * as wire from "@prism/proto/gen/node";
+import type {
+  AllocationId,
+  ClusterMap,
+  CollectionMap,
+  HistoryId,
+  MapNode,
+  NodeId,
+  NodeState,
+  ShardMap,
+  ShardUid,
+} from "../../domain/cluster-map.js";
+
+const utf8 = new TextDecoder();
+
+/** @throws {Error} when a JSON part does not parse or a node's state is none of the known. */
+export function fromWireMap(map: wire.ClusterMap): ClusterMap {
+  return {
+    clusterId: map.clusterId,
+    clusterName: map.clusterName,
+    revision: map.revision,
+    leaderEpoch: map.leaderEpoch,
+    // Parsed strictly by the control plane, which may be newer than this node and know more keys.
+    settings: JSON.parse(utf8.decode(map.settingsJson)) as ClusterSettings,
+    nodes: map.nodes.map(fromWireNode),
+    collections: map.collections.map(fromWireCollection),
+    shards: map.shards.map(fromWireShard),
+  };
+}
+
+export function toWireMap(map: ClusterMap): wire.ClusterMap {
+  return {
+    clusterId: map.clusterId,
+    clusterName: map.clusterName,
+    revision: map.revision,
+    leaderEpoch: map.leaderEpoch,
+    settingsJson: Buffer.from(JSON.stringify(map.settings)),
+    nodes: map.nodes.map((node) => ({
+      nodeId: node.id,
+      name: node.name,
+      peerAddress: node.peerAddress,
+      httpUrl: node.httpUrl,
+      zone: node.zone,
+      rack: node.rack,
+      region: node.region,
+      attributes: { ...node.attributes },
+      state: node.state,
+      bootId: node.bootId,
+    })),
+    collections: map.collections.map((collection) => ({
+      uid: collection.uid,
+      name: collection.name,
+      specJson: Buffer.from(JSON.stringify(collection.spec)),
+      generation: collection.generation,
+    })),
+    shards: map.shards.map(toWireShard),
+  };
+}
+
+function fromWireNode(node: wire.MapNode): MapNode {
+  return {
+    id: node.nodeId as NodeId,
+    name: node.name,
+    peerAddress: node.peerAddress,
+    httpUrl: node.httpUrl,
+    zone: node.zone,
+    rack: node.rack,
+    region: node.region,
+    attributes: node.attributes,
+    state: parseNodeState(node.state),
+    bootId: node.bootId,
+  };
+}
+
+function parseNodeState(state: string): NodeState {
+  if (state === "alive" || state === "suspect" || state === "dead") return state;
+  throw new Error(`node state ${JSON.stringify(state)} is none of alive, suspect, dead`);
+}
+
+function fromWireCollection(collection: wire.MapCollection): CollectionMap {
+  return {
+    uid: collection.uid,
+    name: collection.name,
+    spec: JSON.parse(utf8.decode(collection.specJson)) as CollectionSpec,
+    generation: collection.generation,
+  };
+}
+
+function fromWireShard(shard: wire.MapShard): ShardMap {
+  return {
+    uid: shard.uid as ShardUid,
+    collectionUid: shard.collectionUid,
+    number: shard.number,
+    version: shard.version,
+    term: shard.term,
+    historyId: shard.historyId as HistoryId,
+    primary: shard.primary as AllocationId,
+    inSync: shard.inSync as AllocationId[],
+    recovering: shard.recovering as AllocationId[],
+    copies: shard.copies.map((copy) => ({
+      id: copy.allocationId as AllocationId,
+      node: copy.nodeId as NodeId,
+      zone: copy.zone,
+    })),
+    bootstrap: shard.bootstrap,
+  };
+}
+
+function toWireShard(shard: ShardMap): wire.MapShard {
+  return {
+    uid: shard.uid,
+    collectionUid: shard.collectionUid,
+    number: shard.number,
+    version: shard.version,
+    term: shard.term,
+    historyId: shard.historyId,
+    primary: shard.primary,
+    inSync: [...shard.inSync],
+    recovering: [...shard.recovering],
+    copies: shard.copies.map((copy) => ({ allocationId: copy.id, nodeId: copy.node, zone: copy.zone })),
+    bootstrap: shard.bootstrap,
+  };
+}
