@@ -80,8 +80,15 @@ export const collectionPatchSchema = strictObject({
   deletionProtection: z.boolean().optional(),
 });
 
+export const collectionListSchema = strictObject({ collections: z.array(collectionSpecSchema) });
+
+export const collectionDeletedSchema = strictObject({ name: z.string(), result: z.literal("deleted") });
+
 export type CollectionSpec = Immutable<z.output<typeof collectionSpecSchema>>;
 export type PrismCollection = Immutable<z.output<typeof collectionSchema>>;
+export type CollectionBody = Immutable<z.input<typeof collectionBodySchema>>;
+export type CollectionList = Immutable<z.output<typeof collectionListSchema>>;
+export type CollectionDeleted = Immutable<z.output<typeof collectionDeletedSchema>>;
 export type CollectionPatch = Immutable<z.output<typeof collectionPatchSchema>>;
 
 /** What a collection takes from its cluster; ClusterSettings is one. */

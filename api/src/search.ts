@@ -9,6 +9,13 @@ import type { Immutable } from "./schema.js";
 import type { Limits } from "./limits.js";
 import { checkSearchSize } from "./search-size.js";
 
+/** Stands wherever a score is documented. */
+export const SCORE_MEANING =
+  "Higher is always better. One query: its own score: BM25 over all shards for text; for vectors cosine in [-1, 1] " +
+  "as it is, dot as it is, l2 as 1 / (1 + distance). Several queries: fused, after the hits of all shards are " +
+  "merged: rrf is the sum of weight / (rankConstant + rank); weighted is the sum of weight times the score scaled " +
+  "by min and max over the query's merged candidates. No query: 0, and hits come in the order of their ids.";
+
 const count = z.int().min(0);
 const fieldName = z.string().min(1).max(128);
 
@@ -86,9 +93,12 @@ export const filterSchema: z.ZodType<Filter, unknown> = z
     if (message !== undefined) context.addIssue({ code: "custom", message });
   })
   .transform((clause) => clause as Filter)
-  .describe(
-    "One of and, or, not; or a field with one of equals, in, exists; or a field with gt, gte, lt, lte.",
-  );
+  .meta({
+    description:
+      "One of and, or, not; or a field with one of equals, in, exists; or a field with gt, gte, lt, lte. " +
+      "A field with several values matches when any of them does; a missing field matches only exists: false and not.",
+    oneOf: [{ required: ["and"] }, { required: ["or"] }, { required: ["not"] }, { required: ["field"] }],
+  });
 
 function describeFilterForm(clause: Readonly<Record<string, unknown>>): string | undefined {
   const has = (key: string): boolean => clause[key] !== undefined;
@@ -147,7 +157,8 @@ export const searchQuerySchema: z.ZodType<SearchQuery, unknown> = strictObject({
   weight,
 })
   .refine(exactlyOne(["text", "vector"]), "must have exactly one of text and vector")
-  .transform((query) => query as SearchQuery);
+  .transform((query) => query as SearchQuery)
+  .meta({ oneOf: [{ required: ["text"] }, { required: ["vector"] }] });
 
 export const aggregationSchema: z.ZodType<Aggregation, unknown> = strictObject({
   terms: strictObject({ field: fieldName, size: z.int().min(1).default(10) }).optional(),
@@ -159,7 +170,8 @@ export const aggregationSchema: z.ZodType<Aggregation, unknown> = strictObject({
   stats: strictObject({ field: fieldName }).optional(),
 })
   .refine(exactlyOne(["terms", "histogram", "stats"]), "must have exactly one of terms, histogram and stats")
-  .transform((aggregation) => aggregation as Aggregation);
+  .transform((aggregation) => aggregation as Aggregation)
+  .meta({ oneOf: [{ required: ["terms"] }, { required: ["histogram"] }, { required: ["stats"] }] });
 
 const fusion = strictObject({
   method: oneOf(["rrf", "weighted"])
@@ -257,7 +269,7 @@ const answered = {
 
 export const hitSchema = strictObject({
   id: z.string(),
-  score: z.number().describe("Higher is better."),
+  score: z.number().describe(SCORE_MEANING),
   parts: z.array(strictObject({ query: count, score: z.number(), rank: count.min(1) })),
   fields: z.record(z.string(), z.unknown()).optional(),
 });
