@@ -1,0 +1,88 @@
+/** Everything a decision may look at: the objects as cached, and the nodes as seen. */
+import type { ClusterSettings } from "@prism/api/cluster";
+import type { ObservedNode } from "../domain/shard-observation.js";
+import type { NodeId } from "../domain/shard-record.js";
+import { placementDomain } from "../domain/placement-domain.js";
+import type { ApiObject, ObjectChange, Store } from "../ports/store.js";
+import type { NodeFleet } from "./node-fleet.js";
+import { ObjectCache } from "./object-cache.js";
+import { ShardIndex } from "./shard-index.js";
+
+export interface StateHandlers {
+  readonly onCollection: (change: ObjectChange<"PrismCollection">) => void;
+  readonly onShard: (change: ObjectChange<"PrismShard">) => void;
+  readonly onNode: (change: ObjectChange<"PrismNode">) => void;
+}
+
+export class ClusterState {
+  readonly collections: ObjectCache<"PrismCollection">;
+  readonly shards: ObjectCache<"PrismShard">;
+  readonly nodes: ObjectCache<"PrismNode">;
+  readonly index = new ShardIndex();
+  readonly settings: ClusterSettings;
+
+  constructor(store: Store, settings: ClusterSettings, handlers: StateHandlers) {
+    this.settings = settings;
+    this.collections = new ObjectCache(store, "PrismCollection", handlers.onCollection);
+    this.nodes = new ObjectCache(store, "PrismNode", handlers.onNode);
+    this.shards = new ObjectCache(store, "PrismShard", (change) => {
+      this.index.take(change);
+      handlers.onShard(change);
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.nodes.start();
+    await this.collections.start();
+    await this.shards.start();
+  }
+
+  stop(): void {
+    this.nodes.stop();
+    this.collections.stop();
+    this.shards.stop();
+  }
+
+  collectionOf(shard: ApiObject<"PrismShard">): ApiObject<"PrismCollection"> | undefined {
+    const collection = this.collections.get(shard.spec.collection);
+    return collection?.metadata.uid === shard.spec.collectionUid ? collection : undefined;
+  }
+
+  /** Nodes by id; a node that never came up has none yet. */
+  observeNodes(fleet: NodeFleet, latestRevision: number): Map<NodeId, ObservedNode> {
+    const observed = new Map<NodeId, ObservedNode>();
+    for (const object of this.nodes.values()) {
+      if (object.status.nodeId === "") continue;
+      const node = this.observeNode(object, fleet, latestRevision);
+      observed.set(node.id, node);
+    }
+    return observed;
+  }
+
+  observeNode(
+    object: ApiObject<"PrismNode">,
+    fleet: NodeFleet,
+    latestRevision: number,
+  ): ObservedNode {
+    const { name } = object.metadata;
+    const id = object.status.nodeId as NodeId;
+    const member = fleet.get(name);
+    const health = fleet.health(name);
+    const state = health?.state ?? "starting";
+    const report = member?.report;
+    return {
+      id,
+      name,
+      zone: object.spec.zone,
+      domain: placementDomain(this.settings.topology, object.spec, id),
+      state,
+      sinceMs: Math.max(health?.sinceMs ?? 0, state === "alive" ? (member?.connectedSinceMs ?? 0) : 0),
+      reason: health?.reason,
+      exited: health?.exited ?? false,
+      drainingSinceMs: member?.drainingSinceMs,
+      accepting: state === "alive" && report?.ready === true && !report.draining,
+      upToDate: report !== undefined && report.mapRevision >= latestRevision,
+      weight: 1,
+    };
+  }
+}

@@ -1,0 +1,479 @@
+/**
+ * The control plane of one cluster: follows the objects and the nodes, reconciles what changed, and
+ * sends maps and status down. Triggered by events; nothing here waits for a timer to notice a failure.
+ */
+import { DEFAULT_LIMITS } from "@prism/api/limits";
+import type { PrismCluster } from "@prism/api/cluster";
+import type { Reason } from "@prism/api/reason";
+import type { StatusResponse } from "@prism/api/status";
+import type { CollectionRequest, ControlFrame, CopyRequest, NodeHello } from "@prism/proto/gen/node";
+import { REASONS } from "@prism/api/reason";
+import type { Logger } from "pino";
+import type { Action, Evidence, Verdict } from "../domain/action.js";
+import type { HealthChange } from "../domain/failure-detector.js";
+import { buildConditions, type Condition } from "../domain/condition.js";
+import type { CopyRequestAction } from "../domain/shard-observation.js";
+import type { AllocationId, NodeId, ShardRecord } from "../domain/shard-record.js";
+import { buildStatus, type ShardWait } from "../domain/status.js";
+import type { NodeDialer } from "../ports/node-dialer.js";
+import type { Store } from "../ports/store.js";
+import type { WorkloadEvent, Workloads } from "../ports/workloads.js";
+import { CollectionReconciler } from "../reconcile/collection-reconciler.js";
+import { KeyQueue } from "../reconcile/key-queue.js";
+import { describeChange, ShardReconciler } from "../reconcile/shard-reconciler.js";
+import { ClusterState } from "./cluster-state.js";
+import { ensureNodes, takeLead } from "./cluster-bootstrap.js";
+import { CollectionRequests } from "./collection-requests.js";
+import { EventLog } from "./event-log.js";
+import { MapPublisher } from "./map-publisher.js";
+import { NodeFleet } from "./node-fleet.js";
+import { OperatorMetrics } from "./operator-metrics.js";
+import { observeStatus } from "./status-source.js";
+
+export interface ControlPlaneOptions {
+  readonly cluster: PrismCluster;
+  readonly store: Store;
+  readonly workloads: Workloads;
+  readonly dialer: NodeDialer;
+  readonly log: Logger;
+  /** Worker threads of each node; 0 lets nodes decide. */
+  readonly workersPerNode: number;
+  readonly nodeEnv: Readonly<Record<string, string>>;
+}
+
+const STATUS_DEBOUNCE_MS = 100;
+const STATUS_INTERVAL_MS = 3000;
+const SHARD = "shard/";
+const COLLECTION = "collection/";
+
+export class ControlPlane {
+  readonly events = new EventLog();
+  readonly metrics: OperatorMetrics;
+  readonly #options: ControlPlaneOptions;
+  readonly #log: Logger;
+  readonly #queue: KeyQueue;
+  readonly #state: ClusterState;
+  readonly #fleet: NodeFleet;
+  readonly #maps: MapPublisher;
+  readonly #shards: ShardReconciler;
+  readonly #collections: CollectionReconciler;
+  readonly #requests: CollectionRequests;
+  readonly #clusterId: string;
+  readonly #waits = new Map<string, ShardWait>();
+  readonly #lostRecords = new Map<string, number>();
+  /** Since when a shard's primary is in trouble, until another one is active. */
+  readonly #troubleSinceMs = new Map<string, number>();
+  readonly #statusWaiters = new Set<() => void>();
+  #conditions: readonly Condition[] = [];
+  #statusTimer: NodeJS.Timeout | undefined;
+  #statusInterval: NodeJS.Timeout | undefined;
+  #stopWatch: () => void = () => undefined;
+
+  /** Takes the lead of the cluster and starts its nodes. @throws {ClusterConflict} */
+  static async start(options: ControlPlaneOptions): Promise<ControlPlane> {
+    const cluster = await takeLead(options.store, options.cluster);
+    const names = await ensureNodes(options.store, options.cluster);
+    const { clusterId, leaderEpoch } = cluster.status;
+    const plane = new ControlPlane(options, clusterId, leaderEpoch);
+    await plane.#start(names);
+    return plane;
+  }
+
+  private constructor(options: ControlPlaneOptions, clusterId: string, leaderEpoch: number) {
+    const { cluster, store, log } = options;
+    const clusterName = cluster.metadata.name;
+    this.#options = options;
+    this.#log = log.child({ cluster: clusterName, leaderEpoch });
+    this.#clusterId = clusterId;
+    this.#queue = new KeyQueue({
+      work: (key) => this.#work(key),
+      onError: (key, error) => this.#onWorkError(key, error),
+    });
+    this.metrics = new OperatorMetrics(() => this.#queue.depth);
+    this.#state = new ClusterState(store, cluster.spec, {
+      onCollection: ({ object }) => {
+        this.#changed();
+        this.#queue.add(COLLECTION + object.metadata.name);
+      },
+      onShard: (change) => {
+        this.#changed();
+        if (change.type === "put") this.#queue.add(SHARD + change.object.metadata.name);
+        else this.#forgetShard(change.object.metadata.name, change.object.metadata.uid);
+      },
+      onNode: () => this.#changed(),
+    });
+    const identity = { clusterId, clusterName, leaderEpoch };
+    this.#fleet = new NodeFleet(options.dialer, identity, cluster.spec.health, {
+      onHello: (name, hello) => void this.#onHello(name, hello),
+      onHealth: (change, detail) => this.#onHealth(change, detail),
+      onCopies: (name, uids) => this.#onCopies(name, uids),
+      onDraining: (name) => this.#onDraining(name),
+      onFrame: (name, frame) => this.#onFrame(name, frame),
+      onRefused: (name, detail) => this.#log.error({ node: name, detail }, "node refused"),
+    });
+    this.#maps = new MapPublisher({ ...identity, state: this.#state, fleet: this.#fleet });
+    const observeNodes = (): ReturnType<ClusterState["observeNodes"]> =>
+      this.#state.observeNodes(this.#fleet, this.#maps.revision);
+    const parts = { store, state: this.#state, log: this.#log, observeNodes };
+    this.#shards = new ShardReconciler({
+      ...parts,
+      fleet: this.#fleet,
+      onChanged: (shard, before, after, action) => this.#onRecordChanged(shard, before, after, action),
+      onRefused: (action, uid) => this.#onRequestRefused(action, uid),
+      onVerdict: (shard, verdict) => this.#onVerdict(shard, verdict),
+    });
+    this.#collections = new CollectionReconciler({
+      ...parts,
+      clusterName,
+      clusterId,
+      onRecordLost: (shard) => this.#onRecordLost(shard),
+      onCreated: (name, shards) => this.#event("ShardCreated", `collection/${name}`, { shards }),
+      onDeleted: (name, shards) => this.#event("CollectionDeleted", `collection/${name}`, { shards }),
+    });
+    this.#requests = new CollectionRequests({
+      store,
+      state: this.#state,
+      clusterName,
+      maxCollections: DEFAULT_LIMITS.collections,
+      whenUsable: (name, timeoutMs) => this.#when(() => this.#isUsable(name), timeoutMs),
+      whenGone: (name, timeoutMs) => this.#when(() => this.#isGone(name), timeoutMs),
+    });
+  }
+
+  get clusterId(): string {
+    return this.#clusterId;
+  }
+
+  status(): StatusResponse {
+    return buildStatus(
+      observeStatus({
+        clusterName: this.#options.cluster.metadata.name,
+        clusterId: this.#clusterId,
+        revision: this.#maps.revision,
+        state: this.#state,
+        fleet: this.#fleet,
+        workloads: this.#options.workloads,
+        waits: this.#waits,
+        lostRecords: this.#lostRecords,
+      }),
+    );
+  }
+
+  conditions(): readonly Condition[] {
+    return this.#conditions;
+  }
+
+  /** Every node that is wanted is alive and ready. */
+  isReady(): boolean {
+    const alive = [...this.#fleet.all()].filter(
+      (node) => this.#fleet.health(node.name)?.state === "alive" && node.report?.ready === true,
+    );
+    return alive.length >= this.#options.cluster.spec.nodes;
+  }
+
+  /** Resolves true when the condition holds, false when the time is over; looks after every change. */
+  async waitFor(condition: () => boolean, timeoutMs: number): Promise<boolean> {
+    await this.#when(condition, timeoutMs);
+    return condition();
+  }
+
+  /** Ends nodes and streams. The store is the caller's to close. */
+  async stop(): Promise<void> {
+    clearInterval(this.#statusInterval);
+    clearTimeout(this.#statusTimer);
+    // Nodes that leave hand their primaries over: the control plane has to be there for that.
+    await this.#options.workloads.close();
+    this.#stopWatch();
+    await this.#queue.stop();
+    this.#fleet.stop();
+    this.#maps.stop();
+    this.#state.stop();
+    for (const wake of [...this.#statusWaiters]) wake();
+  }
+
+  async #start(names: readonly string[]): Promise<void> {
+    const { workloads, cluster, workersPerNode, nodeEnv } = this.#options;
+    await this.#state.start();
+    for (const name of names) this.#fleet.expect(name);
+    this.#fleet.start();
+    this.#stopWatch = workloads.watch((event) => this.#onWorkload(event));
+    const clusterName = cluster.metadata.name;
+    await Promise.all(
+      names.map((name) => workloads.ensure({ name, clusterName, workers: workersPerNode, env: nodeEnv })),
+    );
+    // Records whose collection is gone have no event of their own to be found by.
+    for (const shard of this.#state.shards.values()) this.#queue.add(COLLECTION + shard.spec.collection);
+    this.#statusInterval = setInterval(() => this.#publishStatus(), STATUS_INTERVAL_MS);
+    this.#log.info({ nodes: names.length, clusterId: this.#clusterId }, "leading");
+  }
+
+  async #work(key: string): Promise<{ readonly againInMs: number | undefined }> {
+    const begun = process.hrtime.bigint();
+    const kind = key.startsWith(SHARD) ? "shard" : "collection";
+    try {
+      return kind === "shard"
+        ? await this.#shards.reconcile(key.slice(SHARD.length))
+        : await this.#collections.reconcile(key.slice(COLLECTION.length));
+    } finally {
+      this.metrics.recordReconcile(kind, Number(process.hrtime.bigint() - begun) / 1e9);
+    }
+  }
+
+  #onWorkError(key: string, error: unknown): void {
+    this.metrics.recordError(key.startsWith(SHARD) ? "shard" : "collection");
+    this.#log.error({ key, err: error }, "reconcile failed, will be tried again");
+  }
+
+  /** Something that the map or the status shows has changed. */
+  #changed(): void {
+    this.#maps.changed();
+    this.#statusSoon();
+  }
+
+  #onWorkload(event: WorkloadEvent): void {
+    switch (event.kind) {
+      case "listening":
+        this.#fleet.dial(event.name, event.peerAddress);
+        return;
+      case "exited": {
+        const { name, code, signal, expected } = event;
+        const detail = signal === null ? `exit code ${code ?? "unknown"}` : `signal ${signal}`;
+        this.#log.warn({ node: name, reason: "WorkloadExited", code, signal, expected }, "node process ended");
+        this.#fleet.exited(name, detail);
+      }
+    }
+  }
+
+  async #onHello(name: string, hello: NodeHello): Promise<void> {
+    const { nodeId, bootId, peerAddress, httpUrl, adminUrl } = hello;
+    this.#log.info({ node: name, nodeId, bootId, version: hello.version }, "node connected");
+    try {
+      await this.#storeNode(name, { nodeId, bootId, peerAddress, httpUrl, adminUrl });
+      this.#maps.sendTo(name);
+    } catch (error) {
+      this.#log.error({ node: name, err: error }, "cannot store the node's identity");
+      this.#fleet.get(name)?.connection.hangUp("its identity could not be stored");
+    }
+  }
+
+  async #storeNode(
+    name: string,
+    status: { nodeId: string; bootId: string; peerAddress: string; httpUrl: string; adminUrl: string },
+  ): Promise<void> {
+    const object = this.#state.nodes.get(name);
+    if (!object) return;
+    const before = object.status.nodeId;
+    await this.#options.store.update({ ...object, status });
+    if (before === "" || before === status.nodeId) return;
+    // Another volume under the same name: what the old one held is gone.
+    this.#event("NodeRemoved", `node/${name}`, { nodeId: before, now: status.nodeId });
+    this.#enqueueShardsOn(before);
+  }
+
+  #onHealth(change: HealthChange, detail: string): void {
+    const { node: name, from, to } = change;
+    const reason = to.reason ?? (from === "starting" ? undefined : "NodeRestarted");
+    this.#log.info({ node: name, from, to: to.state, exited: to.exited, reason, detail }, "node health changed");
+    if (to.reason) this.#event(to.reason, `node/${name}`, { from, to: to.state, detail });
+    const nodeId = this.#state.nodes.get(name)?.status.nodeId;
+    if (nodeId) this.#onNodeAffected(nodeId, to.state !== "alive");
+    // A node that came or went may be what a missing copy waits for.
+    for (const shard of this.#waits.keys()) this.#queue.add(SHARD + shard);
+    this.#changed();
+  }
+
+  #onNodeAffected(nodeId: string, inTrouble: boolean): void {
+    if (inTrouble) {
+      for (const shard of this.#state.index.shardsOn(nodeId)) {
+        const { primary, copies } = this.#state.shards.get(shard)?.status ?? { primary: "", copies: [] };
+        const leads = copies.some((copy) => copy.id === primary && copy.node === nodeId);
+        if (leads && !this.#troubleSinceMs.has(shard)) this.#troubleSinceMs.set(shard, performance.now());
+      }
+    }
+    this.#enqueueShardsOn(nodeId);
+  }
+
+  #enqueueShardsOn(nodeId: string): void {
+    for (const shard of this.#state.index.shardsOn(nodeId)) this.#queue.add(SHARD + shard);
+  }
+
+  #onCopies(nodeName: string, uids: ReadonlySet<string>): void {
+    const member = this.#fleet.get(nodeName);
+    for (const uid of uids) {
+      const shard = this.#state.index.nameOf(uid);
+      if (shard === undefined) continue;
+      this.#queue.add(SHARD + shard);
+      const copy = member?.copies.get(uid);
+      const record = this.#state.shards.get(shard)?.status;
+      const leads = copy?.role === "primary" && copy.id === record?.primary && copy.term === record.term;
+      if (leads) this.#endTrouble(shard);
+    }
+    this.#statusSoon();
+  }
+
+  #endTrouble(shard: string): void {
+    const sinceMs = this.#troubleSinceMs.get(shard);
+    if (sinceMs === undefined) return;
+    this.#troubleSinceMs.delete(shard);
+    this.metrics.recordFailover((performance.now() - sinceMs) / 1000);
+  }
+
+  #onDraining(name: string): void {
+    this.#event("NodeDraining", `node/${name}`, {});
+    const nodeId = this.#state.nodes.get(name)?.status.nodeId;
+    if (nodeId) this.#enqueueShardsOn(nodeId);
+    this.#changed();
+  }
+
+  #onFrame(name: string, frame: ControlFrame): void {
+    if (frame.copyRequest) this.#onCopyRequest(name, frame.copyRequest);
+    else if (frame.collectionRequest) void this.#onCollectionRequest(name, frame.id, frame.collectionRequest);
+    // A node that leaves says so in its reports too; mapApplied is repeated by them as well.
+  }
+
+  #onCopyRequest(name: string, request: CopyRequest): void {
+    const from = this.#state.nodes.get(name)?.status.nodeId as NodeId | undefined;
+    const shard = this.#state.index.nameOf(request.shardUid);
+    const action = toRequestAction(request.action);
+    if (from === undefined || shard === undefined || !action) {
+      this.#log.warn({ node: name, ...request }, "request for an unknown shard or action");
+      return;
+    }
+    this.#shards.addRequest(request.shardUid, {
+      action,
+      id: request.allocationId as AllocationId,
+      term: request.term,
+      reason: toReason(request.reason, action),
+      from,
+    });
+    this.#queue.add(SHARD + shard);
+  }
+
+  #onRequestRefused(action: Extract<Action, { kind: "refuseRequest" }>, shardUid: string): void {
+    const { request, refusal, shard } = action;
+    const node = [...this.#fleet.all()].find((one) => one.hello?.nodeId === request.from);
+    this.#log.info(
+      { shard, request: request.action, copy: request.id, term: request.term, refusal },
+      "request refused",
+    );
+    node?.connection.send({ copyAnswer: { shardUid, allocationId: request.id, refusal } });
+    // What it asks for may be so already, and the map that says it was lost with a connection.
+    if (node) this.#maps.sendTo(node.name);
+  }
+
+  async #onCollectionRequest(name: string, id: number, request: CollectionRequest): Promise<void> {
+    const { action, name: collection } = request;
+    const answer = await this.#requests.answer(request);
+    await this.#maps.whenSent();
+    const outcome = answer.error?.code ?? answer.result;
+    this.#log.info({ node: name, collection, action, outcome }, "collection request answered");
+    this.#fleet.get(name)?.connection.send({ id, collectionAnswer: answer });
+  }
+
+  #onRecordChanged(
+    shard: string,
+    before: ShardRecord,
+    after: ShardRecord,
+    action: Extract<Action, { kind: "changeRecord" }>,
+  ): void {
+    const { reason, change } = action;
+    this.metrics.recordChange(change.kind, reason);
+    this.#event(reason, `shard/${shard}`, describeChange(before, after, action));
+  }
+
+  #onVerdict(shard: string, verdict: Verdict): void {
+    if (verdict.kind === "act") return;
+    if (verdict.kind === "pass") {
+      if (this.#waits.delete(shard)) this.#statusSoon();
+      return;
+    }
+    const { reason, evidence } = verdict;
+    const retryAt = verdict.kind === "wait" ? verdict.retryAtMs : undefined;
+    const before = this.#waits.get(shard);
+    const same = before?.reason === reason;
+    this.#waits.set(shard, { reason, evidence, retryAt, since: same ? before.since : Date.now() });
+    if (same) return;
+    this.#event(reason, `shard/${shard}`, evidence);
+    this.#statusSoon();
+  }
+
+  #onRecordLost(shard: string): void {
+    if (this.#lostRecords.has(shard)) return;
+    this.#lostRecords.set(shard, Date.now());
+    this.#event("ShardRecordLost", `shard/${shard}`, {});
+  }
+
+  #forgetShard(shard: string, uid: string): void {
+    this.#waits.delete(shard);
+    this.#troubleSinceMs.delete(shard);
+    this.#shards.forget(uid);
+  }
+
+  #event(reason: Reason, about: string, evidence: Evidence): void {
+    const message = REASONS[reason];
+    this.#log.info({ reason, about, ...evidence }, message);
+    this.events.add({ at: Date.now(), reason, about, message, evidence });
+  }
+
+  /** All shards have an active primary and enough copies in sync for writes. */
+  #isUsable(name: string): boolean {
+    const collection = this.#state.collections.get(name);
+    if (!collection) return true;
+    if (!collection.status.shardsCreated) return false;
+    const shards = this.status().shards.filter((shard) => shard.collection === name);
+    return shards.length >= collection.spec.shards && shards.every((shard) => shard.state !== "unavailable");
+  }
+
+  #isGone(name: string): boolean {
+    if (this.#state.collections.get(name)) return true;
+    return ![...this.#state.shards.values()].some((shard) => shard.spec.collection === name);
+  }
+
+  /** Resolves when the condition holds or the time is over; it is looked at with every new status. */
+  #when(condition: () => boolean, timeoutMs: number): Promise<void> {
+    if (condition()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#statusWaiters.delete(check);
+        resolve();
+      };
+      const check = (): void => {
+        if (condition()) finish();
+      };
+      const timer = setTimeout(finish, timeoutMs);
+      this.#statusWaiters.add(check);
+    });
+  }
+
+  #statusSoon(): void {
+    for (const check of [...this.#statusWaiters]) check();
+    this.#statusTimer ??= setTimeout(() => this.#publishStatus(), STATUS_DEBOUNCE_MS);
+  }
+
+  #publishStatus(): void {
+    clearTimeout(this.#statusTimer);
+    this.#statusTimer = undefined;
+    const status = this.status();
+    this.#conditions = buildConditions(status, 1, this.#conditions);
+    this.metrics.recordStatus(status);
+    this.#fleet.broadcast({ status: { statusJson: Buffer.from(JSON.stringify(status)) } });
+    for (const check of [...this.#statusWaiters]) check();
+  }
+}
+
+function toRequestAction(action: string): CopyRequestAction | undefined {
+  return action === "addInSync" || action === "removeCopy" || action === "promote" ? action : undefined;
+}
+
+function toReason(reason: string, action: CopyRequestAction): Reason {
+  if (Object.hasOwn(REASONS, reason)) return reason as Reason;
+  switch (action) {
+    case "addInSync":
+      return "CaughtUp";
+    case "removeCopy":
+      return "ReplicaTimeout";
+    case "promote":
+      return "HandOff";
+  }
+}

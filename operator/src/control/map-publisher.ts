@@ -1,0 +1,108 @@
+/** Sends the map to the nodes when something in it changed: whole, and once for changes that come together. */
+import { buildClusterMap, type MapSource } from "../domain/map-of-cluster.js";
+import type { ClusterState } from "./cluster-state.js";
+import { encodeFrame } from "./node-connection.js";
+import type { NodeFleet } from "./node-fleet.js";
+
+export interface MapPublisherOptions {
+  readonly clusterId: string;
+  readonly clusterName: string;
+  readonly leaderEpoch: number;
+  readonly state: ClusterState;
+  readonly fleet: NodeFleet;
+}
+
+/** Maps of a later leader are newer than all of an earlier one. */
+const REVISIONS_PER_EPOCH = 1_000_000_000;
+/** Pause after a map; the first change after quiet times is sent at once. */
+const SPACING_MS = 5;
+
+export class MapPublisher {
+  readonly #options: MapPublisherOptions;
+  #count = 0;
+  #encoded: Uint8Array | undefined;
+  /** Takes back the sending that is due. */
+  #cancel: (() => void) | undefined;
+  #lastSentMs = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(options: MapPublisherOptions) {
+    this.#options = options;
+  }
+
+  get revision(): number {
+    return this.#options.leaderEpoch * REVISIONS_PER_EPOCH + this.#count;
+  }
+
+  /** Something that the map shows has changed. */
+  changed(): void {
+    this.#encoded = undefined;
+    if (this.#cancel) return;
+    const pauseMs = this.#lastSentMs + SPACING_MS - Date.now();
+    if (pauseMs > 0) {
+      const timer = setTimeout(() => this.#send(), pauseMs);
+      this.#cancel = () => clearTimeout(timer);
+    } else {
+      const immediate = setImmediate(() => this.#send());
+      this.#cancel = () => clearImmediate(immediate);
+    }
+  }
+
+  /** Resolves when every connected node has been sent a map of now or later. */
+  whenSent(): Promise<void> {
+    if (!this.#cancel) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  sendTo(name: string): void {
+    this.#options.fleet.get(name)?.connection.sendEncoded(this.#encode());
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #send(): void {
+    this.#cancel = undefined;
+    this.#lastSentMs = Date.now();
+    const encoded = this.#encode();
+    for (const node of this.#options.fleet.all()) node.connection.sendEncoded(encoded);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #encode(): Uint8Array {
+    if (!this.#encoded) {
+      this.#count += 1;
+      this.#encoded = encodeFrame({ map: buildClusterMap(this.#source()) });
+    }
+    return this.#encoded;
+  }
+
+  #source(): MapSource {
+    const { clusterId, clusterName, leaderEpoch, state, fleet } = this.#options;
+    return {
+      clusterId,
+      clusterName,
+      leaderEpoch,
+      revision: this.revision,
+      settings: state.settings,
+      nodes: [...state.nodes.values()].map(({ metadata, spec, status }) => {
+        const health = fleet.health(metadata.name);
+        const { state: healthState = "starting", exited = false } = health ?? {};
+        return { name: metadata.name, spec, status, state: healthState, exited };
+      }),
+      collections: [...state.collections.values()].map(({ metadata, spec }) => ({
+        uid: metadata.uid,
+        generation: metadata.generation,
+        spec,
+      })),
+      shards: [...state.shards.values()].map(({ metadata, spec, status }) => ({
+        uid: metadata.uid,
+        spec,
+        status,
+      })),
+    };
+  }
+}

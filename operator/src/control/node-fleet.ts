@@ -1,0 +1,241 @@
+/**
+ * The nodes as this control plane sees them: who is connected, what they report, who is alive.
+ * Everything here is lost with the process and learnt again from the nodes.
+ */
+import { REASONS, type Reason } from "@prism/api/reason";
+import type { ControlFrame, CopyReport, NodeHello, NodeReport } from "@prism/proto/gen/node";
+import {
+  FailureDetector,
+  type HealthChange,
+  type HealthSettings,
+  type NodeHealth,
+} from "../domain/failure-detector.js";
+import type { CopyRole, ObservedCopy } from "../domain/shard-observation.js";
+import type { AllocationId, NodeId } from "../domain/shard-record.js";
+import type { NodeDialer } from "../ports/node-dialer.js";
+import { encodeFrame, NodeConnection, type ConnectionIdentity } from "./node-connection.js";
+
+export interface FleetHandlers {
+  readonly onHello: (name: string, hello: NodeHello) => void;
+  readonly onHealth: (change: HealthChange, detail: string) => void;
+  /** Copies of these shards changed, as reported. */
+  readonly onCopies: (name: string, shardUids: ReadonlySet<string>) => void;
+  readonly onDraining: (name: string) => void;
+  readonly onFrame: (name: string, frame: ControlFrame) => void;
+  readonly onRefused: (name: string, detail: string) => void;
+}
+
+export interface FleetNode {
+  readonly name: string;
+  readonly connection: NodeConnection;
+  hello: NodeHello | undefined;
+  report: NodeReport | undefined;
+  copies: ReadonlyMap<string, ObservedCopy>;
+  connectedSinceMs: number;
+  drainingSinceMs: number | undefined;
+}
+
+export class NodeFleet {
+  readonly #dialer: NodeDialer;
+  readonly #identity: ConnectionIdentity;
+  readonly #handlers: FleetHandlers;
+  readonly #detector: FailureDetector;
+  readonly #nodes = new Map<string, FleetNode>();
+  #health: HealthSettings;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #judge: NodeJS.Timeout | undefined;
+
+  constructor(
+    dialer: NodeDialer,
+    identity: ConnectionIdentity,
+    health: HealthSettings,
+    handlers: FleetHandlers,
+  ) {
+    this.#dialer = dialer;
+    this.#identity = identity;
+    this.#handlers = handlers;
+    this.#health = health;
+    this.#detector = new FailureDetector(health, Date.now());
+  }
+
+  start(): void {
+    this.#heartbeat = setInterval(() => this.#beat(), this.#health.heartbeatIntervalMs);
+    const judgeMs = Math.max(20, this.#health.heartbeatIntervalMs / 4);
+    this.#judge = setInterval(() => this.#tick(), judgeMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#heartbeat);
+    clearInterval(this.#judge);
+    for (const node of this.#nodes.values()) node.connection.hangUp("the control plane ends");
+  }
+
+  configure(health: HealthSettings): void {
+    this.#health = health;
+    this.#detector.configure(health);
+    clearInterval(this.#heartbeat);
+    clearInterval(this.#judge);
+    this.start();
+  }
+
+  /** A node of this name belongs to the cluster. */
+  expect(name: string): void {
+    if (this.#nodes.has(name)) return;
+    this.#detector.expect(name, Date.now());
+    const node: FleetNode = {
+      name,
+      connection: new NodeConnection(this.#dialer, this.#identity, {
+        onHello: (hello) => this.#onHello(node, hello),
+        onReport: (report) => this.#onReport(node, report),
+        onFrame: (frame) => this.#handlers.onFrame(name, frame),
+        onDisconnected: (detail) => this.#onDisconnected(node, detail),
+        onRefused: (detail) => this.#handlers.onRefused(name, detail),
+      }),
+      hello: undefined,
+      report: undefined,
+      copies: new Map(),
+      connectedSinceMs: 0,
+      drainingSinceMs: undefined,
+    };
+    this.#nodes.set(name, node);
+  }
+
+  dial(name: string, address: string): void {
+    this.#nodes.get(name)?.connection.dial(address);
+  }
+
+  /** The node's process is known to have ended. */
+  exited(name: string, detail: string): void {
+    const node = this.#nodes.get(name);
+    if (!node) return;
+    const change = this.#detector.exited(name, Date.now());
+    node.connection.hangUp(detail);
+    this.#forgetReports(node);
+    if (change) this.#handlers.onHealth(change, detail);
+  }
+
+  get(name: string): FleetNode | undefined {
+    return this.#nodes.get(name);
+  }
+
+  all(): IterableIterator<FleetNode> {
+    return this.#nodes.values();
+  }
+
+  health(name: string): NodeHealth | undefined {
+    return this.#detector.health(name);
+  }
+
+  /** Sends to every connected node; the frame is encoded once. */
+  broadcast(frame: Partial<ControlFrame>): void {
+    const encoded = encodeFrame(frame);
+    for (const node of this.#nodes.values()) node.connection.sendEncoded(encoded);
+  }
+
+  #beat(): void {
+    this.broadcast({ heartbeat: { sentAtMs: Date.now() } });
+  }
+
+  #tick(): void {
+    for (const change of this.#detector.tick(Date.now())) {
+      this.#handlers.onHealth(change, change.to.reason ? REASONS[change.to.reason] : "");
+    }
+  }
+
+  #onHello(node: FleetNode, hello: NodeHello): void {
+    node.hello = hello;
+    node.report = undefined;
+    node.connectedSinceMs = Date.now();
+    node.drainingSinceMs = undefined;
+    this.#handlers.onHello(node.name, hello);
+    // Ask at once: the node counts as alive with its first report, which says what it holds.
+    node.connection.send({ heartbeat: { sentAtMs: Date.now() } });
+  }
+
+  #onReport(node: FleetNode, report: NodeReport): void {
+    const nodeId = node.hello?.nodeId as NodeId | undefined;
+    if (nodeId === undefined) return;
+    const stuckAfterMs = this.#detector.windowMs;
+    const copies = new Map<string, ObservedCopy>();
+    for (const copy of report.copies) {
+      copies.set(copy.shardUid, toObservedCopy(nodeId, copy, report, stuckAfterMs));
+    }
+    const changed = changedShards(node.copies, copies);
+    node.copies = copies;
+    node.report = report;
+    const change = this.#detector.heard(node.name, Date.now());
+    if (change) this.#handlers.onHealth(change, "");
+    if (report.draining && node.drainingSinceMs === undefined) {
+      node.drainingSinceMs = Date.now();
+      this.#handlers.onDraining(node.name);
+    } else if (!report.draining) node.drainingSinceMs = undefined;
+    if (changed.size > 0) this.#handlers.onCopies(node.name, changed);
+  }
+
+  #onDisconnected(node: FleetNode, detail: string): void {
+    this.#forgetReports(node);
+    const change = this.#detector.disconnected(node.name, Date.now());
+    if (change) this.#handlers.onHealth(change, detail);
+  }
+
+  #forgetReports(node: FleetNode): void {
+    node.copies = new Map();
+    node.report = undefined;
+    node.drainingSinceMs = undefined;
+  }
+}
+
+function toObservedCopy(
+  node: NodeId,
+  copy: CopyReport,
+  report: NodeReport,
+  stuckAfterMs: number,
+): ObservedCopy {
+  const stuck = (report.workerSilenceMs[copy.worker] ?? 0) > stuckAfterMs;
+  const role = toRole(copy.role);
+  return {
+    node,
+    id: copy.allocationId as AllocationId,
+    role,
+    term: copy.term,
+    mapVersion: copy.mapVersion,
+    lastSeq: copy.lastSeq,
+    failure: stuck ? "WorkerStuck" : role === "failed" ? toReason(copy.reason) : undefined,
+  };
+}
+
+function toRole(role: string): CopyRole {
+  switch (role) {
+    case "primary":
+    case "replica":
+    case "activating":
+    case "recovering":
+      return role;
+    default:
+      return "failed";
+  }
+}
+
+function toReason(reason: string): Reason {
+  return Object.hasOwn(REASONS, reason) ? (reason as Reason) : "CopyFailed";
+}
+
+/** Shards of which something changed that a decision can rest on; a longer log alone is not. */
+function changedShards(
+  before: ReadonlyMap<string, ObservedCopy>,
+  after: ReadonlyMap<string, ObservedCopy>,
+): Set<string> {
+  const changed = new Set<string>();
+  for (const [shard, copy] of after) {
+    const old = before.get(shard);
+    const same =
+      old?.id === copy.id &&
+      old.role === copy.role &&
+      old.term === copy.term &&
+      old.mapVersion === copy.mapVersion &&
+      old.failure === copy.failure;
+    if (!same) changed.add(shard);
+  }
+  for (const shard of before.keys()) if (!after.has(shard)) changed.add(shard);
+  return changed;
+}

@@ -1,0 +1,98 @@
+/** Gathers what status is built from. */
+import type { CopyReport } from "@prism/proto/gen/node";
+import type { NodeId } from "../domain/shard-record.js";
+import type { ShardWait, StatusNodeSource, StatusShardSource, StatusSource } from "../domain/status.js";
+import type { Workloads } from "../ports/workloads.js";
+import { toRecord } from "../reconcile/shard-object.js";
+import type { ApiObject } from "../ports/store.js";
+import type { ClusterState } from "./cluster-state.js";
+import type { NodeFleet } from "./node-fleet.js";
+
+export interface StatusInputs {
+  readonly clusterName: string;
+  readonly clusterId: string;
+  readonly revision: number;
+  readonly state: ClusterState;
+  readonly fleet: NodeFleet;
+  readonly workloads: Workloads;
+  readonly waits: ReadonlyMap<string, ShardWait>;
+  readonly lostRecords: ReadonlyMap<string, number>;
+}
+
+export function observeStatus(inputs: StatusInputs): StatusSource {
+  const { state, fleet, clusterName, clusterId, revision } = inputs;
+  const reports = new Map<string, Map<string, CopyReport>>();
+  for (const node of fleet.all()) {
+    if (fleet.health(node.name)?.state !== "alive") continue;
+    for (const copy of node.report?.copies ?? []) {
+      const ofShard = reports.get(copy.shardUid) ?? new Map<string, CopyReport>();
+      ofShard.set(copy.allocationId, copy);
+      reports.set(copy.shardUid, ofShard);
+    }
+  }
+  return {
+    clusterName,
+    clusterId,
+    revision,
+    settings: state.settings,
+    nowMs: Date.now(),
+    nodes: [...state.nodes.values()].map((node) => toNodeSource(node, inputs)),
+    collections: [...state.collections.values()].map((collection) => collection.metadata.name),
+    shards: [...state.shards.values()].flatMap((shard) => toShardSource(shard, inputs, reports)),
+    lostRecords: [...inputs.lostRecords].map(([shard, since]) => ({ shard, since })),
+  };
+}
+
+function toNodeSource(node: ApiObject<"PrismNode">, inputs: StatusInputs): StatusNodeSource {
+  const { fleet, state, workloads, revision } = inputs;
+  const { name } = node.metadata;
+  const { zone, region, rack } = node.spec;
+  const observed = state.observeNode(node, fleet, revision);
+  const member = fleet.get(name);
+  const workload = workloads.list().find((one) => one.name === name);
+  const backOff =
+    workload && workload.exitsInARow > 0 && workload.state !== "running"
+      ? { exitsInARow: workload.exitsInARow, retryAt: workload.retryAtMs ?? Date.now() }
+      : undefined;
+  return {
+    id: node.status.nodeId as NodeId,
+    name,
+    zone,
+    region,
+    rack,
+    domain: observed.domain,
+    state: observed.state,
+    exited: observed.exited,
+    since: observed.sinceMs,
+    reason: observed.reason,
+    backOff,
+    ready: member?.report?.ready ?? false,
+    draining: observed.drainingSinceMs !== undefined,
+    httpUrl: node.status.httpUrl,
+    version: member?.hello?.version ?? "",
+    workers: member?.hello?.workers ?? 0,
+    memoryUsedBytes: member?.report?.memoryUsedBytes ?? 0,
+    diskFreeBytes: member?.report?.diskFreeBytes ?? 0,
+  };
+}
+
+function toShardSource(
+  shard: ApiObject<"PrismShard">,
+  inputs: StatusInputs,
+  reports: ReadonlyMap<string, ReadonlyMap<string, CopyReport>>,
+): StatusShardSource[] {
+  const collection = inputs.state.collectionOf(shard);
+  if (!collection) return [];
+  const { factor, minReplicasForWrite } = collection.spec.replication;
+  return [
+    {
+      collection: shard.spec.collection,
+      number: shard.spec.number,
+      record: toRecord(shard),
+      factor,
+      minReplicasForWrite,
+      reports: reports.get(shard.metadata.uid) ?? new Map(),
+      wait: inputs.waits.get(shard.metadata.name),
+    },
+  ];
+}

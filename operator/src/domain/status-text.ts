@@ -1,0 +1,67 @@
+/** For each reason: how bad it is, and what happens next by itself and by people. */
+import type { Reason } from "@prism/api/reason";
+import type { StatusProblem } from "@prism/api/status";
+
+const AUTOMATIC = "Handled without you.";
+
+export const NEXT_STEP: Readonly<Record<Reason, string>> = {
+  NotEnoughDomains: "The copy is made when a node in another placement domain joins; or lower replication.factor.",
+  NoNodeWithCapacity: "The copy is made when a node of an unused domain is alive and takes copies.",
+  NodeDead: "Its copies are made anew elsewhere after rebuildDelaySeconds, or filled from its data if it returns.",
+  NodeSuspect: "Its primaries move at once; after suspectTimeoutMs it counts as dead.",
+  ConnectionBroken: "It is dialled again; its primaries move at once and after suspectTimeoutMs it counts as dead.",
+  NodeRestarted: AUTOMATIC,
+  NodeRemoved: "Its copies are made anew on other nodes.",
+  NodeDraining: "Its primaries are handed over; then it ends.",
+  WorkerStuck: "Its copies are replaced. If it does not recover, restart the node.",
+  PrimarySuspect: AUTOMATIC,
+  PrimaryRestarted: AUTOMATIC,
+  HandOff: AUTOMATIC,
+  ShardCreated: AUTOMATIC,
+  CopyAdded: AUTOMATIC,
+  CaughtUp: AUTOMATIC,
+  ReplicaTimeout: "The copy is filled again. If it keeps happening, look at the node's disk and load.",
+  ReplicaDisconnected: "The copy is filled again when its node is back.",
+  JoinGivenUp: "The copy is filled again.",
+  TooSlow: "The copy is filled again. If it keeps happening, look at the node's disk and load.",
+  CopyFailed: "The copy is made anew; the node's log has the cause.",
+  DiskFull: "Free or add disk space; searches and deletes go on.",
+  LastInSyncCopyAway: "Writes wait until a node that holds an in-sync copy returns; start it.",
+  ShardRecordLost: "Nothing is done to the shard's data. Restore the control plane's store from a backup.",
+  ShardRecordStale: "Nothing is done to the shard's data. Restore a newer store of the control plane.",
+  WaitingForNode: "The copy is filled from the node's data when it returns, or made anew elsewhere after the delay.",
+  Recovering: "The copy joins the in-sync set when it has caught up.",
+  CollectionDeleted: AUTOMATIC,
+  NoZoneLabels: "Set topology.zones, or topology.domain to Host.",
+  SingleDomain: "Add nodes in another placement domain.",
+  ExistingShardsDoNotMove: "New collections and replacement copies use the new nodes.",
+  AllInSync: "Nothing to do.",
+  WorkloadExited: "It is started again at once.",
+  WorkloadBackOff: "It is started again after a growing delay; the node's log has the cause.",
+};
+
+export function severityOf(reason: Reason): StatusProblem["severity"] {
+  switch (reason) {
+    case "LastInSyncCopyAway":
+    case "ShardRecordLost":
+    case "ShardRecordStale":
+    case "NodeDead":
+    case "WorkloadBackOff":
+    case "DiskFull":
+      return "critical";
+    case "Recovering":
+    case "NodeDraining":
+    case "NoZoneLabels":
+    case "SingleDomain":
+    case "ExistingShardsDoNotMove":
+    case "AllInSync":
+    case "ShardCreated":
+    case "CopyAdded":
+    case "CaughtUp":
+    case "HandOff":
+    case "CollectionDeleted":
+      return "info";
+    default:
+      return "warning";
+  }
+}

@@ -1,0 +1,196 @@
+/** One shard: observe, plan, apply. Safe to be cut off after any action: the next pass decides anew. */
+import { randomBytes } from "node:crypto";
+import type { Logger } from "pino";
+import type { Action, Evidence, Verdict } from "../domain/action.js";
+import { planShard } from "../domain/plan-shard.js";
+import type {
+  ObservedCopy,
+  ObservedNode,
+  ShardObservation,
+  ShardRequest,
+} from "../domain/shard-observation.js";
+import { changeRecord, type NodeId, type ShardRecord } from "../domain/shard-record.js";
+import { StoreError, type ApiObject, type Store } from "../ports/store.js";
+import type { ClusterState } from "../control/cluster-state.js";
+import type { NodeFleet } from "../control/node-fleet.js";
+import { toRecord, withRecord } from "./shard-object.js";
+
+type ChangeAction = Extract<Action, { kind: "changeRecord" }>;
+
+export interface ShardReconcilerOptions {
+  readonly store: Store;
+  readonly state: ClusterState;
+  readonly fleet: NodeFleet;
+  readonly log: Logger;
+  readonly observeNodes: () => ReadonlyMap<NodeId, ObservedNode>;
+  /** A record was changed; `reconciler` looks at the shard again by itself. */
+  readonly onChanged: (shard: string, before: ShardRecord, after: ShardRecord, action: ChangeAction) => void;
+  readonly onRefused: (action: Extract<Action, { kind: "refuseRequest" }>, shardUid: string) => void;
+  /** What the last pass ended with: what the shard waits for. */
+  readonly onVerdict: (shard: string, verdict: Verdict) => void;
+}
+
+/** Bounds the passes of one key before others get their turn. */
+const MAX_PASSES = 16;
+const HAND_OFF_MS = 5000;
+
+interface PolicyNote {
+  readonly kind: "healthyRemoval" | "promotedInstead";
+  readonly atMs: number;
+}
+
+export class ShardReconciler {
+  readonly #options: ShardReconcilerOptions;
+  readonly #requests = new Map<string, ShardRequest[]>();
+  readonly #notes = new Map<string, PolicyNote[]>();
+
+  constructor(options: ShardReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /** A primary repeats what it asks until a map answers; the same request again changes nothing. */
+  addRequest(shardUid: string, request: ShardRequest): void {
+    const requests = this.#requests.get(shardUid) ?? [];
+    const others = requests.filter((other) => other.action !== request.action || other.id !== request.id);
+    this.#requests.set(shardUid, [...others, request]);
+  }
+
+  forget(shardUid: string): void {
+    this.#requests.delete(shardUid);
+    this.#notes.delete(shardUid);
+  }
+
+  async reconcile(name: string): Promise<{ readonly againInMs: number | undefined }> {
+    for (let pass = 0; pass < MAX_PASSES; pass += 1) {
+      const object = this.#options.state.shards.get(name);
+      const collection = object && this.#options.state.collectionOf(object);
+      if (!object || !collection) return { againInMs: undefined };
+      const observation = this.#observe(object, collection);
+      const verdict = planShard(observation);
+      this.#options.onVerdict(name, verdict);
+      switch (verdict.kind) {
+        case "pass":
+        case "refuse":
+          return { againInMs: this.#drainDeadline(observation) };
+        case "wait": {
+          const { retryAtMs } = verdict;
+          const againInMs = retryAtMs === undefined ? undefined : Math.max(1, retryAtMs - Date.now());
+          return { againInMs };
+        }
+        case "act":
+          for (const action of verdict.actions) await this.#apply(action, observation.record.uid);
+      }
+    }
+    return { againInMs: 1 };
+  }
+
+  #observe(
+    object: ApiObject<"PrismShard">,
+    collection: ApiObject<"PrismCollection">,
+  ): ShardObservation {
+    const { state, fleet, observeNodes } = this.#options;
+    const { health } = state.settings;
+    const record = toRecord(object);
+    const nodes = observeNodes();
+    const copies: ObservedCopy[] = [];
+    for (const node of fleet.all()) {
+      const copy = node.copies.get(record.uid);
+      if (copy) copies.push(copy);
+    }
+    const notes = this.#recentNotes(record.uid, health.replicaTimeoutMs * 10);
+    return {
+      name: object.metadata.name,
+      record,
+      resourceVersion: object.metadata.resourceVersion,
+      settings: {
+        factor: collection.spec.replication.factor,
+        minReplicasForWrite: collection.spec.replication.minReplicasForWrite,
+        replicaTimeoutMs: health.replicaTimeoutMs,
+        suspectTimeoutMs: health.suspectTimeoutMs,
+        rebuildDelayMs: health.rebuildDelaySeconds * 1000,
+        handOffMs: HAND_OFF_MS,
+      },
+      nodes,
+      domains: new Set([...nodes.values()].map((node) => node.domain)).size,
+      loadOf: (node) => state.index.loadOf(node),
+      copies,
+      requests: this.#requests.get(record.uid) ?? [],
+      recent: {
+        healthyRemovals: notes.filter((note) => note.kind === "healthyRemoval").length,
+        promotionsInstead: notes.filter((note) => note.kind === "promotedInstead").length,
+      },
+      nonce: randomBytes(9).toString("base64url"),
+      nowMs: Date.now(),
+    };
+  }
+
+  async #apply(action: Action, shardUid: string): Promise<void> {
+    switch (action.kind) {
+      case "changeRecord":
+        return this.#changeRecord(action);
+      case "refuseRequest":
+        this.#answered(shardUid, action.request);
+        this.#options.onRefused(action, shardUid);
+    }
+  }
+
+  async #changeRecord(action: ChangeAction): Promise<void> {
+    const { store, state, log } = this.#options;
+    const object = state.shards.get(action.shard);
+    const { uid, resourceVersion } = action.precondition;
+    if (object?.metadata.uid !== uid || object.metadata.resourceVersion !== resourceVersion) return;
+    const before = toRecord(object);
+    const result = changeRecord(before, action.change, action.reason, Date.now());
+    if (!result.ok) throw new Error(`planned a change that is refused: ${result.refusal}`);
+    try {
+      await store.update(withRecord(object, result.record));
+    } catch (error) {
+      // Somebody else changed it: decide again from what is there now.
+      if (!(error instanceof StoreError) || error.failure === "expired") throw error;
+      log.info({ shard: action.shard, change: action.change.kind, failure: error.failure }, "record changed meanwhile");
+      return;
+    }
+    if (action.request) this.#answered(uid, action.request);
+    if (action.note) this.#note(uid, { kind: action.note, atMs: Date.now() });
+    this.#options.onChanged(action.shard, before, result.record, action);
+  }
+
+  #answered(shardUid: string, request: ShardRequest): void {
+    const left = (this.#requests.get(shardUid) ?? []).filter((other) => other !== request);
+    if (left.length > 0) this.#requests.set(shardUid, left);
+    else this.#requests.delete(shardUid);
+  }
+
+  #note(shardUid: string, note: PolicyNote): void {
+    this.#notes.set(shardUid, [...(this.#notes.get(shardUid) ?? []), note]);
+  }
+
+  #recentNotes(shardUid: string, withinMs: number): readonly PolicyNote[] {
+    const notes = (this.#notes.get(shardUid) ?? []).filter((note) => Date.now() - note.atMs < withinMs);
+    if (notes.length === 0) this.#notes.delete(shardUid);
+    else this.#notes.set(shardUid, notes);
+    return notes;
+  }
+
+  /** A leaving primary that does not hand over in time is looked at again then. */
+  #drainDeadline(observation: ShardObservation): number | undefined {
+    const place = observation.record.copies.find((copy) => copy.id === observation.record.primary);
+    const sinceMs = place && observation.nodes.get(place.node)?.drainingSinceMs;
+    return sinceMs === undefined ? undefined : Math.max(50, sinceMs + HAND_OFF_MS - Date.now());
+  }
+}
+
+/** The one line of a role change, the same words in log and event. */
+export function describeChange(before: ShardRecord, after: ShardRecord, action: ChangeAction): Evidence {
+  return {
+    shard: action.shard,
+    change: action.change.kind,
+    term: after.term,
+    version: after.version,
+    from: before.primary,
+    to: after.primary,
+    inSync: after.inSync,
+    recovering: after.recovering,
+    ...action.evidence,
+  };
+}
