@@ -1,0 +1,262 @@
+/**
+ * Brings operations to the primary of their shard, wherever it moves meanwhile. Retries carry the
+ * same operation ids, so an operation whose first try was executed is only answered again: a
+ * failover looks like latency. An operation that may have been executed never ends as "failed".
+ */
+import { Problem, isProblemCode, type Violation } from "@prism/api/problem-code";
+import { ShardCall } from "@prism/proto/frame-kind";
+import { WriteRequest, WriteResponse, type CallError, type WriteItem } from "@prism/proto/gen/node";
+import { primaryNodeOf } from "../domain/choose-copies.js";
+import type { NodeId, ShardMap } from "../domain/cluster-map.js";
+import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
+import type { Deadline } from "./deadline.js";
+import type { NodeTraffic } from "./node-traffic.js";
+import { ShardProblem, type ShardCalls } from "./shard-calls.js";
+
+export interface Written {
+  readonly kind: "written";
+  readonly result: string;
+  readonly term: number;
+  readonly seq: number;
+  readonly historyId: string;
+  readonly copies: number;
+  readonly zones: number;
+}
+
+export type WriteOutcome = Written | { readonly kind: "refused"; readonly problem: Problem };
+
+export interface WriteOptions {
+  readonly deadline: Deadline;
+  readonly signal?: AbortSignal | undefined;
+  /** Wait and retry while the shard's queue is full, instead of handing the refusal on. */
+  readonly waitsForQueue: boolean;
+}
+
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 250;
+
+interface Pending {
+  readonly index: number;
+  readonly item: WriteItem;
+  mayHaveRun: boolean;
+}
+
+/** What one attempt said of all its items. */
+type Attempt =
+  | { readonly kind: "answered"; readonly response: WriteResponse }
+  | { readonly kind: "failed"; readonly problem: Problem }
+  /** The map names another primary: whatever the old one says, it can't commit any more. */
+  | { readonly kind: "moved" };
+
+export class ShardWriter {
+  readonly #calls: ShardCalls;
+  readonly #directory: ClusterDirectory;
+  readonly #traffic: NodeTraffic;
+
+  constructor(calls: ShardCalls, directory: ClusterDirectory, traffic: NodeTraffic) {
+    this.#calls = calls;
+    this.#directory = directory;
+    this.#traffic = traffic;
+  }
+
+  /** One outcome per item, in order. Rejects never for a single item's sake. */
+  async write(
+    collection: CollectionEntry,
+    number: number,
+    items: readonly WriteItem[],
+    options: WriteOptions,
+  ): Promise<WriteOutcome[]> {
+    const outcomes: WriteOutcome[] = [];
+    let pending: Pending[] = items.map((item, index) => ({ index, item, mayHaveRun: false }));
+    let pauseMs = FIRST_PAUSE_MS;
+    let last = new Problem("noPrimary", `shard ${number} of ${collection.name} has no primary`);
+    let hinted: NodeId | undefined;
+    while (pending.length > 0) {
+      const shard = await this.#waitForShard(collection, number, options);
+      if (shard === undefined || options.deadline.hasPassed || options.signal?.aborted === true) break;
+      const target = hinted ?? primaryNodeOf(shard);
+      hinted = undefined;
+      if (target !== undefined) {
+        const attempt = await this.#attempt(collection, shard, target, pending, options);
+        const { retry, problem } = settle(attempt, pending, outcomes, options);
+        pending = retry;
+        if (pending.length === 0) break;
+        if (problem !== undefined) last = problem;
+        if (attempt.kind === "moved") continue;
+        hinted = this.#hintOf(problem, target);
+        if (hinted !== undefined) continue;
+      }
+      await this.#waitForNewer(collection, shard, pauseMs, options);
+      pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
+    }
+    for (const { index, mayHaveRun } of pending) {
+      outcomes[index] = { kind: "refused", problem: mayHaveRun ? unknownOutcome(last, options) : last };
+    }
+    return outcomes;
+  }
+
+  async #attempt(
+    collection: CollectionEntry,
+    shard: ShardMap,
+    node: NodeId,
+    pending: readonly Pending[],
+    options: WriteOptions,
+  ): Promise<Attempt> {
+    const payload = WriteRequest.encode({ items: pending.map(({ item }) => item) });
+    const abort = new AbortController();
+    const stop = (): void => abort.abort();
+    options.signal?.addEventListener("abort", stop);
+    const end = this.#traffic.begin(node);
+    let answered = false;
+    const timeoutMs = Math.max(1, Math.ceil(options.deadline.leftMs));
+    const call = this.#calls
+      .call({ node, shard: shard.uid }, ShardCall.write, payload, { timeoutMs, signal: abort.signal })
+      .then(
+        (bytes): Attempt => {
+          answered = true;
+          return { kind: "answered", response: WriteResponse.decode(bytes) };
+        },
+        (error: unknown): Attempt => ({ kind: "failed", problem: toProblem(error) }),
+      );
+    const moved = this.#directory
+      .waitFor(
+        () => {
+          const now = this.#directory.shard(collection, shard.number);
+          return now !== undefined && now.term > shard.term && primaryNodeOf(now) !== node ? true : undefined;
+        },
+        timeoutMs,
+        abort.signal,
+      )
+      .then((newer): Attempt | undefined => (newer === true ? { kind: "moved" } : undefined));
+    try {
+      return await first(call, moved);
+    } finally {
+      end(answered);
+      options.signal?.removeEventListener("abort", stop);
+      abort.abort();
+    }
+  }
+
+  /** Where a copy that is not the primary says the primary is, when that is news. */
+  #hintOf(problem: Problem | undefined, asked: NodeId): NodeId | undefined {
+    const hint = problem instanceof ShardProblem ? problem.primaryNode : undefined;
+    return hint !== undefined && hint !== asked && this.#calls.isReachable(hint) ? hint : undefined;
+  }
+
+  /** Undefined when the collection is gone or the time is up. */
+  async #waitForShard(
+    collection: CollectionEntry,
+    number: number,
+    options: WriteOptions,
+  ): Promise<ShardMap | undefined> {
+    const found = await this.#directory.waitFor(
+      () => {
+        const index = this.#directory.current();
+        if (index !== undefined && index.collections.get(collection.name)?.uid !== collection.uid)
+          return "gone";
+        return this.#directory.shard(collection, number);
+      },
+      options.deadline.leftMs,
+      options.signal,
+    );
+    return found === "gone" ? undefined : found;
+  }
+
+  async #waitForNewer(
+    collection: CollectionEntry,
+    shard: ShardMap,
+    pauseMs: number,
+    options: WriteOptions,
+  ): Promise<void> {
+    await this.#directory.waitFor(
+      () => {
+        const now = this.#directory.shard(collection, shard.number);
+        return now === undefined || now.version > shard.version ? true : undefined;
+      },
+      Math.min(pauseMs, options.deadline.leftMs),
+      options.signal,
+    );
+  }
+}
+
+/** Writes down what is decided and returns what must be tried again, with the problem that says why. */
+function settle(
+  attempt: Attempt,
+  pending: readonly Pending[],
+  outcomes: WriteOutcome[],
+  options: WriteOptions,
+): { retry: Pending[]; problem: Problem | undefined } {
+  if (attempt.kind === "moved") {
+    for (const one of pending) one.mayHaveRun = true;
+    return { retry: [...pending], problem: undefined };
+  }
+  const retry: Pending[] = [];
+  let problem: Problem | undefined;
+  for (const [position, one] of pending.entries()) {
+    const verdict = attempt.kind === "failed" ? attempt.problem : verdictOf(attempt.response, position);
+    if (!(verdict instanceof Problem)) {
+      outcomes[one.index] = verdict;
+    } else if (isRetryable(verdict, one.mayHaveRun, options)) {
+      if (verdict.executed === "unknown") one.mayHaveRun = true;
+      problem = verdict;
+      retry.push(one);
+    } else {
+      outcomes[one.index] = { kind: "refused", problem: verdict };
+    }
+  }
+  return { retry, problem };
+}
+
+function isRetryable(problem: Problem, mayHaveRun: boolean, options: WriteOptions): boolean {
+  switch (problem.code) {
+    case "noPrimary":
+    case "shardUnavailable":
+    case "timeout":
+    case "outcomeUnknown":
+    case "clusterNotReady":
+      return true;
+    case "tooManyRequests":
+      return options.waitsForQueue || mayHaveRun;
+    default:
+      // "Not executed" speaks of this try alone: an earlier one may still be on its way to being committed.
+      return mayHaveRun && problem.kind.retryable;
+  }
+}
+
+function verdictOf(response: WriteResponse, position: number): Written | Problem {
+  const outcome = response.outcomes[position];
+  if (outcome === undefined) return new Problem("internalError", "the primary left an operation unanswered");
+  if (outcome.error !== undefined) return fromCallError(outcome.error);
+  const { historyId, copies, zones } = response;
+  const { result, term, seq } = outcome;
+  return { kind: "written", result, term, seq, historyId, copies, zones };
+}
+
+function fromCallError(error: CallError): Problem {
+  const code = isProblemCode(error.code) ? error.code : "internalError";
+  const violations =
+    error.errorsJson.length === 0
+      ? []
+      : (JSON.parse(new TextDecoder().decode(error.errorsJson)) as Violation[]);
+  return new ShardProblem(code, error.detail, {
+    violations,
+    executed: error.executed === "unknown" ? "unknown" : "no",
+    primaryNode: error.primaryNode === "" ? undefined : (error.primaryNode as NodeId),
+  });
+}
+
+function unknownOutcome(last: Problem, options: WriteOptions): Problem {
+  const detail = `no answer within ${Math.round(options.deadline.totalMs)} ms (${last.detail})`;
+  return new Problem("outcomeUnknown", detail, { cause: last });
+}
+
+function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  return new Problem("internalError", "the write call failed", { cause: error });
+}
+
+/** The call's end, or the move if that comes first. */
+async function first(call: Promise<Attempt>, moved: Promise<Attempt | undefined>): Promise<Attempt> {
+  const winner = await Promise.race([call, moved]);
+  return winner ?? call;
+}
