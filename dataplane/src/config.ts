@@ -35,7 +35,7 @@ export interface NodeSettings {
 
 /** Every setting with what it takes: flag, environment variable and key are made of its name. */
 const SETTINGS = {
-  dataDirectory: "a directory",
+  data: "a directory",
   name: "1 to 63 letters, digits, - _ or .",
   httpAddress: "host:port",
   peerAddress: "host:port",
@@ -81,7 +81,7 @@ export function parseSettings(
   const file = configPath === undefined ? {} : readConfigFile(configPath, violations);
   const text = (name: SettingName): string | undefined => {
     const given = flags.get(name) ?? env[environmentVariable(name)] ?? file[name];
-    return given === undefined ? (name === "dataDirectory" ? undefined : DEFAULTS[name]) : String(given);
+    return given === undefined ? (name === "data" ? undefined : DEFAULTS[name]) : String(given);
   };
   const violate = (name: SettingName, value: string): void => {
     violations.push(`${describeSetting(name)}: ${JSON.stringify(value)} is not ${SETTINGS[name]}`);
@@ -93,11 +93,9 @@ export function parseSettings(
     return parsed ?? fallback;
   };
 
-  const dataDirectory = text("dataDirectory");
+  const dataDirectory = text("data");
   if (dataDirectory === undefined || dataDirectory === "") {
-    violations.push(
-      `${describeSetting("dataDirectory")}: is missing; give the directory for this node's data`,
-    );
+    violations.push(`${describeSetting("data")}: is missing; give the directory for this node's data`);
   }
   const nowhere: HostPort = { host: "", port: 0 };
   const settings: NodeSettings = {

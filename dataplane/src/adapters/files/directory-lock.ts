@@ -51,7 +51,7 @@ function removeIfStale(path: string): void {
   if (owner !== undefined && isAlive(owner)) {
     throw new StartError(
       ExitCode.data,
-      `${path}: process ${owner.pid} uses this data directory. Stop it, or choose another dataDirectory.`,
+      `${path}: process ${owner.pid} uses this data directory. Stop it, or give this node another one (--data).`,
     );
   }
   // Another starter may have replaced the stale file meanwhile: what was moved away is looked at again.

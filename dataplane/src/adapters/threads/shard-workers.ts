@@ -69,6 +69,10 @@ export class ShardWorkers implements LocalShards {
     return this.#workers.every((worker) => worker.state === "ready");
   }
 
+  get count(): number {
+    return this.#workers.length;
+  }
+
   async call(
     shard: ShardUid,
     call: ShardCall,

@@ -1,0 +1,42 @@
+/** Probes, metrics and a look inside, on a port that is not for clients. */
+import Fastify from "fastify";
+import type { Registry } from "prom-client";
+import type { HostPort } from "../../config.js";
+
+export interface AdminSources {
+  /** Why the node takes no requests now; empty when it does. Never about other nodes. */
+  readonly notReady: () => readonly string[];
+  /** Why the process is of no use any more; empty when it is. */
+  readonly notAlive: () => readonly string[];
+  readonly debug: () => unknown;
+  readonly registry: Registry;
+}
+
+export interface AdminServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Rejects when the address can't be bound. */
+export async function startAdminServer(address: HostPort, sources: AdminSources): Promise<AdminServer> {
+  const server = Fastify({ logger: false, forceCloseConnections: true });
+  server.get("/livez", async (_request, reply) => {
+    const reasons = sources.notAlive();
+    return await reply.status(reasons.length === 0 ? 200 : 503).send({ live: reasons.length === 0, reasons });
+  });
+  server.get("/readyz", async (_request, reply) => {
+    const reasons = sources.notReady();
+    return await reply
+      .status(reasons.length === 0 ? 200 : 503)
+      .send({ ready: reasons.length === 0, reasons });
+  });
+  server.get("/metrics", async (_request, reply) => {
+    const text = await sources.registry.metrics();
+    return await reply.type(sources.registry.contentType).send(text);
+  });
+  server.get("/debug", () => sources.debug());
+  await server.listen({ host: address.host, port: address.port });
+  const bound = server.server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : address.port;
+  return { port, close: () => server.close() };
+}

@@ -1,0 +1,407 @@
+/**
+ * A node: builds its parts and wires them.
+ *
+ *   control plane --maps--> CurrentMap --> workers, peer links, map file
+ *   peers and HTTP --shard calls--> workers or peer links
+ *   workers --reports--> control plane        workers --replication--> peer links
+ */
+import { randomUUID } from "node:crypto";
+import { statfs } from "node:fs/promises";
+import { availableParallelism, hostname, totalmem } from "node:os";
+import { ShardCall } from "@prism/proto/frame-kind";
+import type { NodeHello, NodeReport } from "@prism/proto/gen/node";
+import type { Logger } from "pino";
+import { startAdminServer, type AdminServer } from "./adapters/admin/admin-server.js";
+import { NodeMetrics } from "./adapters/admin/node-metrics.js";
+import { DataDirectory } from "./adapters/files/data-directory.js";
+import { FORMAT } from "./adapters/files/format-file.js";
+import { ExitCode, StartError } from "./adapters/files/start-error.js";
+import { MapFile } from "./adapters/files/map-file.js";
+import { readMemoryLimit } from "./adapters/files/memory-limit.js";
+import { ControlEndpoint } from "./adapters/grpc/control-endpoint.js";
+import { startInternalServer, type InternalServer } from "./adapters/grpc/internal-server.js";
+import { PeerEndpoint } from "./adapters/grpc/peer-endpoint.js";
+import { PeerLinks } from "./adapters/grpc/peer-links.js";
+import { ShardWorkers } from "./adapters/threads/shard-workers.js";
+import { formatHostPort, type HostPort, type NodeSettings } from "./config.js";
+import type { ClusterMap, NodeId } from "./domain/cluster-map.js";
+import { decisiveFacts } from "./domain/copy-facts.js";
+import { planMemory, type MemoryBudget } from "./domain/memory-budget.js";
+import { chooseWorkers } from "./domain/worker-count.js";
+import type { ClusterView } from "./services/cluster-view.js";
+import type { ControlPlane } from "./services/control-plane.js";
+import type { ShardCalls } from "./services/shard-calls.js";
+import { CurrentMap } from "./services/current-map.js";
+import { RoutedShardCalls } from "./services/routed-shard-calls.js";
+
+const MiB = 1024 * 1024;
+/** A worker that has not turned its loop for this long makes the node not ready. */
+const STUCK_WORKER_MS = 5000;
+const DISK_POLL_MS = 2000;
+/** Together below the 10 s after which a local control plane kills a node that stops. */
+const DRAIN_TIMEOUT_MS = 4000;
+const CLOSE_TIMEOUT_MS = 4000;
+
+export interface NodeOptions {
+  readonly settings: NodeSettings;
+  readonly version: string;
+  /** The built module that a shard worker runs. */
+  readonly workerEntry: URL;
+  /** The process can't go on: what it held in memory may be wrong or is lost. */
+  readonly onFatal: (detail: string) => void;
+  readonly logger: Logger;
+}
+
+export interface ListeningAddresses {
+  readonly http: string;
+  readonly peer: string;
+  readonly admin: string;
+}
+
+export class Node {
+  readonly nodeId: NodeId;
+  readonly bootId: string = randomUUID();
+  readonly #options: NodeOptions;
+  readonly #logger: Logger;
+  readonly #directory: DataDirectory;
+  readonly #memory: MemoryBudget;
+  readonly #mapFile: MapFile;
+  readonly #current: CurrentMap;
+  readonly #workers: ShardWorkers;
+  readonly #links: PeerLinks;
+  readonly #peers: PeerEndpoint;
+  readonly #control: ControlEndpoint;
+  readonly #metrics: NodeMetrics;
+  readonly #calls: RoutedShardCalls;
+  #internalServer: InternalServer | undefined;
+  #adminServer: AdminServer | undefined;
+  #addresses: ListeningAddresses = { http: "", peer: "", admin: "" };
+  #facts = "";
+  #diskFreeBytes = 0;
+  #diskTimer: NodeJS.Timeout | undefined;
+  #draining = false;
+  #stopped: Promise<void> | undefined;
+
+  /** Rejects with StartError when the data directory can't be used, with what the system says when a port can't. */
+  static async start(options: NodeOptions): Promise<Node> {
+    const { settings, logger, version } = options;
+    const fresh = chooseWorkers(settings.workers, availableParallelism(), undefined);
+    const directory = await DataDirectory.open(settings.dataDirectory, fresh.workers, version);
+    let node: Node | undefined;
+    try {
+      const mapFile = new MapFile(settings.dataDirectory, logger);
+      const savedMap = await mapFile.read();
+      node = new Node(options, directory, mapFile, savedMap);
+      await node.#listen();
+      return node;
+    } catch (error) {
+      if (node === undefined) directory.close();
+      else await node.stop("start failed");
+      throw error;
+    }
+  }
+
+  private constructor(
+    options: NodeOptions,
+    directory: DataDirectory,
+    mapFile: MapFile,
+    savedMap: ClusterMap | undefined,
+  ) {
+    const { settings, logger } = options;
+    this.#options = options;
+    this.#logger = logger;
+    this.#directory = directory;
+    this.#mapFile = mapFile;
+    this.nodeId = directory.nodeRecord.nodeId;
+    const { stores } = directory.format;
+    const { workers, reason } = chooseWorkers(settings.workers, availableParallelism(), stores);
+    this.#memory = this.#planMemory(workers);
+    logger.info({ workers, stores, reason }, "workers chosen");
+    this.#current = new CurrentMap(this.nodeId);
+    this.#workers = this.#startWorkers(workers, stores);
+    this.#links = new PeerLinks({
+      nodeId: this.nodeId,
+      bootId: this.bootId,
+      onConnectionChange: (node, connected) => this.#workers.setPeerConnected(node, connected),
+      logger,
+      random: Math.random,
+    });
+    this.#metrics = new NodeMetrics({
+      map: () => this.#current.map(),
+      copies: () => this.#workers.copies(),
+      workerMemory: () => this.#workers.memory(),
+      memory: this.#memory,
+    });
+    this.#calls = new RoutedShardCalls(this.nodeId, this.#workers, this.#links, (target, call, seconds) =>
+      this.#metrics.observeCall(target, call, seconds),
+    );
+    this.#peers = this.#makePeerEndpoint();
+    this.#control = this.#makeControlEndpoint(savedMap?.leaderEpoch ?? 0);
+    this.#current.onChange((map) => this.#onMap(map));
+    if (savedMap !== undefined) this.#current.offer(savedMap);
+  }
+
+  get addresses(): ListeningAddresses {
+    return this.#addresses;
+  }
+
+  get shardCalls(): ShardCalls {
+    return this.#calls;
+  }
+
+  get controlPlane(): ControlPlane {
+    return this.#control;
+  }
+
+  get clusterView(): ClusterView {
+    return this.#current;
+  }
+
+  /** Why the node takes no requests now; empty when it does. Other nodes do not matter. */
+  notReady(): string[] {
+    const reasons: string[] = [];
+    if (this.#current.map() === undefined) reasons.push("no cluster map yet");
+    if (!this.#workers.isReady) reasons.push("workers are starting");
+    if (this.#draining) reasons.push("draining");
+    return [...reasons, ...this.#stuckWorkers()];
+  }
+
+  /**
+   * Hands primaries over, ends what is in flight, closes the stores and every port. Bounded in time,
+   * never rejects; a second call waits for the first.
+   */
+  stop(reason: string): Promise<void> {
+    this.#stopped ??= this.#stop(reason);
+    return this.#stopped;
+  }
+
+  async #stop(reason: string): Promise<void> {
+    this.#logger.info({ reason }, "stopping");
+    this.#draining = true;
+    if (this.#control.isConnected()) {
+      this.#control.announceDrain(reason);
+      this.#control.reportNow();
+      await this.#workers.drain(DRAIN_TIMEOUT_MS);
+    }
+    await this.#workers.close(CLOSE_TIMEOUT_MS);
+    clearInterval(this.#diskTimer);
+    this.#links.close();
+    this.#peers.close();
+    this.#control.close();
+    this.#internalServer?.close();
+    this.#metrics.close();
+    await this.#adminServer?.close();
+    await this.#mapFile.flush();
+    this.#directory.close();
+    this.#logger.info({ reason }, "stopped");
+  }
+
+  async #listen(): Promise<void> {
+    const { settings } = this.#options;
+    await this.#pollDisk();
+    this.#diskTimer = setInterval(() => void this.#pollDisk(), DISK_POLL_MS);
+    const { peerAddress, adminAddress } = settings;
+    const handlers = { peer: this.#peers.accept, control: this.#control.accept };
+    this.#internalServer = await bound(
+      "peerAddress",
+      peerAddress,
+      startInternalServer(peerAddress, handlers),
+    );
+    const admin = startAdminServer(adminAddress, {
+      notReady: () => this.notReady(),
+      notAlive: () => this.#stuckWorkers(),
+      debug: () => this.#describe(),
+      registry: this.#metrics.registry,
+    });
+    this.#adminServer = await bound("adminAddress", adminAddress, admin);
+    this.#addresses = {
+      http: "",
+      peer: this.#advertised(peerAddress, this.#internalServer.port),
+      admin: this.#advertised(adminAddress, this.#adminServer.port),
+    };
+    await this.#directory.writeListening({
+      pid: process.pid,
+      bootId: this.bootId,
+      nodeId: this.nodeId,
+      peerAddress: this.#addresses.peer,
+      httpUrl: urlOf(this.#addresses.http),
+      adminUrl: urlOf(this.#addresses.admin),
+    });
+  }
+
+  /** What others dial: a host that listens everywhere is reached by the name of the machine. */
+  #advertised(address: HostPort, port: number): string {
+    const { advertiseHost } = this.#options.settings;
+    const isEverywhere = address.host === "0.0.0.0" || address.host === "::";
+    const host = advertiseHost !== "" ? advertiseHost : isEverywhere ? hostname() : address.host;
+    return formatHostPort({ host, port });
+  }
+
+  #planMemory(workers: number): MemoryBudget {
+    const facts = {
+      configuredBytes: this.#options.settings.limits.memoryBudgetBytes,
+      limitBytes: readMemoryLimit(),
+      machineBytes: totalmem(),
+    };
+    const memory = planMemory(facts, workers);
+    this.#logger.info({ ...memory }, "memory budget");
+    return memory;
+  }
+
+  #startWorkers(workers: number, stores: number): ShardWorkers {
+    const { settings, workerEntry } = this.#options;
+    return new ShardWorkers({
+      entry: workerEntry,
+      workers,
+      stores,
+      worker: {
+        dataDirectory: settings.dataDirectory,
+        nodeId: this.nodeId,
+        limits: settings.limits,
+        indexBudgetBytes: Math.floor(this.#memory.indexBytes / workers),
+        bufferBudgetBytes: Math.floor(this.#memory.bufferBytes / workers),
+      },
+      heapMegabytesPerWorker: Math.floor(this.#memory.workerHeapBytes / MiB),
+      logger: this.#logger,
+      events: {
+        onReady: () => this.#onReports(),
+        onReports: () => this.#onReports(),
+        onReplication: ({ toNode, shard, payload }) =>
+          this.#links.sendOneWay(toNode as NodeId, ShardCall.replication, shard, payload),
+        onCopyRequest: ({ shard, action, allocationId, term, reason }) =>
+          this.#control.requestCopyChange({ shardUid: shard, action, allocationId, term, reason }),
+        onDied: (worker, detail) => this.#onWorkerDied(worker, detail),
+      },
+    });
+  }
+
+  #makePeerEndpoint(): PeerEndpoint {
+    return new PeerEndpoint({
+      identity: () => ({
+        clusterId: this.#directory.nodeRecord.clusterId,
+        nodeId: this.nodeId,
+        bootId: this.bootId,
+      }),
+      shards: this.#workers,
+      onReplication: (shard, payload) => this.#workers.deliverReplication(shard, payload),
+      onPeerSeen: (node) => this.#links.onPeerSeen(node),
+      logger: this.#logger,
+    });
+  }
+
+  #makeControlEndpoint(leaderEpoch: number): ControlEndpoint {
+    return new ControlEndpoint({
+      nodeHello: () => this.#hello(),
+      nodeReport: () => this.#report(),
+      clusterId: () => this.#directory.nodeRecord.clusterId,
+      joinCluster: (clusterId) => this.#joinCluster(clusterId),
+      applyMap: (map) => {
+        this.#current.offer(map);
+        return this.#current.map()?.revision ?? 0;
+      },
+      leaderEpoch,
+      logger: this.#logger,
+    });
+  }
+
+  #joinCluster(clusterId: string): void {
+    this.#directory.joinCluster(clusterId).catch((error: unknown) => {
+      this.#options.onFatal(`the cluster's id could not be saved: ${String(error)}`);
+    });
+  }
+
+  #onMap(map: ClusterMap): void {
+    this.#workers.applyMap(map);
+    this.#links.applyMap(map);
+    this.#mapFile.save(map);
+    this.#logger.debug({ revision: map.revision, leaderEpoch: map.leaderEpoch }, "cluster map applied");
+  }
+
+  #onReports(): void {
+    const facts = decisiveFacts(this.#workers.copies());
+    if (facts === this.#facts) return;
+    this.#facts = facts;
+    this.#control.reportSoon();
+  }
+
+  #onWorkerDied(worker: number, detail: string): void {
+    this.#logger.fatal({ worker, reason: "CopyFailed", detail }, "a shard worker died");
+    this.#control.reportNow();
+    this.#options.onFatal(`shard worker ${worker} died`);
+  }
+
+  #stuckWorkers(): string[] {
+    return this.#workers
+      .silencesMs()
+      .flatMap((silenceMs, worker) =>
+        silenceMs > STUCK_WORKER_MS ? [`worker ${worker} has been stuck for ${silenceMs} ms`] : [],
+      );
+  }
+
+  async #pollDisk(): Promise<void> {
+    try {
+      const { bavail, bsize } = await statfs(this.#directory.path);
+      this.#diskFreeBytes = bavail * bsize;
+    } catch (error) {
+      this.#logger.warn({ path: this.#directory.path, detail: String(error) }, "the disk does not answer");
+    }
+  }
+
+  #hello(): NodeHello {
+    return {
+      clusterId: this.#directory.nodeRecord.clusterId,
+      nodeId: this.nodeId,
+      bootId: this.bootId,
+      name: this.#options.settings.name,
+      version: this.#options.version,
+      format: FORMAT,
+      peerAddress: this.#addresses.peer,
+      httpUrl: urlOf(this.#addresses.http),
+      adminUrl: urlOf(this.#addresses.admin),
+      workers: this.#workers.count,
+    };
+  }
+
+  #report(): NodeReport {
+    return {
+      sentAtMs: Date.now(),
+      workerSilenceMs: this.#workers.silencesMs(),
+      copies: this.#workers.copies(),
+      ready: this.notReady().length === 0,
+      draining: this.#draining,
+      mapRevision: this.#current.map()?.revision ?? 0,
+      diskFreeBytes: this.#diskFreeBytes,
+      memoryUsedBytes: process.memoryUsage.rss(),
+    };
+  }
+
+  #describe(): unknown {
+    return {
+      version: this.#options.version,
+      runtime: process.versions,
+      hello: this.#hello(),
+      report: this.#report(),
+      notReady: this.notReady(),
+      controlPlane: { connected: this.#control.isConnected(), leaderEpoch: this.#control.leaderEpoch },
+      peers: this.#links.describe(),
+      memory: { budget: this.#memory, workers: this.#workers.memory() },
+      map: this.#current.map(),
+    };
+  }
+}
+
+async function bound<T>(setting: string, address: HostPort, server: Promise<T>): Promise<T> {
+  try {
+    return await server;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StartError(
+      ExitCode.settings,
+      `${setting} ${formatHostPort(address)}: can't listen there: ${why}. Free the port or set another.`,
+    );
+  }
+}
+
+function urlOf(address: string): string {
+  return address === "" ? "" : `http://${address}`;
+}
