@@ -1,0 +1,12 @@
+/** The public face of @prism/client. */
+export { PrismClient, type CollectionDefinition, type PrismClientOptions } from "./prism-client.js";
+export {
+  CollectionClient,
+  type CallOptions,
+  type ReadOptions,
+  type WriteOptions,
+} from "./collection-client.js";
+export type { BulkFailure, BulkOperation, BulkOptions, BulkProgress, BulkReport } from "./bulk-writer.js";
+export type { QueryInput, SearchInput, TextClauseInput, VectorClauseInput } from "./search-input.js";
+export { PrismError, type ClientCode } from "./prism-error.js";
+export { newOperationId } from "./operation-id.js";
