@@ -4,7 +4,7 @@
  */
 import { problemSchema } from "@prism/api/problem";
 import { setTimeout as delay } from "node:timers/promises";
-import { Agent, errors, type Dispatcher } from "undici";
+import { Agent, errors } from "undici";
 import { EndpointPool } from "./endpoint-pool.js";
 import { PrismError } from "./prism-error.js";
 import { decideRetry, type AttemptOutcome, type RetryLimits } from "./retry-policy.js";
@@ -115,7 +115,7 @@ export class Transport {
       const response = await this.#agent.request({
         origin: url,
         path: `/api/v1${call.path}`,
-        method: call.method as Dispatcher.HttpMethod,
+        method: call.method,
         headers: this.#headers(call),
         body: call.body ?? null,
         signal,
