@@ -46,8 +46,11 @@ const EXPANSION_ADD = 128;
 const EXPANSION_SEARCH = 64;
 const THREADS = 1;
 
-/** Sums of squares stay finite in 32-bit floats below this; an infinite distance poisons a graph like a NaN. */
-export const GRAPH_NORM_MAX = 1e18;
+/**
+ * A quarter of the largest 32-bit float, so that the square of a difference of two vectors fits too: an
+ * infinite distance poisons a graph like a NaN.
+ */
+export const SQUARED_LENGTH_MAX = 3.4028234663852886e38 / 4;
 
 /** Bytes a node takes beside its vector: links, key, and the tables by slot and by key. Measured at 100,000 nodes. */
 const NODE_OVERHEAD_BYTES = 280;
@@ -179,8 +182,10 @@ export class GraphIndex {
     }
     let squares = 0;
     for (let i = 0; i < vector.length; i += 1) squares += vector[i]! * vector[i]!;
-    if (!(squares <= GRAPH_NORM_MAX * GRAPH_NORM_MAX)) {
-      throw new RangeError("A vector with NaN, an infinity or a length above 1e18 cannot be indexed.");
+    if (!(squares <= SQUARED_LENGTH_MAX)) {
+      throw new RangeError(
+        "A vector with NaN, an infinity or a length that overflows 32-bit floats cannot be indexed.",
+      );
     }
   }
 }

@@ -8,10 +8,12 @@
  *
  * Sums are in 64-bit floats, always in the same order, over the 32-bit floats that are stored.
  */
+import type { VectorFieldSpec } from "@prism/api/field";
 import { Problem } from "@prism/api/problem-code";
-import { GRAPH_NORM_MAX, type GraphMetric } from "../../adapters/usearch/graph-index.js";
+import { SQUARED_LENGTH_MAX, type GraphMetric } from "../../adapters/usearch/graph-index.js";
 
-export type VectorMetric = "cosine" | "dot" | "l2";
+export type VectorField = Pick<VectorFieldSpec, "name" | "dimensions" | "metric">;
+export type VectorMetric = VectorFieldSpec["metric"];
 
 /** Scores the row of `block` that starts at `offset`. Both must be as `prepareVector` gives them. */
 export type Similarity = (block: Float32Array, offset: number, query: Float32Array) => number;
@@ -34,13 +36,10 @@ export function graphMetricOf(metric: VectorMetric): GraphMetric {
 
 /**
  * The form in which vectors are stored and compared: for cosine scaled to length 1, otherwise as it is.
- * Throws Problem: wrongDimensions, notFinite (also for lengths above 1e18 with dot and l2, whose squares
- * would not fit a 32-bit float), zeroVector (cosine only).
+ * Throws Problem: wrongDimensions, notFinite (also, with dot and l2, for a length whose square does
+ * not fit a 32-bit float), zeroVector (cosine only).
  */
-export function prepareVector(
-  field: { readonly name: string; readonly dimensions: number; readonly metric: VectorMetric },
-  values: Float32Array,
-): Float32Array {
+export function prepareVector(field: VectorField, values: Float32Array): Float32Array {
   if (values.length !== field.dimensions) {
     throw new Problem(
       "wrongDimensions",
@@ -53,8 +52,11 @@ export function prepareVector(
     throw new Problem("notFinite", `The vector of field ${field.name} has NaN or an infinity.`);
   }
   if (field.metric !== "cosine") {
-    if (squares > GRAPH_NORM_MAX * GRAPH_NORM_MAX) {
-      throw new Problem("notFinite", `The vector of field ${field.name} is longer than ${GRAPH_NORM_MAX}.`);
+    if (squares > SQUARED_LENGTH_MAX) {
+      throw new Problem(
+        "notFinite",
+        `The length of the vector of field ${field.name} overflows 32-bit floats.`,
+      );
     }
     return values;
   }

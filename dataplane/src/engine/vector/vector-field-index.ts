@@ -3,10 +3,16 @@ import type { Bitmap } from "../bitmap.js";
 import type { DocumentHits, IndexStamp, QueryAnswer, SearchContext, VectorEngine } from "../engine-port.js";
 import type { ParsedDocument } from "../parsed-document.js";
 import { isGraphWorth, planGraphResults, WIDENING, type SearchPlanInput } from "./search-plan.js";
-import { graphMetricOf, prepareVector, similarityOf, type Similarity } from "./similarity.js";
+import {
+  graphMetricOf,
+  prepareVector,
+  similarityOf,
+  type Similarity,
+  type VectorField,
+} from "./similarity.js";
 import { TopHits } from "./top-hits.js";
 import { VectorArena } from "./vector-arena.js";
-import { loadVectors, saveVectors, type VectorFieldSpec } from "./vector-files.js";
+import { loadVectors, saveVectors } from "./vector-files.js";
 import { VectorGraph } from "./vector-graph.js";
 
 /** The graph's 32-bit distances may order near-equal vectors wrongly: a few more are scored again. */
@@ -30,12 +36,12 @@ interface Scored {
 
 /** One vector field of one shard copy: all its vectors in memory and a graph over most of them. */
 export class VectorFieldIndex implements VectorEngine {
-  readonly field: VectorFieldSpec;
+  readonly field: VectorField;
   readonly #similarity: Similarity;
   #arena: VectorArena;
   #graph: VectorGraph;
 
-  constructor(field: VectorFieldSpec) {
+  constructor(field: VectorField) {
     this.field = { name: field.name, dimensions: field.dimensions, metric: field.metric };
     this.#similarity = similarityOf(field.metric);
     this.#arena = new VectorArena(field.dimensions);
@@ -119,6 +125,7 @@ export class VectorFieldIndex implements VectorEngine {
   /** Undefined when the exact scan is cheaper, or the only way to find enough. */
   #searchGraph(search: Search, candidates: number): Scored | undefined {
     const plan: SearchPlanInput = {
+      metric: this.field.metric,
       dimensions: this.field.dimensions,
       size: search.size,
       candidates,

@@ -5,9 +5,9 @@ import type { VectorQuery } from "../../domain/shard-query.js";
 import type { Bitmap } from "../bitmap.js";
 import type { IndexStamp, QueryAnswer, SearchContext, VectorEngine } from "../engine-port.js";
 import type { ParsedDocument } from "../parsed-document.js";
-import { prepareVector } from "./similarity.js";
+import { prepareVector, type VectorField } from "./similarity.js";
 import { VectorFieldIndex } from "./vector-field-index.js";
-import { readChecked, writeChecked, type VectorFieldSpec } from "./vector-files.js";
+import { readChecked, writeChecked } from "./vector-files.js";
 
 interface Manifest {
   readonly stamp: IndexStamp;
@@ -20,12 +20,12 @@ const MANIFEST = "vector-fields.header";
 export class VectorFields implements VectorEngine {
   readonly #fields = new Map<string, VectorFieldIndex>();
 
-  constructor(fields: readonly VectorFieldSpec[] = []) {
+  constructor(fields: readonly VectorField[] = []) {
     this.setFields(fields);
   }
 
   /** Adds the fields that are new; what a field is never changes, and none goes away. */
-  setFields(fields: readonly VectorFieldSpec[]): void {
+  setFields(fields: readonly VectorField[]): void {
     for (const field of fields) {
       if (!this.#fields.has(field.name)) this.#fields.set(field.name, new VectorFieldIndex(field));
     }

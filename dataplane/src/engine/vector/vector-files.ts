@@ -24,15 +24,9 @@ import { join } from "node:path";
 import { GraphIndex, type GraphFile } from "../../adapters/usearch/graph-index.js";
 import { checksum } from "../checksum.js";
 import type { IndexStamp } from "../engine-port.js";
-import { graphMetricOf, type VectorMetric } from "./similarity.js";
+import { graphMetricOf, type VectorField, type VectorMetric } from "./similarity.js";
 import { VectorArena } from "./vector-arena.js";
 import { VectorGraph } from "./vector-graph.js";
-
-export interface VectorFieldSpec {
-  readonly name: string;
-  readonly dimensions: number;
-  readonly metric: VectorMetric;
-}
 
 export interface StoredVectors {
   readonly stamp: IndexStamp;
@@ -59,7 +53,7 @@ const IN_GRAPH = 2;
 
 export function saveVectors(
   directory: string,
-  field: VectorFieldSpec,
+  field: VectorField,
   stamp: IndexStamp,
   arena: VectorArena,
   graph: VectorGraph,
@@ -86,7 +80,7 @@ export function saveVectors(
  * Undefined when the header or the vectors are missing, damaged or of another shape. A graph that cannot
  * be had is not: its vectors are all in the tail, and it is built again.
  */
-export function loadVectors(directory: string, field: VectorFieldSpec): StoredVectors | undefined {
+export function loadVectors(directory: string, field: VectorField): StoredVectors | undefined {
   const header = readChecked<Header>(directory, HEADER);
   if (header === undefined || !isOfField(header, field)) return undefined;
   const stored = readVectors(vectorsPath(directory, header.generation), header);
@@ -123,7 +117,7 @@ export function readChecked<T>(directory: string, name: string): T | undefined {
   return JSON.parse(json.toString("utf8")) as T;
 }
 
-function isOfField(header: Header, field: VectorFieldSpec): boolean {
+function isOfField(header: Header, field: VectorField): boolean {
   return (
     header.format === FORMAT &&
     header.name === field.name &&
