@@ -60,6 +60,8 @@ export interface TextEngine {
   add(doc: number, document: ParsedDocument): void;
   /** `document` is the version that was added under this number: statistics stay exact. */
   remove(doc: number, document: ParsedDocument): void;
+  /** After `load`: drops the documents of the files that are not live any more; statistics stay exact. */
+  retain(live: Bitmap): void;
   statistics(field: string, query: string): TextStatistics;
   /** Without `statistics` for a field, the shard's own. */
   search(
@@ -71,7 +73,7 @@ export interface TextEngine {
   work(): boolean;
   readonly memoryBytes: number;
   save(directory: string, stamp: IndexStamp): void;
-  /** False, leaving the index empty, when the files are missing, damaged or of another shape. */
+  /** Undefined, leaving the index empty, when the files are missing, damaged or of another shape. */
   load(directory: string): IndexStamp | undefined;
   close(): void;
 }
@@ -121,7 +123,12 @@ export interface ShardIndex {
   readonly memoryBytes: number;
   /** Writes all index files of this moment under `directory`: temporary name, fsync, rename. */
   save(directory: string, stamp: IndexStamp): void;
-  /** What could be loaded; the shard store then brings it up to date with its live documents. */
+  /**
+   * Undefined, leaving the index empty, unless all files of one save are there and sound. The shard store
+   * then calls `retain`, and adds its live documents above the stamp's `lastDoc`, ascending.
+   */
   load(directory: string): IndexStamp | undefined;
+  /** After `load`: drops the documents of the files that are not live any more. */
+  retain(live: Bitmap): void;
   close(): void;
 }

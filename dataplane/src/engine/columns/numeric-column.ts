@@ -1,7 +1,7 @@
 /** The values of one field of numbers: integer, long, float, boolean (0, 1) or date (milliseconds). */
 import type { FilterValue } from "../../domain/shard-query.js";
 import type { BinaryReader, BinaryWriter } from "../binary-file.js";
-import { Bitmap } from "../bitmap.js";
+import type { Bitmap } from "../bitmap.js";
 import { ChunkedColumn } from "./chunked-column.js";
 import type { RangeBounds } from "./column-filter.js";
 
