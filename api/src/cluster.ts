@@ -15,10 +15,15 @@ const domainName = z
   .max(63)
   .regex(/^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$/, "must be letters, digits and inner - _ .");
 
+/** "" is the same as none: nodes are told the parsed form, and take it again. */
+const optionalName = z
+  .union([z.literal(""), domainName], "must be letters, digits and inner - _ .")
+  .default("");
+
 const zone = strictObject({
   name: domainName.describe("Nodes are spread evenly over the zones, in the order of this list."),
-  region: domainName.optional().describe("Needed when topology.domain is Region."),
-  rack: domainName.optional().describe("Needed when topology.domain is Rack."),
+  region: optionalName.describe("Needed when topology.domain is Region."),
+  rack: optionalName.describe("Needed when topology.domain is Rack."),
   attributes: z
     .record(z.string().min(1).max(63), z.string().max(256))
     .default({})
@@ -110,14 +115,12 @@ function settle(spec: StatedSpec) {
   const factor = spec.replication.factor ?? (single ? 1 : 3);
   const minReplicasForWrite = spec.replication.minReplicasForWrite ?? Math.min(2, factor);
   const zones =
-    spec.topology.zones ?? DEFAULT_ZONES.slice(0, nodes).map((name) => ({ name, attributes: {} }));
+    spec.topology.zones ??
+    DEFAULT_ZONES.slice(0, nodes).map((name) => ({ name, region: "", rack: "", attributes: {} }));
   return {
     ...spec,
     nodes,
-    topology: {
-      domain: spec.topology.domain,
-      zones: zones.map((one) => ({ region: "", rack: "", ...one })),
-    },
+    topology: { domain: spec.topology.domain, zones },
     replication: { factor, minReplicasForWrite },
   };
 }

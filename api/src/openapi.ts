@@ -6,7 +6,7 @@ import type { HeaderName, Operation } from "./openapi-operations.js";
 import { buildSchemas, schemaRef } from "./openapi-schemas.js";
 import type { JsonSchema } from "./openapi-schemas.js";
 import { PROBLEM_MEDIA_TYPE, toProblemBody } from "./problem.js";
-import { Problem, PROBLEMS } from "./problem-code.js";
+import { isProblemCode, Problem, PROBLEMS } from "./problem-code.js";
 import type { ProblemCode, ProblemKind } from "./problem-code.js";
 
 const BASE_PATH = "/api/v1";
@@ -104,7 +104,9 @@ function problemResponses(codes: readonly ProblemCode[]): Record<string, JsonSch
   const responses = [...statuses].map((status) => {
     const sameStatus = [...new Set(codes)].filter((code) => PROBLEMS[code].status === status);
     const description = sameStatus.map((code) => `${code}: ${PROBLEMS[code].title}.`).join(" ");
-    const examples = Object.fromEntries(sameStatus.map((code) => [code, { value: exampleProblem(code) }]));
+    const examples = Object.fromEntries(
+      sameStatus.map((code) => [code, { $ref: `#/components/examples/${code}` }]),
+    );
     const content = { [PROBLEM_MEDIA_TYPE]: { schema: schemaRef("Problem"), examples } };
     const retryAfter = { "Retry-After": { description: "Seconds to wait.", schema: { type: "integer" } } };
     const retryable = sameStatus.some((code) => PROBLEMS[code].retryable);
@@ -113,8 +115,12 @@ function problemResponses(codes: readonly ProblemCode[]): Record<string, JsonSch
   return Object.fromEntries(responses);
 }
 
-function exampleProblem(code: ProblemCode): unknown {
-  return toProblemBody(new Problem(code, PROBLEMS[code].title), "018f3a52-7c1e-7d10-9a51-3f0e6f6f2b11");
+function exampleProblem(code: ProblemCode): JsonSchema {
+  const value = toProblemBody(
+    new Problem(code, PROBLEMS[code].title),
+    "018f3a52-7c1e-7d10-9a51-3f0e6f6f2b11",
+  );
+  return { summary: PROBLEMS[code].title, value };
 }
 
 function describeProblems(): string {
@@ -149,6 +155,9 @@ export function buildOpenApi(version: string): JsonSchema {
       responses: responsesOf(operation),
     };
   }
+  const codes = Object.keys(PROBLEMS).filter(isProblemCode);
+  const examples = Object.fromEntries(codes.map((code) => [code, exampleProblem(code)]));
+  const parameters = { ...PATH_PARAMETERS, ...HEADERS };
   return {
     openapi: "3.1.0",
     info: {
@@ -159,6 +168,6 @@ export function buildOpenApi(version: string): JsonSchema {
     },
     servers: [{ url: BASE_PATH }],
     paths,
-    components: { schemas: buildSchemas(), parameters: { ...PATH_PARAMETERS, ...HEADERS } },
+    components: { schemas: buildSchemas(), parameters, examples },
   };
 }

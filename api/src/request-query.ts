@@ -11,7 +11,8 @@ function integer(min: number, max: number) {
     .string()
     .regex(/^\d{1,9}$/, message)
     .transform(Number)
-    .pipe(z.number().min(min, message).max(max, message));
+    .pipe(z.number().min(min, message).max(max, message))
+    .meta({ type: "integer", minimum: min, maximum: max });
 }
 
 const shardKey = z

@@ -55,9 +55,14 @@ function codeOf(issue: z.core.$ZodIssue): ProblemCode {
     const code: unknown = issue.params?.["code"];
     return typeof code === "string" ? (code as ProblemCode) : "invalidRequest";
   }
-  // zod tells NaN and Infinity from other non-numbers here only; 1e999 in JSON is Infinity.
+  return isNotFinite(issue) ? "notFinite" : "invalidRequest";
+}
+
+/** 1e999 in JSON is Infinity, for which zod has no code: it is a type error, in a union one of each member's. */
+function isNotFinite(issue: z.core.$ZodIssue): boolean {
+  if (issue.code === "invalid_union") return issue.errors.some((errors) => errors.some(isNotFinite));
   const received: unknown = issue.code === "invalid_type" && "received" in issue ? issue.received : undefined;
-  return received === "NaN" || received === "Infinity" ? "notFinite" : "invalidRequest";
+  return received === "NaN" || received === "Infinity" || received === "-Infinity";
 }
 
 export function toViolations(issues: readonly z.core.$ZodIssue[], at = ""): Violation[] {
@@ -75,7 +80,9 @@ export function toViolations(issues: readonly z.core.$ZodIssue[], at = ""): Viol
         });
       });
     } else {
-      violations.push({ pointer, code: codeOf(issue), detail: issue.message });
+      const code = codeOf(issue);
+      const detail = code === "notFinite" ? "must be a finite number" : issue.message;
+      violations.push({ pointer, code, detail });
     }
   }
   return violations.slice(0, MOST_VIOLATIONS);
