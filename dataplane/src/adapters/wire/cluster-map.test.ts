@@ -1,0 +1,82 @@
+import { ClusterMap as WireClusterMap } from "@prism/proto/gen/node";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parseClusterSettings } from "@prism/api/cluster";
+import type { CollectionSpec } from "@prism/api/collection";
+import type { AllocationId, ClusterMap, HistoryId, NodeId, ShardUid } from "../../domain/cluster-map.js";
+import { clusterMap } from "../../testing/cluster-map-builder.js";
+import { fromWireMap, toWireMap } from "./cluster-map.js";
+
+const word = fc.string({ unit: "grapheme", maxLength: 8 });
+const count = fc.maxSafeNat();
+const words = <T extends string>() => fc.array(word as fc.Arbitrary<T>, { maxLength: 3 });
+
+const node = fc.record({
+  id: word as fc.Arbitrary<NodeId>,
+  name: word,
+  peerAddress: word,
+  httpUrl: word,
+  zone: word,
+  rack: word,
+  region: word,
+  attributes: fc.dictionary(
+    word.filter((key) => key !== "__proto__"),
+    word,
+    { noNullPrototype: true },
+  ),
+  state: fc.constantFrom("alive" as const, "suspect" as const, "dead" as const),
+  bootId: word,
+});
+const shard = fc.record({
+  uid: word as fc.Arbitrary<ShardUid>,
+  collectionUid: word,
+  number: fc.nat(1000),
+  version: count,
+  term: count,
+  historyId: word as fc.Arbitrary<HistoryId>,
+  primary: word as fc.Arbitrary<AllocationId>,
+  inSync: words<AllocationId>(),
+  recovering: words<AllocationId>(),
+  copies: fc.array(
+    fc.record({ id: word as fc.Arbitrary<AllocationId>, node: word as fc.Arbitrary<NodeId>, zone: word }),
+    { maxLength: 3 },
+  ),
+  bootstrap: word,
+});
+const map: fc.Arbitrary<ClusterMap> = fc.record({
+  clusterId: word,
+  clusterName: word,
+  revision: count,
+  leaderEpoch: count,
+  settings: fc.integer({ min: 2, max: 9 }).map((nodes) => parseClusterSettings({ version: "0.1.0", nodes })),
+  nodes: fc.array(node, { maxLength: 4 }),
+  collections: fc.array(
+    fc.record({
+      uid: word,
+      name: word,
+      spec: fc.json().map((text) => JSON.parse(text) as CollectionSpec),
+      generation: count,
+    }),
+    { maxLength: 3 },
+  ),
+  shards: fc.array(shard, { maxLength: 4 }),
+});
+
+describe("the cluster map", () => {
+  test("comes back from the wire as it went", () => {
+    fc.assert(
+      fc.property(map, (original) => {
+        const bytes = WireClusterMap.encode(toWireMap(original));
+        expect(fromWireMap(WireClusterMap.decode(bytes))).toEqual(original);
+      }),
+    );
+  });
+
+  test("is refused when a node's state is unknown or its settings are no JSON", () => {
+    const wire = toWireMap(clusterMap({ nodes: [{ id: "n1" as NodeId }] }));
+    const [first] = wire.nodes;
+    if (first === undefined) throw new Error("the map has a node");
+    expect(() => fromWireMap({ ...wire, nodes: [{ ...first, state: "asleep" }] })).toThrow(/asleep/);
+    expect(() => fromWireMap({ ...wire, settingsJson: Buffer.from("{") })).toThrow(SyntaxError);
+  });
+});

@@ -1,0 +1,110 @@
+/** Replication messages on the wire <-> the state machine's own. */
+import { LogEntryKind } from "@prism/proto/frame-kind";
+import type * as wire from "@prism/proto/gen/node";
+import type { AllocationId, HistoryId, ShardUid } from "../../domain/cluster-map.js";
+import type { CopyMessage, MessageBody } from "../../domain/replication/event.js";
+import type { LogEntry, LogEntryBody, WriteResult } from "../../domain/replication/log-entry.js";
+
+const NOTHING = new Uint8Array(0);
+const RESULTS: readonly string[] = ["created", "updated", "deleted", "unchanged"] satisfies WriteResult[];
+
+/** Undefined for a message that is none of the state machine's: snapshots, term checks, kinds yet unknown. */
+export function fromWireMessage(message: wire.ReplicationMessage): CopyMessage | undefined {
+  const body = fromWireBody(message);
+  if (body === undefined) return undefined;
+  return {
+    shardUid: message.shardUid as ShardUid,
+    historyId: message.historyId as HistoryId,
+    from: message.from as AllocationId,
+    to: message.to as AllocationId,
+    term: message.term,
+    body,
+  };
+}
+
+function fromWireBody(message: wire.ReplicationMessage): MessageBody | undefined {
+  const { replicate, replicateOk, mismatch, higherTerm } = message;
+  if (replicate !== undefined) {
+    return {
+      kind: "replicate",
+      previousSeq: replicate.previousSeq,
+      previousTerm: replicate.previousTerm,
+      entries: replicate.entries.map(fromWireEntry),
+      globalCheckpoint: replicate.globalCheckpoint,
+    };
+  }
+  if (replicateOk !== undefined) return { kind: "replicateOk", ...replicateOk };
+  if (mismatch !== undefined) return { kind: "mismatch", ...mismatch };
+  return higherTerm === undefined ? undefined : { kind: "higherTerm" };
+}
+
+export function toWireMessage(message: CopyMessage): wire.ReplicationMessage {
+  const { body, ...header } = message;
+  switch (body.kind) {
+    case "replicate":
+      return {
+        ...header,
+        replicate: {
+          previousSeq: body.previousSeq,
+          previousTerm: body.previousTerm,
+          entries: body.entries.map(toWireEntry),
+          globalCheckpoint: body.globalCheckpoint,
+        },
+      };
+    case "replicateOk":
+      return {
+        ...header,
+        replicateOk: { confirmed: body.confirmed, globalCheckpoint: body.globalCheckpoint },
+      };
+    case "mismatch":
+      return { ...header, mismatch: { globalCheckpoint: body.globalCheckpoint, lastSeq: body.lastSeq } };
+    case "higherTerm":
+      return { ...header, higherTerm: {} };
+  }
+}
+
+/** @throws {RangeError} on a kind or result that this version does not know: the entry can't be skipped. */
+export function fromWireEntry(entry: wire.LogEntry): LogEntry {
+  return {
+    seq: entry.seq,
+    term: entry.term,
+    operationId: entry.operationId,
+    body: fromWireEntryBody(entry),
+    result: toWriteResult(entry.result),
+    timeMs: entry.timeMs,
+  };
+}
+
+export function toWriteResult(result: string): WriteResult {
+  if (!RESULTS.includes(result)) throw new RangeError(`unknown write result ${JSON.stringify(result)}`);
+  return result as WriteResult;
+}
+
+function fromWireEntryBody(entry: wire.LogEntry): LogEntryBody {
+  switch (entry.kind) {
+    case LogEntryKind.noop:
+      return { kind: "noop" };
+    case LogEntryKind.index:
+      return { kind: "index", id: entry.id, record: entry.body };
+    case LogEntryKind.delete:
+      return { kind: "delete", id: entry.id };
+    case LogEntryKind.unchanged:
+      return { kind: "unchanged", id: entry.id };
+    default:
+      throw new RangeError(`unknown log entry kind ${entry.kind}`);
+  }
+}
+
+export function toWireEntry(entry: LogEntry): wire.LogEntry {
+  const { body } = entry;
+  return {
+    seq: entry.seq,
+    term: entry.term,
+    operationId: entry.operationId,
+    kind: LogEntryKind[body.kind],
+    id: body.kind === "noop" ? "" : body.id,
+    body: body.kind === "index" ? body.record : NOTHING,
+    result: entry.result,
+    timeMs: entry.timeMs,
+  };
+}
