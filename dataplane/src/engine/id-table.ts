@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import type { BinaryReader, BinaryWriter } from "./binary-file.js";
 import { Bitmap } from "./bitmap.js";
-import { CHUNK_BITS, CHUNK_SIZE, placeOf } from "./columns/chunked-column.js";
+import { CHUNK_BITS, CHUNK_SIZE, placeOf } from "./columns/column-chunk.js";
 
 /** Below a quarter full, binary search in fewer entries is worth the memory it saves. */
 const SPARSE_BELOW = CHUNK_SIZE >>> 2;
@@ -86,11 +86,6 @@ export class IdTable {
     chunk.live -= 1;
     if (chunk.live === 0) this.#chunks.delete(number);
     else this.#packIfSparse(chunk, number);
-  }
-
-  has(doc: number): boolean {
-    const chunk = this.#chunks.get(doc >>> CHUNK_BITS);
-    return chunk !== undefined && placeIn(chunk, doc) >= 0;
   }
 
   idOf(doc: number): string {

@@ -224,7 +224,7 @@ test("searches agree with a plain scan through updates, deletes, saves and resta
       shard.index.close();
       expect(answers.map(({ found }) => found)).toEqual(answers.map(({ expected }) => expected));
     }),
-    { numRuns: 100 },
+    { numRuns: 50 },
   );
 });
 

@@ -9,14 +9,19 @@
  */
 import { Bitmap } from "../bitmap.js";
 import type { BinaryReader, BinaryWriter } from "../binary-file.js";
+import {
+  CHUNK_BITS,
+  CHUNK_SIZE,
+  CHUNK_WORDS,
+  flagsOfDense,
+  placeOf,
+  rangeOfDense,
+  visitDense,
+  type ColumnArray,
+} from "./column-chunk.js";
 
-export const CHUNK_BITS = 12;
-export const CHUNK_SIZE = 1 << CHUNK_BITS;
-const WORDS = CHUNK_SIZE >>> 5;
 /** Below a quarter full a dense chunk is larger than its pairs are, for the narrowest values too. */
 const SPARSE_BELOW = CHUNK_SIZE >>> 2;
-
-export type ColumnArray = Float64Array | Uint32Array;
 
 interface Pairs<V extends ColumnArray> {
   offsets: Uint16Array;
@@ -103,7 +108,7 @@ export class ChunkedColumn<V extends ColumnArray> {
   matchRange(low: number, high: number): Bitmap {
     const out = this.#newBitmap();
     for (const [number, chunk] of this.#chunks) {
-      if (chunk.offsets === undefined) rangeOfDense(chunk.values, low, high, out.words, number * WORDS);
+      if (chunk.offsets === undefined) rangeOfDense(chunk.values, low, high, out.words, number * CHUNK_WORDS);
       else this.#matchPairs(chunk.offsets, chunk.values, chunk.offsets.length, number, out, inRange);
       const rest = chunk.rest;
       if (rest !== undefined) this.#matchPairs(rest.offsets, rest.values, rest.length, number, out, inRange);
@@ -119,7 +124,7 @@ export class ChunkedColumn<V extends ColumnArray> {
   matchFlags(flags: Uint8Array): Bitmap {
     const out = this.#newBitmap();
     for (const [number, chunk] of this.#chunks) {
-      if (chunk.offsets === undefined) flagsOfDense(chunk.values, flags, out.words, number * WORDS);
+      if (chunk.offsets === undefined) flagsOfDense(chunk.values, flags, out.words, number * CHUNK_WORDS);
       else this.#matchPairs(chunk.offsets, chunk.values, chunk.offsets.length, number, out, isFlagged);
       const rest = chunk.rest;
       if (rest !== undefined)
@@ -150,7 +155,8 @@ export class ChunkedColumn<V extends ColumnArray> {
    */
   forEachValue(docs: Bitmap, visit: (value: number, previous: number) => void): void {
     for (const [number, chunk] of this.#chunks) {
-      if (chunk.offsets === undefined) this.#visitDense(chunk.values, number, docs, visit);
+      if (chunk.offsets === undefined)
+        visitDense(chunk.values, docs.words, number * CHUNK_WORDS, this.#empty, visit);
       else this.#visitPacked(chunk.offsets, chunk.values, number, docs, visit);
       if (chunk.rest !== undefined) this.#visitRest(chunk, chunk.rest, number, docs, visit);
     }
@@ -320,23 +326,7 @@ export class ChunkedColumn<V extends ColumnArray> {
       const value = values[i]!;
       if (!isMatch(value)) continue;
       const offset = offsets === undefined ? i : offsets[i]!;
-      out.words[number * WORDS + (offset >>> 5)]! |= 1 << (offset & 31);
-    }
-  }
-
-  #visitDense(
-    values: V,
-    number: number,
-    docs: Bitmap,
-    visit: (value: number, previous: number) => void,
-  ): void {
-    for (let w = 0; w < WORDS; w += 1) {
-      let word = docs.words[number * WORDS + w] ?? 0;
-      while (word !== 0) {
-        const value = values[(w << 5) + 31 - Math.clz32(word & -word)]!;
-        if (!this.#isEmpty(value)) visit(value, this.#empty);
-        word &= word - 1;
-      }
+      out.words[number * CHUNK_WORDS + (offset >>> 5)]! |= 1 << (offset & 31);
     }
   }
 
@@ -368,39 +358,4 @@ export class ChunkedColumn<V extends ColumnArray> {
       visit(value, isSecond ? this.#first(chunk, offset) : rest.values[i - 1]!);
     }
   }
-}
-
-function rangeOfDense(values: ColumnArray, low: number, high: number, words: Uint32Array, at: number): void {
-  for (let w = 0; w < WORDS; w += 1) {
-    let word = 0;
-    const start = w << 5;
-    for (let bit = 0; bit < 32; bit += 1) {
-      const value = values[start + bit]!;
-      if (value >= low && value <= high) word |= 1 << bit;
-    }
-    words[at + w] = word;
-  }
-}
-
-function flagsOfDense(ordinals: ColumnArray, flags: Uint8Array, words: Uint32Array, at: number): void {
-  for (let w = 0; w < WORDS; w += 1) {
-    let word = 0;
-    const start = w << 5;
-    for (let bit = 0; bit < 32; bit += 1) word |= flags[ordinals[start + bit]!]! << bit;
-    words[at + w] = word;
-  }
-}
-
-/** Where `offset` stands in the ascending `offsets` of a packed chunk, or -1. */
-export function placeOf(offsets: Uint16Array, offset: number): number {
-  let low = 0;
-  let high = offsets.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >>> 1;
-    const found = offsets[middle]!;
-    if (found === offset) return middle;
-    if (found < offset) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -1;
 }

@@ -251,7 +251,7 @@ test("filters and aggregations agree with a plain scan through additions, remova
       }
       expect(answers.map(({ found }) => found)).toEqual(answers.map(({ expected }) => expected));
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });
 
