@@ -94,6 +94,12 @@ export class VectorArena {
     return this.blockOf(slot).subarray(offset, offset + this.dimensions);
   }
 
+  /** The same as bits. */
+  wordsAt(slot: number): Int32Array {
+    const { buffer, byteOffset, length } = this.vectorAt(slot);
+    return new Int32Array(buffer, byteOffset, length);
+  }
+
   /** The used part of each block, in the order of slots: what a file keeps. */
   *usedBlocks(): Generator<Float32Array> {
     const rows = 1 << this.#blockBits;

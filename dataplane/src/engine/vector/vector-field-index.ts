@@ -16,7 +16,7 @@ import { loadVectors, saveVectors } from "./vector-files.js";
 import { VectorGraph } from "./vector-graph.js";
 
 /** The graph's 32-bit distances may order near-equal vectors wrongly: a few more are scored again. */
-const RESCORED_EXTRA = 16;
+const RESCORED_EXTRA = 6;
 
 const NO_HITS: DocumentHits = { docs: new Uint32Array(0), scores: new Float64Array(0) };
 
@@ -145,32 +145,54 @@ export class VectorFieldIndex implements VectorEngine {
     return { hits: top.toHits(), path: scanned > 0 ? "graph+tail" : "graph", scanned };
   }
 
-  /** False, offering nothing, when the graph's `results` nearest hold fewer than `wanted` accepted ones. */
+  /** False, offering nothing, when the graph's `results` nearest hold fewer than `wanted` accepted documents. */
   #offerNearest(search: Search, results: number, wanted: number, top: TopHits): boolean {
     const { keys, distances } = this.#graph.search(search.vector, results);
     // It went through all it can reach: what is missing may be near, in a part without a link to here.
     if (keys.length < Math.min(results, this.#graph.size)) return false;
-    const accepted: number[] = [];
     const enough = wanted + RESCORED_EXTRA;
+    const nodes: number[] = [];
+    let accepted = 0;
     let last = Infinity;
     for (let i = 0; i < keys.length; i += 1) {
-      if (accepted.length >= enough && distances[i]! > last) break;
-      const slot = keys[i]!;
-      if (search.matches !== undefined && !search.matches.has(this.#arena.docOf(slot))) continue;
-      accepted.push(slot);
-      if (accepted.length === wanted) last = distances[i]!;
+      if (accepted >= enough && distances[i]! > last) break;
+      const count = this.#countAccepted(search, keys[i]!);
+      if (count === 0) continue;
+      nodes.push(keys[i]!);
+      if (accepted < wanted) last = distances[i]!;
+      accepted += count;
     }
-    if (accepted.length < wanted) return false;
-    for (const slot of accepted) this.#offer(slot, search.vector, top);
+    if (accepted < wanted) return false;
+    for (const node of nodes) this.#offerNode(search, node, top);
     return true;
+  }
+
+  /** Counts no further than one page of hits: a node may have thousands of documents. */
+  #countAccepted(search: Search, node: number): number {
+    const nodes = this.#graph.nodes;
+    let count = 0;
+    for (let slot = nodes.firstSlotOf(node); slot >= 0 && count < search.size; slot = nodes.slotAfter(slot)) {
+      if (this.#isAccepted(search, slot)) count += 1;
+    }
+    return count;
+  }
+
+  #offerNode(search: Search, node: number, top: TopHits): void {
+    const nodes = this.#graph.nodes;
+    let slot = nodes.firstSlotOf(node);
+    if (slot < 0) return;
+    const score = this.#scoreOf(slot, search.vector);
+    for (; slot >= 0; slot = nodes.slotAfter(slot)) {
+      if (this.#isAccepted(search, slot)) top.offer(this.#arena.docOf(slot), score);
+    }
   }
 
   /** Returns the number of accepted documents in the tail. */
   #scanTail(search: Search, top: TopHits): number {
     let scanned = 0;
     for (const slot of this.#graph.tail) {
-      if (search.matches !== undefined && !search.matches.has(this.#arena.docOf(slot))) continue;
-      this.#offer(slot, search.vector, top);
+      if (!this.#isAccepted(search, slot)) continue;
+      top.offer(this.#arena.docOf(slot), this.#scoreOf(slot, search.vector));
       scanned += 1;
     }
     return scanned;
@@ -179,17 +201,19 @@ export class VectorFieldIndex implements VectorEngine {
   #scanAll(search: Search): Scored {
     const top = new TopHits(search.size);
     if (search.matches === undefined) {
-      for (let slot = 0; slot < this.#arena.slotCount; slot += 1) {
-        if (this.#arena.isLive(slot)) this.#offer(slot, search.vector, top);
-      }
+      this.#scanTail(search, top);
+      for (let node = 0; node < this.#graph.nodes.count; node += 1) this.#offerNode(search, node, top);
     } else {
-      search.matches.forEach((doc) => this.#offer(this.#arena.slotOf(doc), search.vector, top));
+      search.matches.forEach((doc) => top.offer(doc, this.#scoreOf(this.#arena.slotOf(doc), search.vector)));
     }
     return { hits: top.toHits(), path: "exact", scanned: search.total };
   }
 
-  #offer(slot: number, vector: Float32Array, top: TopHits): void {
-    const score = this.#similarity(this.#arena.blockOf(slot), this.#arena.offsetOf(slot), vector);
-    top.offer(this.#arena.docOf(slot), score);
+  #isAccepted(search: Search, slot: number): boolean {
+    return search.matches === undefined || search.matches.has(this.#arena.docOf(slot));
+  }
+
+  #scoreOf(slot: number, vector: Float32Array): number {
+    return this.#similarity(this.#arena.blockOf(slot), this.#arena.offsetOf(slot), vector);
   }
 }

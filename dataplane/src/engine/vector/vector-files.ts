@@ -4,8 +4,8 @@
  * files of the save before.
  *
  * The header is a line with its CRC-32 and a line of JSON. The vectors file is, for every slot, its
- * document number (uint32), then its state (uint8, padded to four bytes in all), then its vector
- * (float32), in the byte order of the machine, little-endian wherever Node runs.
+ * document number (uint32), then its node in the graph (int32; -1 none yet, -2 the slot is free), then its
+ * vector (float32), in the byte order of the machine, little-endian wherever Node runs.
  */
 import {
   closeSync,
@@ -48,8 +48,7 @@ interface Header {
 
 const FORMAT = 1;
 const HEADER = "vectors.header";
-const LIVE = 1;
-const IN_GRAPH = 2;
+const FREE = -2;
 
 export function saveVectors(
   directory: string,
@@ -85,12 +84,10 @@ export function loadVectors(directory: string, field: VectorField): StoredVector
   if (header === undefined || !isOfField(header, field)) return undefined;
   const stored = readVectors(vectorsPath(directory, header.generation), header);
   if (stored === undefined) return undefined;
-  const { arena, states } = stored;
+  const { arena, nodes } = stored;
   const graph = new VectorGraph(arena, graphMetricOf(field.metric));
-  graph.restore(
-    loadGraph(graphPath(directory, header.generation), header, states),
-    (slot) => (states[slot]! & IN_GRAPH) !== 0,
-  );
+  const graphFile = header.graph && GraphIndex.load(graphPath(directory, header.generation), header.graph);
+  graph.restore(graphFile, (slot) => nodes[slot]!);
   return { stamp: header.stamp, arena, graph };
 }
 
@@ -126,26 +123,18 @@ function isOfField(header: Header, field: VectorField): boolean {
   );
 }
 
-function loadGraph(path: string, header: Header, states: Uint8Array): GraphIndex | undefined {
-  if (header.graph === undefined) return undefined;
-  const graph = GraphIndex.load(path, header.graph);
-  let members = 0;
-  for (const state of states) if ((state & IN_GRAPH) !== 0) members += 1;
-  return graph?.size === members ? graph : undefined;
-}
-
 function writeVectors(path: string, arena: VectorArena, graph: VectorGraph): number {
   const docs = new Uint32Array(arena.slotCount);
-  const states = new Uint8Array(paddedLength(arena.slotCount));
+  const nodes = new Int32Array(arena.slotCount).fill(FREE);
   for (let slot = 0; slot < arena.slotCount; slot += 1) {
     if (!arena.isLive(slot)) continue;
     docs[slot] = arena.docOf(slot);
-    states[slot] = graph.isInGraph(slot) ? LIVE | IN_GRAPH : LIVE;
+    nodes[slot] = graph.nodes.nodeOf(slot);
   }
-  return writeSynced(path, [bytesOf(docs), states, ...[...arena.usedBlocks()].map(bytesOf)]);
+  return writeSynced(path, [docs, nodes, ...arena.usedBlocks()].map(bytesOf));
 }
 
-function readVectors(path: string, header: Header): { arena: VectorArena; states: Uint8Array } | undefined {
+function readVectors(path: string, header: Header): { arena: VectorArena; nodes: Int32Array } | undefined {
   let file: number;
   try {
     file = openSync(path, "r");
@@ -153,22 +142,19 @@ function readVectors(path: string, header: Header): { arena: VectorArena; states
     return undefined;
   }
   try {
-    const stateBytes = paddedLength(header.slots);
-    if (fstatSync(file).size !== header.slots * 4 + stateBytes + header.slots * header.dimensions * 4) {
-      return undefined;
-    }
+    if (fstatSync(file).size !== header.slots * (8 + header.dimensions * 4)) return undefined;
     const docs = new Uint32Array(header.slots);
-    const states = new Uint8Array(stateBytes);
+    const nodes = new Int32Array(header.slots);
     const arena = new VectorArena(header.dimensions);
     arena.reserve(header.slots);
     let sum = 0;
-    for (const part of [bytesOf(docs), states, ...[...arena.usedBlocks()].map(bytesOf)]) {
+    for (const part of [docs, nodes, ...arena.usedBlocks()].map(bytesOf)) {
       if (!readFully(file, part)) return undefined;
       sum = checksum(part, sum);
     }
     if (sum !== header.vectorsCrc32) return undefined;
-    arena.restore(docs, (slot) => (states[slot]! & LIVE) !== 0);
-    return { arena, states };
+    arena.restore(docs, (slot) => nodes[slot] !== FREE);
+    return { arena, nodes };
   } finally {
     closeSync(file);
   }
@@ -211,12 +197,8 @@ function syncDirectory(directory: string): void {
   }
 }
 
-function bytesOf(array: Uint32Array | Float32Array): Uint8Array {
+function bytesOf(array: Uint32Array | Int32Array | Float32Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
-function paddedLength(slots: number): number {
-  return (slots + 3) & ~3;
 }
 
 function vectorsPath(directory: string, generation: number): string {

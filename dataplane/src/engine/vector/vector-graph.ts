@@ -5,6 +5,7 @@ import {
   type GraphMetric,
 } from "../../adapters/usearch/graph-index.js";
 import type { VectorArena } from "./vector-arena.js";
+import { VectorNodes } from "./vector-nodes.js";
 
 /** Fewer vectors than this are scanned in less time than a graph takes. */
 export const GRAPH_SIZE_MIN = 1_000;
@@ -18,29 +19,27 @@ const REUSED_SHARE_MAX = 2;
 /** One call of `work` stays below this, give or take one insertion: searches wait for it. */
 const WORK_MS = 4;
 
-const IN_GRAPH = 1;
-const IN_NEXT = 2;
-
 /**
- * The HNSW graph over the slots of an arena. New vectors wait in the tail, which searches scan, until
+ * The HNSW graph over the vectors of an arena. New vectors wait in the tail, which searches scan, until
  * `work` moves them; a graph with too many removed nodes is replaced by a new one built beside it.
  *
- * Invariant: a live slot is in the tail or in the graph, never in both; a free slot is in neither.
+ * Invariant: a live slot is in the tail or has a node, never both; a free slot neither. All nodes are in
+ * the graph, and those below the cursor in the next graph too.
  */
 export class VectorGraph {
   readonly #arena: VectorArena;
   readonly #metric: GraphMetric;
+  #nodes: VectorNodes;
   #graph: GraphIndex | undefined;
   #next: GraphIndex | undefined;
-  /** Slots below are in `#next` if they are live and in the graph. */
   #cursor = 0;
-  #membership = new Uint8Array(64);
   /** Slots, oldest first. */
   readonly #tail = new Set<number>();
 
   constructor(arena: VectorArena, metric: GraphMetric) {
     this.#arena = arena;
     this.#metric = metric;
+    this.#nodes = new VectorNodes(arena);
   }
 
   get tail(): ReadonlySet<number> {
@@ -52,41 +51,33 @@ export class VectorGraph {
     return this.#graph === undefined && this.#arena.size < GRAPH_SIZE_MIN ? 0 : this.#tail.size;
   }
 
+  get nodes(): VectorNodes {
+    return this.#nodes;
+  }
+
+  /** Nodes in the graph: distinct vectors. */
   get size(): number {
     return this.#graph?.size ?? 0;
   }
 
-  get isRebuilding(): boolean {
-    return this.#next !== undefined;
-  }
-
   get memoryBytes(): number {
     const graphs = (this.#graph?.memoryBytes ?? 0) + (this.#next?.memoryBytes ?? 0);
-    return graphs + this.#membership.byteLength + this.#tail.size * 16;
-  }
-
-  isInGraph(slot: number): boolean {
-    return (this.#membership[slot]! & IN_GRAPH) !== 0;
+    return graphs + this.#nodes.memoryBytes + this.#tail.size * 16;
   }
 
   add(slot: number): void {
-    if (slot >= this.#membership.length) {
-      const membership = new Uint8Array(Math.max(slot + 1, this.#membership.length * 2));
-      membership.set(this.#membership);
-      this.#membership = membership;
-    }
     this.#tail.add(slot);
   }
 
   remove(slot: number): void {
-    const membership = this.#membership[slot]!;
-    if ((membership & IN_GRAPH) !== 0) this.#graph?.remove(slot);
-    if ((membership & IN_NEXT) !== 0) this.#next?.remove(slot);
-    this.#membership[slot] = 0;
-    this.#tail.delete(slot);
+    if (this.#tail.delete(slot)) return;
+    const node = this.#nodes.release(slot);
+    if (node < 0) return;
+    this.#graph?.remove(node);
+    this.#next?.remove(node);
   }
 
-  /** Slots of the nearest vectors outside the tail. */
+  /** Nodes of the nearest vectors outside the tail. */
   search(vector: Float32Array, results: number): GraphMatches {
     return (
       this.#graph?.search(vector, results) ?? { keys: new Uint32Array(0), distances: new Float32Array(0) }
@@ -109,15 +100,28 @@ export class VectorGraph {
     return this.#graph === undefined || this.#graph.size === 0 ? undefined : this.#graph.save(path);
   }
 
-  /** Takes over all live slots of the arena, those that `isInGraph` says with the loaded graph. */
-  restore(graph: GraphIndex | undefined, isInGraph: (slot: number) => boolean): void {
-    this.#graph = graph;
-    this.#membership = new Uint8Array(Math.max(64, this.#arena.slotCount));
+  /**
+   * Takes over all live slots of the arena, with the nodes that they have in the loaded graph (-1: none).
+   * Returns false, with all of them in the tail, when the graph has not just these nodes.
+   */
+  restore(graph: GraphIndex | undefined, nodeOf: (slot: number) => number): boolean {
+    this.#nodes = new VectorNodes(this.#arena);
+    this.#tail.clear();
+    const distinct = new Set<number>();
     for (let slot = 0; slot < this.#arena.slotCount; slot += 1) {
       if (!this.#arena.isLive(slot)) continue;
-      if (graph !== undefined && isInGraph(slot)) this.#membership[slot] = IN_GRAPH;
-      else this.#tail.add(slot);
+      const node = graph === undefined ? -1 : nodeOf(slot);
+      if (node < 0) {
+        this.#tail.add(slot);
+        continue;
+      }
+      distinct.add(node);
+      this.#nodes.restore(slot, node);
     }
+    if (graph !== undefined && graph.size !== distinct.size) return this.restore(undefined, () => -1);
+    this.#nodes.restoreFree();
+    this.#graph = graph;
+    return graph !== undefined;
   }
 
   #chooseGraphs(): void {
@@ -128,7 +132,7 @@ export class VectorGraph {
     // Half the size that makes a graph: else a collection at the border would build one again and again.
     if (this.#arena.size < GRAPH_SIZE_MIN / 2) {
       this.#next = undefined;
-      this.restore(undefined, () => false);
+      this.restore(undefined, () => -1);
       return;
     }
     if (this.#next === undefined && isWorn(this.#graph)) {
@@ -144,37 +148,28 @@ export class VectorGraph {
   #moveTail(graph: GraphIndex, endMs: number): boolean {
     let moved = false;
     for (const slot of this.#tail) {
-      graph.add(slot, this.#arena.vectorAt(slot));
-      this.#membership[slot]! |= IN_GRAPH;
+      const node = this.#nodes.assign(slot);
       this.#tail.delete(slot);
-      if (this.#next !== undefined && slot < this.#cursor) this.#addToNext(this.#next, slot);
       moved = true;
+      if (this.#nodes.slotAfter(slot) < 0) {
+        graph.add(node, this.#arena.vectorAt(slot));
+        if (node < this.#cursor) this.#next?.add(node, this.#arena.vectorAt(slot));
+      }
       if (performance.now() >= endMs) break;
     }
     return moved;
   }
 
   #rebuild(next: GraphIndex, endMs: number): boolean {
-    while (this.#cursor < this.#arena.slotCount) {
-      const slot = this.#cursor;
+    while (this.#cursor < this.#nodes.count) {
+      const slot = this.#nodes.firstSlotOf(this.#cursor);
+      if (slot >= 0) next.add(this.#cursor, this.#arena.vectorAt(slot));
       this.#cursor += 1;
-      if (this.#arena.isLive(slot)) this.#addToNext(next, slot);
       if (performance.now() >= endMs) return true;
     }
     this.#graph = next;
     this.#next = undefined;
-    for (let slot = 0; slot < this.#arena.slotCount; slot += 1) {
-      const isIn = (this.#membership[slot]! & IN_NEXT) !== 0;
-      this.#membership[slot] = isIn ? IN_GRAPH : 0;
-      if (isIn) this.#tail.delete(slot);
-    }
     return true;
-  }
-
-  #addToNext(next: GraphIndex, slot: number): void {
-    if ((this.#membership[slot]! & IN_NEXT) !== 0) return;
-    next.add(slot, this.#arena.vectorAt(slot));
-    this.#membership[slot]! |= IN_NEXT;
   }
 }
 
