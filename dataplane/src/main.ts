@@ -1,6 +1,7 @@
 /** The node program: reads settings, starts a node, and ends it when told to. */
 import { readFileSync } from "node:fs";
 import { getHeapStatistics } from "node:v8";
+import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { pino, type Logger } from "pino";
 import { ExitCode, StartError } from "./adapters/files/start-error.js";
 import { parseSettings, SettingsError, type NodeSettings } from "./config.js";
@@ -16,6 +17,8 @@ async function main(): Promise<void> {
   const settings = readSettings();
   const logger = pino({ level: settings.logLevel, base: { node: settings.name } });
   dieOnUncaught(logger);
+  // gRPC writes lines of its own shape to stderr; what they tell comes to us as errors too.
+  setLogVerbosity(logVerbosity.NONE);
   warnOfRuntime(logger);
   const started = Node.start({
     settings,

@@ -1,14 +1,12 @@
-import { Client, credentials, type ClientDuplexStream } from "@grpc/grpc-js";
-import { ControlFrame, type NodeHello, type NodeReport } from "@prism/proto/gen/node";
-import { CONTROL_STREAM_PATH, DIAL_OPTIONS } from "@prism/proto/node-service";
+import type { NodeHello, NodeReport } from "@prism/proto/gen/node";
 import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { ClusterMap, NodeId } from "../../domain/cluster-map.js";
 import { CurrentMap } from "../../services/current-map.js";
 import { clusterMap } from "../../testing/cluster-map-builder.js";
+import { ControlPlaneEnd } from "../../testing/control-plane-end.js";
 import { toWireMap } from "../wire/cluster-map.js";
 import { ControlEndpoint, type ControlEndpointSettings } from "./control-endpoint.js";
-import type { ControlBody } from "./control-stream.js";
 import { startInternalServer } from "./internal-server.js";
 
 const WAIT = { timeout: 5000, interval: 5 };
@@ -17,46 +15,6 @@ const closers: (() => void)[] = [];
 afterEach(() => {
   for (const close of closers.splice(0).reverse()) close();
 });
-
-/** A control plane's end of the stream, which keeps all it receives. */
-class ControlPlaneEnd {
-  readonly frames: ControlFrame[] = [];
-  readonly #stream: ClientDuplexStream<Buffer, Buffer>;
-  closedBecause: string | undefined;
-
-  constructor(port: number) {
-    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), DIAL_OPTIONS);
-    const same = (bytes: Buffer): Buffer => bytes;
-    this.#stream = client.makeBidiStreamRequest(CONTROL_STREAM_PATH, same, same);
-    this.#stream.on("data", (bytes: Buffer) => this.frames.push(ControlFrame.decode(bytes)));
-    this.#stream.on("error", (error: Error) => (this.closedBecause ??= error.message));
-    this.#stream.on("end", () => (this.closedBecause ??= "ended"));
-    closers.push(() => {
-      this.#stream.cancel();
-      client.close();
-    });
-  }
-
-  send(body: ControlBody, id = 0): void {
-    this.#stream.write(Buffer.from(ControlFrame.encode({ id, ...body })));
-  }
-
-  hello(leaderEpoch: number, clusterId = "cluster-1"): void {
-    this.send({ hello: { clusterId, clusterName: "test", leaderEpoch } });
-  }
-
-  hangUp(): void {
-    this.#stream.cancel();
-  }
-
-  async frame<K extends keyof ControlBody>(kind: K, count = 1): Promise<NonNullable<ControlBody[K]>> {
-    return await vi.waitFor(() => {
-      const found = this.frames.filter((frame) => frame[kind] !== undefined);
-      if (found.length < count) throw new Error(`${found.length} frames ${kind}`);
-      return found[count - 1]?.[kind] as NonNullable<ControlBody[K]>;
-    }, WAIT);
-  }
-}
 
 const HELLO: NodeHello = {
   clusterId: "cluster-1",
@@ -102,8 +60,14 @@ async function startNode(settings: Partial<ControlEndpointSettings> = {}) {
   return { endpoint, current, port: server.port };
 }
 
+function dial(port: number): ControlPlaneEnd {
+  const control = new ControlPlaneEnd(`127.0.0.1:${port}`);
+  closers.push(() => control.hangUp());
+  return control;
+}
+
 async function connect(port: number, leaderEpoch = 1): Promise<ControlPlaneEnd> {
-  const control = new ControlPlaneEnd(port);
+  const control = dial(port);
   control.hello(leaderEpoch);
   await control.frame("nodeHello");
   return control;
@@ -155,7 +119,7 @@ describe("the control endpoint", () => {
     const older = await connect(port, 4);
     const newer = await connect(port, 5);
     await vi.waitFor(() => expect(older.closedBecause).toContain("epoch 5 took over"), WAIT);
-    const late = new ControlPlaneEnd(port);
+    const late = dial(port);
     late.hello(4);
     await vi.waitFor(() => expect(late.closedBecause).toContain("older than 5"), WAIT);
     endpoint.reportNow();
@@ -165,20 +129,20 @@ describe("the control endpoint", () => {
 
   test("refuses leaders older than the map that the node started with", async () => {
     const { port } = await startNode({ leaderEpoch: 9 });
-    const late = new ControlPlaneEnd(port);
+    const late = dial(port);
     late.hello(8);
     await vi.waitFor(() => expect(late.closedBecause).toContain("older than 9"), WAIT);
   });
 
   test("refuses the control plane of another cluster, and joins the first one it meets", async () => {
-    const stranger = new ControlPlaneEnd((await startNode()).port);
+    const stranger = dial((await startNode()).port);
     stranger.hello(1, "cluster-2");
     await vi.waitFor(() => expect(stranger.closedBecause).toContain("belongs to cluster cluster-1"), WAIT);
 
     let clusterId = "";
     const joinCluster = (joined: string): void => void (clusterId = joined);
     const { port } = await startNode({ clusterId: () => clusterId, joinCluster });
-    const first = new ControlPlaneEnd(port);
+    const first = dial(port);
     first.hello(1, "cluster-3");
     await first.frame("nodeHello");
     expect(clusterId).toBe("cluster-3");
