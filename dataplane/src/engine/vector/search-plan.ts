@@ -1,6 +1,6 @@
 /**
  * Graph or exact scan? By estimated cost, in microseconds of one core. Only the proportions matter: they
- * are measured at 8 to 512 dimensions, and being wrong by half moves the choice where both cost the same.
+ * are measured at 16 to 512 dimensions, and being wrong by half moves the choice where both cost the same.
  */
 import { GRAPH_RESULTS_MAX } from "../../adapters/usearch/graph-index.js";
 import type { VectorMetric } from "./similarity.js";

@@ -197,7 +197,7 @@ describe("A changing field", () => {
       return embedding;
     };
     for (let round = 0; round < 12; round += 1) {
-      let embedding = new Float32Array(4);
+      let embedding: Float32Array = new Float32Array(4);
       for (let i = 0; i < 1_000; i += 1) embedding = turn(round * 1_000 + i);
       const answer = index.search(queryOf(embedding), contextOf(5));
       expect(answer.total).toBe(live.size);
