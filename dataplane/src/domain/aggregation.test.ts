@@ -126,7 +126,7 @@ test("statistics of no values have neither extremes nor an average", () => {
     sum: 0,
     min: null,
     max: null,
-    avg: null,
+    mean: null,
   });
 });
 

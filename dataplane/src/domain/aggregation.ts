@@ -51,13 +51,13 @@ export interface HistogramResult {
   readonly buckets: readonly AggregationBucket[];
 }
 
-/** `min`, `max` and `avg` of no values are null. */
+/** `min`, `max` and `mean` of no values are null. */
 export interface StatsResult {
   readonly count: number;
   readonly sum: number;
   readonly min: number | null;
   readonly max: number | null;
-  readonly avg: number | null;
+  readonly mean: number | null;
 }
 
 export type AggregationResult = TermsResult | HistogramResult | StatsResult;
@@ -128,8 +128,8 @@ function mergeStats(parts: readonly Part<"stats">[]): StatsResult {
     min = Math.min(min, part.min ?? Infinity);
     max = Math.max(max, part.max ?? -Infinity);
   }
-  if (count === 0) return { count, sum, min: null, max: null, avg: null };
-  return { count, sum, min, max, avg: sum / count };
+  if (count === 0) return { count, sum, min: null, max: null, mean: null };
+  return { count, sum, min, max, mean: sum / count };
 }
 
 /** Keys of one field are all of one type. */

@@ -5,6 +5,7 @@
  * frozen node costs a moment where another copy is in sync, and only its shards where none is.
  */
 import { Problem } from "@prism/api/problem-code";
+import type { ShardFailure } from "@prism/api/search";
 import type { ShardCall } from "@prism/proto/frame-kind";
 import { rankCopies, type RankedCopy } from "../domain/choose-copies.js";
 import type { NodeId, ShardMap } from "../domain/cluster-map.js";
@@ -238,4 +239,13 @@ class ReadRace {
 function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   return new Problem("internalError", "the shard call failed", { cause: error });
+}
+
+/** How an answer names a shard that it lacks. */
+export function toShardFailure(shard: number, reason: unknown): ShardFailure {
+  if (!(reason instanceof Problem)) {
+    return { shard, reason: "internalError", detail: "the shard's answer could not be read" };
+  }
+  const node = reason instanceof ReadFailure ? reason.node : undefined;
+  return { shard, ...(node === undefined ? {} : { node }), reason: reason.code, detail: reason.detail };
 }

@@ -1,0 +1,222 @@
+/**
+ * A stream of writes. Lines are read as they come, routed by a look at their envelope, sent to the
+ * shards' primaries in batches, and answered in the order in which they came. What waits is bounded:
+ * while it is too much, nothing more is read.
+ */
+import type { BulkError, BulkResult, BulkSummary } from "@prism/api/document";
+import { describeLimit, type Limits } from "@prism/api/limits";
+import { Problem } from "@prism/api/problem-code";
+import { encodeSession } from "@prism/api/session";
+import { readBulkLine } from "../domain/bulk-line.js";
+import { ringKeyOfWrite } from "../domain/document-route.js";
+import { NdjsonSplitter, type NdjsonLine } from "../domain/ndjson.js";
+import { BulkLane } from "./bulk-lane.js";
+import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
+import { toWriteItem } from "./documents.js";
+import { newDocumentId } from "./id-source.js";
+import { sessionOf, type SeenShard } from "./read-level.js";
+import type { ShardWriter, WriteOutcome } from "./shard-writer.js";
+
+/** Of one request, read and not answered yet. */
+const MOST_WAITING_LINES = 8000;
+const MOST_WAITING_BYTES = 32 * 1024 * 1024;
+
+export interface BulkOptions {
+  /** Time limit of each operation, retries included. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Operation ids of lines without one become "<this>/<line>", so that a repeated request is exact. */
+  readonly operationIdPrefix: string | undefined;
+}
+
+interface Slot {
+  readonly bytes: number;
+  result: BulkResult | undefined;
+}
+
+export class BulkService {
+  readonly #directory: ClusterDirectory;
+  readonly #writer: ShardWriter;
+  readonly #limits: Limits;
+
+  constructor(directory: ClusterDirectory, writer: ShardWriter, limits: Limits) {
+    this.#directory = directory;
+    this.#writer = writer;
+    this.#limits = limits;
+  }
+
+  /** Throws Problem `collectionNotFound` at once; yields pieces of the NDJSON answer. */
+  run(name: string, body: AsyncIterable<Uint8Array>, options: BulkOptions): AsyncGenerator<string> {
+    const collection = this.#directory.collection(name);
+    return new BulkRun(collection, this.#writer, this.#limits, options).run(body);
+  }
+}
+
+class BulkRun {
+  readonly #collection: CollectionEntry;
+  readonly #limits: Limits;
+  readonly #options: BulkOptions;
+  readonly #lanes: readonly BulkLane[];
+  readonly #slots: Slot[] = [];
+  readonly #seen: SeenShard[] = [];
+  readonly #startedAtMs = performance.now();
+  #waitingBytes = 0;
+  #answeredLines = 0;
+  #failedLines = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(collection: CollectionEntry, writer: ShardWriter, limits: Limits, options: BulkOptions) {
+    this.#collection = collection;
+    this.#limits = limits;
+    this.#options = options;
+    this.#lanes = collection.shards.map(
+      (_, number) => new BulkLane(collection, number, writer, options.timeoutMs, options.signal),
+    );
+  }
+
+  async *run(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+    const splitter = new NdjsonSplitter(this.#limits.bulkLineBytes);
+    let bodyBytes = 0;
+    for await (const chunk of body) {
+      bodyBytes += chunk.length;
+      if (bodyBytes > this.#limits.bulkBytes) {
+        const detail = `the body is larger than ${describeLimit("bulkBytes", this.#limits)}; from this line on nothing was read`;
+        this.#refuse(splitter.lineNumber, undefined, new Problem("bodyTooLarge", detail));
+        return yield* this.#finish();
+      }
+      for (const line of splitter.push(chunk)) {
+        this.#take(line);
+        if (this.#isFull()) yield* this.#untilNotFull();
+      }
+      for (const lane of this.#lanes) lane.sendIfIdle();
+      const ready = this.#answers();
+      if (ready !== "") yield ready;
+    }
+    const last = splitter.finish();
+    if (last !== undefined) this.#take(last);
+    yield* this.#finish();
+  }
+
+  async *#finish(): AsyncGenerator<string> {
+    for (const lane of this.#lanes) lane.end();
+    yield* this.#until(() => this.#slots.length === 0);
+    const summary: BulkSummary = {
+      summary: {
+        lines: this.#answeredLines,
+        succeeded: this.#answeredLines - this.#failedLines,
+        failed: this.#failedLines,
+        tookMs: Math.round(performance.now() - this.#startedAtMs),
+        session: encodeSession(sessionOf(this.#collection.uid, this.#seen)),
+      },
+    };
+    yield `${JSON.stringify(summary)}\n`;
+  }
+
+  #take(line: NdjsonLine): void {
+    if (line.kind === "tooLong") {
+      const detail = `the line is longer than ${describeLimit("bulkLineBytes", this.#limits)}`;
+      this.#refuse(line.number, undefined, new Problem("limitExceeded", detail));
+      return;
+    }
+    let id: string | undefined;
+    try {
+      const parsed = readBulkLine(line.bytes, this.#limits);
+      const { action, opId, ifMatch, shardKey } = parsed.line;
+      const operationId = opId ?? this.#prefixed(line.number);
+      id = parsed.line.id ?? newDocumentId(this.#collection.uid, operationId);
+      const command = { action, id, document: parsed.document, shardKey };
+      const shard = this.#collection.ring.shardOf(ringKeyOfWrite(this.#collection.spec, command));
+      const item = toWriteItem({ ...command, operationId, ifMatch, ifNoneMatch: false }, this.#limits);
+      const slot: Slot = { bytes: line.bytes.length, result: undefined };
+      this.#slots.push(slot);
+      this.#waitingBytes += slot.bytes;
+      const settle = (outcome: WriteOutcome): void => {
+        slot.result = this.#resultOf(line.number, item.id, shard, outcome);
+        this.#onAnswer();
+      };
+      this.#lanes[shard]!.add(item, settle);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.#refuse(line.number, id, error);
+    }
+  }
+
+  #prefixed(line: number): string | undefined {
+    const { operationIdPrefix } = this.#options;
+    return operationIdPrefix === undefined ? undefined : `${operationIdPrefix}/${line}`;
+  }
+
+  #refuse(line: number, id: string | undefined, problem: Problem): void {
+    this.#slots.push({ bytes: 0, result: failedResult(line, id, problem) });
+  }
+
+  #resultOf(line: number, id: string, shard: number, outcome: WriteOutcome): BulkResult {
+    if (outcome.kind === "refused") return failedResult(line, id, outcome.problem);
+    const { result, term, seq, historyId } = outcome;
+    this.#note({ shard, historyId, seq });
+    const status = result === "created" ? 201 : 200;
+    return { line, id, status, result: result as BulkResult["result"], shard, term, seq };
+  }
+
+  /** Keeps the highest position of each shard, not every line's. */
+  #note(seen: SeenShard): void {
+    const at = this.#seen.findIndex((one) => one.shard === seen.shard);
+    if (at === -1) this.#seen.push(seen);
+    else if (this.#seen[at]!.historyId !== seen.historyId || this.#seen[at]!.seq < seen.seq) {
+      this.#seen[at] = seen;
+    }
+  }
+
+  #isFull(): boolean {
+    return this.#slots.length >= MOST_WAITING_LINES || this.#waitingBytes >= MOST_WAITING_BYTES;
+  }
+
+  async *#untilNotFull(): AsyncGenerator<string> {
+    // Batches that are not full yet must go too, or they would wait for lines that are not read.
+    for (const lane of this.#lanes) lane.sendIfIdle();
+    yield* this.#until(() => !this.#isFull());
+  }
+
+  /** Yields answers as they come until the condition holds. */
+  async *#until(done: () => boolean): AsyncGenerator<string> {
+    for (;;) {
+      const ready = this.#answers();
+      if (ready !== "") yield ready;
+      if (done()) return;
+      if (this.#slots[0]?.result === undefined) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+
+  #onAnswer(): void {
+    if (this.#slots[0]?.result === undefined) return;
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  /** The answers at the head of the line, as text. */
+  #answers(): string {
+    let text = "";
+    let taken = 0;
+    for (const slot of this.#slots) {
+      if (slot.result === undefined) break;
+      text += `${JSON.stringify(slot.result)}\n`;
+      taken += 1;
+      this.#waitingBytes -= slot.bytes;
+      this.#answeredLines += 1;
+      if (slot.result.error !== undefined) this.#failedLines += 1;
+    }
+    this.#slots.splice(0, taken);
+    return text;
+  }
+}
+
+function failedResult(line: number, id: string | undefined, problem: Problem): BulkResult {
+  const { code, detail, executed, violations, kind } = problem;
+  const errors = violations.length > 0 ? { errors: violations } : {};
+  const error: BulkError = { code, detail, retryable: kind.retryable, executed, ...errors };
+  return { line, ...(id === undefined ? {} : { id }), status: kind.status, error };
+}

@@ -1,0 +1,279 @@
+/**
+ * Searches a collection: text statistics of all shards, the query on one copy of each, the merge,
+ * and the fields of the page's hits. A shard that gives no answer in time is missing from the
+ * results, and the results say so.
+ */
+import { checkSearch } from "@prism/api/check-search";
+import type { ClusterSettings } from "@prism/api/cluster";
+import type { Limits } from "@prism/api/limits";
+import { Problem } from "@prism/api/problem-code";
+import { refuse } from "@prism/api/schema";
+import type {
+  AggregationResult,
+  CountRequest,
+  SearchRequest,
+  ShardExplanation,
+  ShardFailure,
+} from "@prism/api/search";
+import { ShardCall } from "@prism/proto/frame-kind";
+import {
+  SearchRequest as WireSearchRequest,
+  SearchResponse as WireSearchResponse,
+  StatisticsRequest,
+  StatisticsResponse,
+  type FieldStatistics,
+} from "@prism/proto/gen/node";
+import { mergeAggregations, type PartialAggregation } from "../domain/aggregation.js";
+import type { NodeId } from "../domain/cluster-map.js";
+import { fuse, singleRanking, type FusedHit } from "../domain/fusion.js";
+import { mergeHits } from "../domain/merge-hits.js";
+import { mergeStatistics } from "../domain/merge-statistics.js";
+import { refusePartial, summarizeShards, type ShardsSummary } from "../domain/partial-results.js";
+import { fusionWindow, planCount, planSearch, termsToCount } from "../domain/search-plan.js";
+import { decodeScores, encodeShardQuery } from "../domain/shard-query-codec.js";
+import type { HitList, QueryExplanation, ShardQuery } from "../domain/shard-query.js";
+import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
+import { toShardFailure, type CopyReader } from "./copy-reader.js";
+import { Deadline } from "./deadline.js";
+import { HitFetcher, type PageHit } from "./hit-fetcher.js";
+import { ReadSession, type SeenShard } from "./read-level.js";
+
+/** The statistics round ends here, so that a silent shard leaves time for the search itself. */
+const STATISTICS_SHARE = 0.3;
+/** Of the time for a search: kept to fetch the hits' fields and to answer. */
+const ANSWER_SHARE = 0.15;
+const LONGEST_ANSWER_MS = 250;
+
+export interface SearchAnswer {
+  readonly complete: boolean;
+  readonly total: { readonly value: number; readonly relation: "eq" | "gte" };
+  readonly consistency: { readonly level: string; readonly met: boolean };
+  readonly shards: ShardsSummary;
+  readonly session: string;
+  readonly hits: readonly PageHit[];
+  readonly aggregations: Readonly<Record<string, AggregationResult>>;
+  readonly explain: readonly ShardExplanation[] | undefined;
+}
+
+/** One shard's answer, decoded. */
+interface ShardAnswer {
+  readonly shard: number;
+  readonly node: NodeId;
+  readonly tookMs: number;
+  readonly lists: readonly HitList[];
+  readonly total: number;
+  readonly aggregations: Readonly<Record<string, PartialAggregation>>;
+  readonly explain: readonly QueryExplanation[];
+  readonly seen: SeenShard;
+}
+
+interface Round {
+  readonly collection: CollectionEntry;
+  readonly query: ShardQuery;
+  readonly session: ReadSession;
+  readonly deadline: Deadline;
+  readonly signal: AbortSignal | undefined;
+}
+
+interface Answers {
+  readonly answers: readonly ShardAnswer[];
+  readonly failures: ShardFailure[];
+}
+
+export class SearchService {
+  readonly #directory: ClusterDirectory;
+  readonly #reader: CopyReader;
+  readonly #fetcher: HitFetcher;
+  readonly #limits: Limits;
+
+  constructor(directory: ClusterDirectory, reader: CopyReader, limits: Limits) {
+    this.#directory = directory;
+    this.#reader = reader;
+    this.#fetcher = new HitFetcher(reader);
+    this.#limits = limits;
+  }
+
+  /**
+   * Throws Problem: every violation of the request; `partialResults` when too few shards answered;
+   * `historyLost` when the session's history was given up.
+   */
+  async search(name: string, request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer> {
+    const collection = this.#check(name, request);
+    const query = planSearch(request, collection.spec);
+    const round = this.#round(collection, query, request, signal);
+    const { answers, failures } = await this.#ask(round);
+    const page = rank(request, answers).slice(request.offset, request.offset + request.limit);
+    const nodes = new Map(answers.map((answer) => [answer.shard, answer.node]));
+    const fetched = await this.#fetcher.fetch(collection, page, nodes, request.include, round);
+    failures.push(...fetched.failures);
+    const answer = this.#conclude(round, request, answers, failures);
+    return {
+      ...answer,
+      hits: fetched.hits,
+      aggregations: aggregate(query, answers),
+      explain: request.explain
+        ? answers.map(({ shard, node, tookMs, explain }) => ({ shard, node, tookMs, queries: [...explain] }))
+        : undefined,
+    };
+  }
+
+  /** As search, without hits. */
+  async count(
+    name: string,
+    request: CountRequest,
+    signal?: AbortSignal,
+  ): Promise<Omit<SearchAnswer, "hits" | "aggregations" | "explain">> {
+    const collection = this.#check(name, request);
+    const round = this.#round(collection, planCount(request, collection.spec), request, signal);
+    const { answers, failures } = await this.#ask(round);
+    return this.#conclude(round, request, answers, failures);
+  }
+
+  #check(name: string, request: SearchRequest | CountRequest): CollectionEntry {
+    const collection = this.#directory.collection(name);
+    const violations = checkSearch(request, collection.spec, this.#limits);
+    return violations.length > 0 ? refuse("search", violations) : collection;
+  }
+
+  #settings(): ClusterSettings["search"] {
+    return this.#directory.index().map.settings.search;
+  }
+
+  #round(
+    collection: CollectionEntry,
+    query: ShardQuery,
+    request: SearchRequest | CountRequest,
+    signal: AbortSignal | undefined,
+  ): Round {
+    const { level, session: token } = request.consistency;
+    const session = new ReadSession(level === "eventual" ? undefined : token, collection.uid);
+    const deadline = Deadline.in(request.timeoutMs ?? this.#settings().timeoutMs);
+    return { collection, query, session, deadline, signal };
+  }
+
+  /** Asks every shard; one that fails is in `failures`. Throws `historyLost` alone. */
+  async #ask(round: Round): Promise<Answers> {
+    const statistics = await this.#statistics(round);
+    const encoded = encodeShardQuery(round.query);
+    const { deadline, session } = round;
+    const shardDeadline = deadline.before(Math.min(LONGEST_ANSWER_MS, deadline.totalMs * ANSWER_SHARE));
+    const settled = await Promise.allSettled(
+      round.collection.shards.map(async (_, number): Promise<ShardAnswer> => {
+        const read = session.levelOf(number);
+        const payload = WireSearchRequest.encode({
+          ...encoded,
+          statistics,
+          ...(read === undefined ? {} : { read }),
+        });
+        const target = { collection: round.collection, number };
+        const options = { deadline: shardDeadline, signal: round.signal };
+        const answer = await this.#reader.read(target, ShardCall.search, payload, options);
+        return decodeAnswer(number, answer.node, answer.tookMs, answer.payload);
+      }),
+    );
+    const answers: ShardAnswer[] = [];
+    const failures: ShardFailure[] = [];
+    settled.forEach((outcome, number) => {
+      if (outcome.status === "fulfilled") answers.push(outcome.value);
+      else failures.push(toShardFailure(number, outcome.reason));
+    });
+    const lost = failures.find((failure) => failure.reason === "historyLost");
+    if (lost !== undefined) throw new Problem("historyLost", `shard ${lost.shard}: ${lost.detail}`);
+    return { answers, failures };
+  }
+
+  /** A shard that gives none leaves the others' scores a little off; whether that matters the search round tells. */
+  async #statistics(round: Round): Promise<FieldStatistics[]> {
+    const fields = termsToCount(round.query);
+    if (fields.length === 0 || round.collection.shards.length === 1) return [];
+    const deadline = round.deadline.share(STATISTICS_SHARE);
+    const answers = await Promise.allSettled(
+      round.collection.shards.map(async (_, number) => {
+        const read = round.session.levelOf(number);
+        const payload = StatisticsRequest.encode({ fields, ...(read === undefined ? {} : { read }) });
+        const target = { collection: round.collection, number };
+        const options = { deadline, signal: round.signal };
+        const answer = await this.#reader.read(target, ShardCall.statistics, payload, options);
+        return StatisticsResponse.decode(answer.payload).fields;
+      }),
+    );
+    return mergeStatistics(answers.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])));
+  }
+
+  #conclude(
+    round: Round,
+    request: SearchRequest | CountRequest,
+    answers: readonly ShardAnswer[],
+    failures: readonly ShardFailure[],
+  ): Omit<SearchAnswer, "hits" | "aggregations" | "explain"> {
+    const settings = this.#settings();
+    const shards = summarizeShards(round.collection.shards.length, failures);
+    const refusal = refusePartial(shards, {
+      allowPartialResults: request.allowPartialResults ?? settings.allowPartialResults,
+      minSuccessfulShards: request.minSuccessfulShards ?? settings.minSuccessfulShards,
+    });
+    if (refusal !== undefined) throw refusal;
+    const complete = shards.failed === 0;
+    const { level } = request.consistency;
+    return {
+      complete,
+      total: {
+        value: answers.reduce((sum, answer) => sum + answer.total, 0),
+        relation: complete ? "eq" : "gte",
+      },
+      // A shard that did not answer may hold just what the session had seen.
+      consistency: { level, met: level === "eventual" || complete },
+      shards,
+      session: round.session.after(answers.map((answer) => answer.seen)),
+    };
+  }
+}
+
+function decodeAnswer(shard: number, node: NodeId, tookMs: number, payload: Uint8Array): ShardAnswer {
+  const response = WireSearchResponse.decode(payload);
+  return {
+    shard,
+    node,
+    tookMs,
+    lists: response.lists.map(({ ids, scores }) => ({ ids, scores: decodeScores(scores) })),
+    total: response.total,
+    aggregations: parseJson(response.aggregationsJson, {}),
+    explain: parseJson(response.explainJson, []),
+    seen: { shard, historyId: response.historyId, seq: response.appliedSeq },
+  };
+}
+
+function parseJson<T>(bytes: Uint8Array, absent: T): T {
+  return bytes.length === 0 ? absent : (JSON.parse(new TextDecoder().decode(bytes)) as T);
+}
+
+/** The whole ranking, best first. */
+function rank(request: SearchRequest, answers: readonly ShardAnswer[]): FusedHit[] {
+  const queries = Math.max(1, request.queries.length);
+  const cut = queries > 1 ? fusionWindow(request) : request.offset + request.limit;
+  const rankings = Array.from({ length: queries }, (_, query) =>
+    mergeHits(
+      answers.flatMap(({ shard, lists }) => {
+        const list = lists[query];
+        return list === undefined ? [] : [{ shard, list }];
+      }),
+      cut,
+    ),
+  );
+  if (request.queries.length === 0) return rankings[0]!.map((hit) => ({ ...hit, parts: [] }));
+  if (queries === 1) return singleRanking(rankings[0]!);
+  const weights = request.queries.map((query) => query.weight);
+  return fuse(rankings, weights, request.fusion);
+}
+
+function aggregate(
+  query: ShardQuery,
+  answers: readonly ShardAnswer[],
+): Readonly<Record<string, AggregationResult>> {
+  return Object.fromEntries(
+    Object.entries(query.aggregations).map(([name, request]) => {
+      const parts = answers.flatMap((answer) => answer.aggregations[name] ?? []);
+      return [name, mergeAggregations(request, parts)];
+    }),
+  );
+}
