@@ -21,7 +21,8 @@ export async function takeLead(store: Store, wanted: PrismCluster): Promise<ApiO
   if (!present) {
     const others = await store.list("PrismCluster");
     const [other] = others.items;
-    if (other) throw new ClusterConflict(`this data belongs to cluster ${other.metadata.name}, not to ${name}`);
+    if (other)
+      throw new ClusterConflict(`this data belongs to cluster ${other.metadata.name}, not to ${name}`);
     return store.create({
       kind: "PrismCluster",
       name,

@@ -48,6 +48,16 @@ export class ClusterState {
     return collection?.metadata.uid === shard.spec.collectionUid ? collection : undefined;
   }
 
+  /** Distinct placement domains, those of nodes that never came up included. */
+  domains(): number {
+    const domains = new Set<string>();
+    for (const { metadata, spec, status } of this.nodes.values()) {
+      const id = (status.nodeId || metadata.name) as NodeId;
+      domains.add(placementDomain(this.settings.topology, spec, id));
+    }
+    return domains.size;
+  }
+
   /** Nodes by id; a node that never came up has none yet. */
   observeNodes(fleet: NodeFleet, latestRevision: number): Map<NodeId, ObservedNode> {
     const observed = new Map<NodeId, ObservedNode>();
@@ -59,11 +69,7 @@ export class ClusterState {
     return observed;
   }
 
-  observeNode(
-    object: ApiObject<"PrismNode">,
-    fleet: NodeFleet,
-    latestRevision: number,
-  ): ObservedNode {
+  observeNode(object: ApiObject<"PrismNode">, fleet: NodeFleet, latestRevision: number): ObservedNode {
     const { name } = object.metadata;
     const id = object.status.nodeId as NodeId;
     const member = fleet.get(name);

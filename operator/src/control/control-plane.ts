@@ -108,6 +108,7 @@ export class ControlPlane {
       onHealth: (change, detail) => this.#onHealth(change, detail),
       onCopies: (name, uids) => this.#onCopies(name, uids),
       onDraining: (name) => this.#onDraining(name),
+      onReadiness: () => this.#onReadiness(),
       onFrame: (name, frame) => this.#onFrame(name, frame),
       onRefused: (name, detail) => this.#log.error({ node: name, detail }, "node refused"),
     });
@@ -181,12 +182,13 @@ export class ControlPlane {
   async stop(): Promise<void> {
     clearInterval(this.#statusInterval);
     clearTimeout(this.#statusTimer);
-    // Nodes that leave hand their primaries over: the control plane has to be there for that.
-    await this.#options.workloads.close();
     this.#stopWatch();
     await this.#queue.stop();
-    this.#fleet.stop();
     this.#maps.stop();
+    // Without a control plane nodes do not try to hand primaries over: all of them end, so there is
+    // nobody to take them.
+    this.#fleet.stop();
+    await this.#options.workloads.close();
     this.#state.stop();
     for (const wake of [...this.#statusWaiters]) wake();
   }
@@ -238,7 +240,10 @@ export class ControlPlane {
       case "exited": {
         const { name, code, signal, expected } = event;
         const detail = signal === null ? `exit code ${code ?? "unknown"}` : `signal ${signal}`;
-        this.#log.warn({ node: name, reason: "WorkloadExited", code, signal, expected }, "node process ended");
+        this.#log.warn(
+          { node: name, reason: "WorkloadExited", code, signal, expected },
+          "node process ended",
+        );
         this.#fleet.exited(name, detail);
       }
     }
@@ -273,13 +278,21 @@ export class ControlPlane {
   #onHealth(change: HealthChange, detail: string): void {
     const { node: name, from, to } = change;
     const reason = to.reason ?? (from === "starting" ? undefined : "NodeRestarted");
-    this.#log.info({ node: name, from, to: to.state, exited: to.exited, reason, detail }, "node health changed");
+    this.#log.info(
+      { node: name, from, to: to.state, exited: to.exited, reason, detail },
+      "node health changed",
+    );
     if (to.reason) this.#event(to.reason, `node/${name}`, { from, to: to.state, detail });
     const nodeId = this.#state.nodes.get(name)?.status.nodeId;
     if (nodeId) this.#onNodeAffected(nodeId, to.state !== "alive");
-    // A node that came or went may be what a missing copy waits for.
-    for (const shard of this.#waits.keys()) this.#queue.add(SHARD + shard);
+    this.#onReadiness();
     this.#changed();
+  }
+
+  /** A node that takes copies may be what a missing copy waits for. */
+  #onReadiness(): void {
+    for (const shard of this.#waits.keys()) this.#queue.add(SHARD + shard);
+    this.#statusSoon();
   }
 
   #onNodeAffected(nodeId: string, inTrouble: boolean): void {
@@ -328,7 +341,8 @@ export class ControlPlane {
   #onFrame(name: string, frame: ControlFrame): void {
     if (frame.copyRequest) this.#onCopyRequest(name, frame.copyRequest);
     else if (frame.collectionRequest) void this.#onCollectionRequest(name, frame.id, frame.collectionRequest);
-    // A node that leaves says so in its reports too; mapApplied is repeated by them as well.
+    else if (frame.mapApplied) this.#fleet.onMapApplied(name);
+    // A node that leaves says so in its reports as well as in a drain frame.
   }
 
   #onCopyRequest(name: string, request: CopyRequest): void {

@@ -21,6 +21,8 @@ export interface FleetHandlers {
   /** Copies of these shards changed, as reported. */
   readonly onCopies: (name: string, shardUids: ReadonlySet<string>) => void;
   readonly onDraining: (name: string) => void;
+  /** The node began or ceased to take new copies. */
+  readonly onReadiness: (name: string) => void;
   readonly onFrame: (name: string, frame: ControlFrame) => void;
   readonly onRefused: (name: string, detail: string) => void;
 }
@@ -114,6 +116,12 @@ export class NodeFleet {
     if (change) this.#handlers.onHealth(change, detail);
   }
 
+  /** A node becomes ready with its first map; asking at once spares a heartbeat interval. */
+  onMapApplied(name: string): void {
+    const node = this.#nodes.get(name);
+    if (node?.report?.ready !== true) node?.connection.send({ heartbeat: { sentAtMs: Date.now() } });
+  }
+
   get(name: string): FleetNode | undefined {
     return this.#nodes.get(name);
   }
@@ -161,6 +169,7 @@ export class NodeFleet {
       copies.set(copy.shardUid, toObservedCopy(nodeId, copy, report, stuckAfterMs));
     }
     const changed = changedShards(node.copies, copies);
+    const wasReady = node.report?.ready === true && !node.report.draining;
     node.copies = copies;
     node.report = report;
     const change = this.#detector.heard(node.name, Date.now());
@@ -170,6 +179,7 @@ export class NodeFleet {
       this.#handlers.onDraining(node.name);
     } else if (!report.draining) node.drainingSinceMs = undefined;
     if (changed.size > 0) this.#handlers.onCopies(node.name, changed);
+    if (wasReady !== (report.ready && !report.draining)) this.#handlers.onReadiness(node.name);
   }
 
   #onDisconnected(node: FleetNode, detail: string): void {

@@ -45,7 +45,11 @@ export function planCreate(
 }
 
 /** @throws {Problem} collectionNotFound, managedElsewhere, invalidRequest, limitExceeded. */
-export function planPatch(present: PresentCollection | undefined, name: string, body: unknown): CollectionPlan {
+export function planPatch(
+  present: PresentCollection | undefined,
+  name: string,
+  body: unknown,
+): CollectionPlan {
   const collection = ownedByHttp(present, name);
   const { spec, violations } = growFields(collection.spec, parseCollectionPatch(body));
   const [first] = violations;
@@ -66,7 +70,10 @@ export function planDelete(present: PresentCollection | undefined, name: string)
 function ownedByHttp(present: PresentCollection | undefined, name: string): PresentCollection {
   if (!present) throw new Problem("collectionNotFound", `there is no collection ${name}`);
   if (present.managedBy !== HTTP_MANAGER) {
-    throw new Problem("managedElsewhere", `collection ${name} is managed by ${present.managedBy ?? "its file"}`);
+    throw new Problem(
+      "managedElsewhere",
+      `collection ${name} is managed by ${present.managedBy ?? "its file"}`,
+    );
   }
   return present;
 }

@@ -101,7 +101,8 @@ export class FailureDetector {
   exited(node: string, nowMs: number): HealthChange | undefined {
     const health = this.#nodes.get(node);
     if (!health || health.exited) return undefined;
-    const suspect = health.state === "dead" ? health : { ...health, state: "suspect" as const, sinceMs: nowMs };
+    const suspect =
+      health.state === "dead" ? health : { ...health, state: "suspect" as const, sinceMs: nowMs };
     return this.#change(node, health, { ...suspect, reason: "WorkloadExited", exited: true });
   }
 

@@ -163,7 +163,8 @@ function domainBefore(left: DomainLoad, right: DomainLoad): boolean {
   const leftBest = left.nodes.peek();
   const rightBest = right.nodes.peek();
   if (!leftBest || !rightBest) return leftBest !== undefined;
-  const difference = ratio(leftBest) - ratio(rightBest) || left.copies / left.weight - right.copies / right.weight;
+  const difference =
+    ratio(leftBest) - ratio(rightBest) || left.copies / left.weight - right.copies / right.weight;
   if (difference !== 0) return difference < 0;
   if (left.tie !== right.tie) return left.tie < right.tie;
   return left.name < right.name;

@@ -39,7 +39,9 @@ export function planMissingCopies(observation: ShardObservation): Verdict {
     const waitedDomains = new Set(waitedFor.map((departed) => nodes.get(departed.node)?.domain));
     const [best] = [...nodes.values()]
       .filter((node) => isOpen(node) && !waitedDomains.has(node.domain))
-      .sort((left, right) => preference(observation, left) - preference(observation, right) || byId(left, right));
+      .sort(
+        (left, right) => preference(observation, left) - preference(observation, right) || byId(left, right),
+      );
     if (best) return add(observation, best);
   }
   return wait(observation, waitedFor, retryAtMs);

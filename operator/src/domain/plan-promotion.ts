@@ -11,7 +11,7 @@ export function planPromotion(observation: ShardObservation): Verdict {
   const reason = primaryTrouble(observation);
   if (!reason) return PASS;
   const { record, name, resourceVersion } = observation;
-  const evidence = { inSync: membersWithConditions(observation), cause: reason };
+  const evidence = { members: membersWithConditions(observation), cause: reason };
   // After a start of everything, the copies have one health window to be compared by their logs.
   const unseen = record.inSync.some((id) => conditionOf(observation, id) === "starting");
   if (unseen) return { kind: "wait", reason, retryAtMs: undefined, evidence };
@@ -29,7 +29,7 @@ export function planPromotion(observation: ShardObservation): Verdict {
         precondition: { uid, resourceVersion, version, term },
         change: { kind: "promote", target, drop: droppable(observation, target) },
         reason,
-        evidence: { from: record.primary, to: target, inSync: membersWithConditions(observation) },
+        evidence: { members: membersWithConditions(observation) },
         request: undefined,
         note: undefined,
       },

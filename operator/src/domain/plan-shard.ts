@@ -7,7 +7,13 @@ import type { Reason } from "@prism/api/reason";
 import { PASS, type Action, type Evidence, type Verdict } from "./action.js";
 import { planMissingCopies } from "./plan-missing-copies.js";
 import { planPromotion, promotionCandidates } from "./plan-promotion.js";
-import { conditionOf, nodeOf, reportOf, type ShardObservation, type ShardRequest } from "./shard-observation.js";
+import {
+  conditionOf,
+  nodeOf,
+  reportOf,
+  type ShardObservation,
+  type ShardRequest,
+} from "./shard-observation.js";
 import { changeRecord, isCopy, placeOf, type AllocationId, type RecordChange } from "./shard-record.js";
 
 export type Step = (observation: ShardObservation) => Verdict;
@@ -33,8 +39,7 @@ export function planShard(observation: ShardObservation): Verdict {
 function refuseStaleRecord(observation: ShardObservation): Verdict {
   const { record } = observation;
   const newer = observation.copies.find(
-    (copy) =>
-      (isCopy(record, copy.id) && copy.term > record.term) || copy.mapVersion > record.version,
+    (copy) => (isCopy(record, copy.id) && copy.term > record.term) || copy.mapVersion > record.version,
   );
   if (!newer) return PASS;
   const evidence = {
@@ -82,7 +87,7 @@ function planRemovalRequest(observation: ShardObservation, request: ShardRequest
   return act(observation, { kind: "promote", target, drop: [] }, "PrimarySuspect", {
     request,
     note: "promotedInstead",
-    evidence: { primaryLost: others, from: record.primary, to: target },
+    evidence: { primaryLost: others },
   });
 }
 

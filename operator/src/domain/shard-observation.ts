@@ -126,4 +126,3 @@ function isMissing(observation: ShardObservation, node: ObservedNode): boolean {
   const sinceMs = Math.max(node.sinceMs, record.lastChange.at);
   return nowMs - sinceMs >= settings.suspectTimeoutMs;
 }
-

@@ -81,8 +81,7 @@ export type Refusal =
   | "nothingToChange";
 
 export type ChangeResult =
-  | { readonly ok: true; readonly record: ShardRecord }
-  | { readonly ok: false; readonly refusal: Refusal };
+  { readonly ok: true; readonly record: ShardRecord } | { readonly ok: false; readonly refusal: Refusal };
 
 export interface NewShard {
   readonly uid: ShardUid;

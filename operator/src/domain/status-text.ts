@@ -5,11 +5,14 @@ import type { StatusProblem } from "@prism/api/status";
 const AUTOMATIC = "Handled without you.";
 
 export const NEXT_STEP: Readonly<Record<Reason, string>> = {
-  NotEnoughDomains: "The copy is made when a node in another placement domain joins; or lower replication.factor.",
+  NotEnoughDomains:
+    "The copy is made when a node in another placement domain joins; or lower replication.factor.",
   NoNodeWithCapacity: "The copy is made when a node of an unused domain is alive and takes copies.",
-  NodeDead: "Its copies are made anew elsewhere after rebuildDelaySeconds, or filled from its data if it returns.",
+  NodeDead:
+    "Its copies are made anew elsewhere after rebuildDelaySeconds, or filled from its data if it returns.",
   NodeSuspect: "Its primaries move at once; after suspectTimeoutMs it counts as dead.",
-  ConnectionBroken: "It is dialled again; its primaries move at once and after suspectTimeoutMs it counts as dead.",
+  ConnectionBroken:
+    "It is dialled again; its primaries move at once and after suspectTimeoutMs it counts as dead.",
   NodeRestarted: AUTOMATIC,
   NodeRemoved: "Its copies are made anew on other nodes.",
   NodeDraining: "Its primaries are handed over; then it ends.",
@@ -29,7 +32,8 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   LastInSyncCopyAway: "Writes wait until a node that holds an in-sync copy returns; start it.",
   ShardRecordLost: "Nothing is done to the shard's data. Restore the control plane's store from a backup.",
   ShardRecordStale: "Nothing is done to the shard's data. Restore a newer store of the control plane.",
-  WaitingForNode: "The copy is filled from the node's data when it returns, or made anew elsewhere after the delay.",
+  WaitingForNode:
+    "The copy is filled from the node's data when it returns, or made anew elsewhere after the delay.",
   Recovering: "The copy joins the in-sync set when it has caught up.",
   CollectionDeleted: AUTOMATIC,
   NoZoneLabels: "Set topology.zones, or topology.domain to Host.",

@@ -1,13 +1,7 @@
 /** The cluster's status as people and programs read it, from what the control plane knows now. */
 import type { ClusterSettings } from "@prism/api/cluster";
 import { REASONS, type Reason } from "@prism/api/reason";
-import type {
-  StatusCopy,
-  StatusNode,
-  StatusProblem,
-  StatusResponse,
-  StatusShard,
-} from "@prism/api/status";
+import type { StatusCopy, StatusNode, StatusProblem, StatusResponse, StatusShard } from "@prism/api/status";
 import type { CopyReport } from "@prism/proto/gen/node";
 import type { Evidence } from "./action.js";
 import type { HealthState } from "./failure-detector.js";
@@ -92,7 +86,8 @@ export function buildStatus(source: StatusSource): StatusResponse {
     replicaCount: sum(shards.map((shard) => shard.copies.length)),
     inSyncCount: sum(shards.map((shard) => shard.inSync)),
     documentCount: sum(shards.map((shard) => shard.documents)),
-    zoneLossTolerated: topology.length > 1 && topology.every((zone) => toleratesLoss(zone.zone, source, nodesById)),
+    zoneLossTolerated:
+      topology.length > 1 && topology.every((zone) => toleratesLoss(zone.zone, source, nodesById)),
     topology,
     nodes,
     shards,
@@ -131,10 +126,7 @@ function stateOf(node: StatusNodeSource): "alive" | "suspect" | "dead" {
   return node.state === "starting" ? "suspect" : node.state;
 }
 
-function toStatusShard(
-  shard: StatusShardSource,
-  nodes: ReadonlyMap<string, StatusNodeSource>,
-): StatusShard {
+function toStatusShard(shard: StatusShardSource, nodes: ReadonlyMap<string, StatusNodeSource>): StatusShard {
   const { record, reports, factor } = shard;
   const primary = reports.get(record.primary);
   const leads = primary?.role === "primary" && primary.term === record.term;
@@ -200,7 +192,8 @@ function lagOf(id: string, record: ShardRecord, primary: CopyReport | undefined)
 
 function overall(source: StatusSource, shards: readonly StatusShard[]): StatusResponse["status"] {
   const states = new Set(shards.map((shard) => shard.state));
-  if (source.lostRecords.length > 0 || states.has("unavailable") || states.has("unknown")) return "unavailable";
+  if (source.lostRecords.length > 0 || states.has("unavailable") || states.has("unknown"))
+    return "unavailable";
   const alive = source.nodes.filter((node) => node.state === "alive").length;
   if (alive === 0) return "unavailable";
   return states.has("degraded") || alive < source.settings.nodes ? "degraded" : "ok";

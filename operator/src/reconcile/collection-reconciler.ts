@@ -92,14 +92,12 @@ export class CollectionReconciler {
   ): NewObject<"PrismShard">[] {
     const { state, clusterId, clusterName, observeNodes } = this.#options;
     const nodes = observeNodes();
-    const wanted = numbers.map(
-      (number): ShardToPlace => ({
-        key: String(number),
-        factor: collection.spec.replication.factor,
-        held: [],
-        primary: undefined,
-      }),
-    );
+    const wanted = numbers.map((number): ShardToPlace => ({
+      key: String(number),
+      factor: collection.spec.replication.factor,
+      held: [],
+      primary: undefined,
+    }));
     const placed = placeShards(
       [...nodes.values()].map(toPlacementNode),
       [...[...state.shards.values()].map(toHeldShard), ...wanted],

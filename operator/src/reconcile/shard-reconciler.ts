@@ -3,11 +3,13 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import type { Action, Evidence, Verdict } from "../domain/action.js";
 import { planShard } from "../domain/plan-shard.js";
-import type {
-  ObservedCopy,
-  ObservedNode,
-  ShardObservation,
-  ShardRequest,
+import {
+  conditionOf,
+  nodeOf,
+  type ObservedCopy,
+  type ObservedNode,
+  type ShardObservation,
+  type ShardRequest,
 } from "../domain/shard-observation.js";
 import { changeRecord, type NodeId, type ShardRecord } from "../domain/shard-record.js";
 import { StoreError, type ApiObject, type Store } from "../ports/store.js";
@@ -71,12 +73,9 @@ export class ShardReconciler {
       switch (verdict.kind) {
         case "pass":
         case "refuse":
-          return { againInMs: this.#drainDeadline(observation) };
-        case "wait": {
-          const { retryAtMs } = verdict;
-          const againInMs = retryAtMs === undefined ? undefined : Math.max(1, retryAtMs - Date.now());
-          return { againInMs };
-        }
+          return { againInMs: deadlineMs(observation, undefined) };
+        case "wait":
+          return { againInMs: deadlineMs(observation, verdict.retryAtMs) };
         case "act":
           for (const action of verdict.actions) await this.#apply(action, observation.record.uid);
       }
@@ -84,10 +83,7 @@ export class ShardReconciler {
     return { againInMs: 1 };
   }
 
-  #observe(
-    object: ApiObject<"PrismShard">,
-    collection: ApiObject<"PrismCollection">,
-  ): ShardObservation {
+  #observe(object: ApiObject<"PrismShard">, collection: ApiObject<"PrismCollection">): ShardObservation {
     const { state, fleet, observeNodes } = this.#options;
     const { health } = state.settings;
     const record = toRecord(object);
@@ -111,7 +107,7 @@ export class ShardReconciler {
         handOffMs: HAND_OFF_MS,
       },
       nodes,
-      domains: new Set([...nodes.values()].map((node) => node.domain)).size,
+      domains: state.domains(),
       loadOf: (node) => state.index.loadOf(node),
       copies,
       requests: this.#requests.get(record.uid) ?? [],
@@ -147,7 +143,10 @@ export class ShardReconciler {
     } catch (error) {
       // Somebody else changed it: decide again from what is there now.
       if (!(error instanceof StoreError) || error.failure === "expired") throw error;
-      log.info({ shard: action.shard, change: action.change.kind, failure: error.failure }, "record changed meanwhile");
+      log.info(
+        { shard: action.shard, change: action.change.kind, failure: error.failure },
+        "record changed meanwhile",
+      );
       return;
     }
     if (action.request) this.#answered(uid, action.request);
@@ -171,13 +170,21 @@ export class ShardReconciler {
     else this.#notes.set(shardUid, notes);
     return notes;
   }
+}
 
-  /** A leaving primary that does not hand over in time is looked at again then. */
-  #drainDeadline(observation: ShardObservation): number | undefined {
-    const place = observation.record.copies.find((copy) => copy.id === observation.record.primary);
-    const sinceMs = place && observation.nodes.get(place.node)?.drainingSinceMs;
-    return sinceMs === undefined ? undefined : Math.max(50, sinceMs + HAND_OFF_MS - Date.now());
+/**
+ * When time alone may change the verdict: the retry that the plan names, a leaving primary that does
+ * not hand over, a copy that its node has not reported yet.
+ */
+function deadlineMs(observation: ShardObservation, retryAtMs: number | undefined): number | undefined {
+  const { record, nowMs, settings } = observation;
+  const deadlines: number[] = retryAtMs === undefined ? [] : [retryAtMs];
+  for (const { id } of record.copies) {
+    if (conditionOf(observation, id) === "pending") deadlines.push(nowMs + settings.suspectTimeoutMs);
   }
+  const drainingSinceMs = nodeOf(observation, record.primary)?.drainingSinceMs;
+  if (drainingSinceMs !== undefined) deadlines.push(drainingSinceMs + settings.handOffMs);
+  return deadlines.length === 0 ? undefined : Math.max(20, Math.min(...deadlines) - nowMs);
 }
 
 /** The one line of a role change, the same words in log and event. */

@@ -121,6 +121,8 @@ export class NodeChild {
     this.#listening = undefined;
     const child = spawn(process.execPath, [program, ...this.#flags(dataDirectory, ports)], {
       stdio: ["pipe", "pipe", "pipe"],
+      // A group of its own: Ctrl-C in a terminal is for the control plane, which ends its nodes in order.
+      detached: true,
       env: { ...process.env, UV_THREADPOOL_SIZE: "32", ...this.#workload.env },
     });
     this.#child = child;

@@ -1,0 +1,285 @@
+import { parseCluster } from "@prism/api/cluster";
+import { statusResponseSchema, type StatusResponse } from "@prism/api/status";
+import type { CollectionAnswer } from "@prism/proto/gen/node";
+import { pino } from "pino";
+import { afterEach, describe, expect, test } from "vitest";
+import { MemoryStore } from "../adapters/local/memory-store.js";
+import type { Store } from "../ports/store.js";
+import { ControlPlane } from "./control-plane.js";
+import { FakeNodes, type FakeNode } from "./testing/fake-nodes.js";
+
+interface Running {
+  readonly plane: ControlPlane;
+  readonly nodes: FakeNodes;
+  readonly store: Store;
+}
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const HEALTH = { heartbeatIntervalMs: 50, failureThreshold: 4, suspectTimeoutMs: 300, replicaTimeoutMs: 100 };
+
+async function start(
+  options: { store?: Store; nodes?: FakeNodes; count?: number; health?: Partial<typeof HEALTH> } = {},
+): Promise<Running> {
+  const { store = new MemoryStore(), nodes = new FakeNodes(), count = 3 } = options;
+  const cluster = parseCluster({
+    apiVersion: "prism.dev/v1alpha1",
+    kind: "PrismCluster",
+    metadata: { name: "demo" },
+    spec: { version: "0.1.0", nodes: count, health: { ...HEALTH, ...options.health } },
+  });
+  const plane = await ControlPlane.start({
+    cluster,
+    store,
+    workloads: nodes,
+    dialer: nodes,
+    log: pino({ level: "silent" }),
+    workersPerNode: 1,
+    nodeEnv: {},
+  });
+  let stopped = false;
+  const stop = async (): Promise<void> => {
+    if (!stopped) await plane.stop();
+    stopped = true;
+  };
+  cleanups.push(stop);
+  expect(await plane.waitFor(() => plane.isReady(), 5000)).toBe(true);
+  return { plane, nodes, store };
+}
+
+function create(node: FakeNode, name: string, spec: object = {}): Promise<CollectionAnswer> {
+  return request(node, "create", name, spec);
+}
+
+function request(node: FakeNode, action: string, name: string, spec: object = {}): Promise<CollectionAnswer> {
+  return node.requestCollection({ action, name, specJson: Buffer.from(JSON.stringify(spec)) });
+}
+
+function codeOf(answer: CollectionAnswer): string {
+  return answer.error?.code ?? answer.result;
+}
+
+function isWhole(status: StatusResponse): boolean {
+  return (
+    status.shards.length > 0 && status.shards.every((shard) => shard.state === "ok" && shard.inSync === 3)
+  );
+}
+
+async function whole({ plane }: Running): Promise<void> {
+  const reached = await plane.waitFor(() => isWhole(plane.status()), 5000);
+  if (!reached) throw new Error(JSON.stringify({ status: plane.status(), events: plane.events.latest(30) }));
+}
+
+describe("collections over a node's stream", () => {
+  test("a collection is usable when it is answered, and all its copies come in sync", async () => {
+    const running = await start();
+    const [first] = running.nodes.all() as [FakeNode];
+    const answer = await create(first, "speeches", { shards: 4 });
+    expect(codeOf(answer)).toBe("created");
+    expect(JSON.parse(Buffer.from(answer.specJson).toString())).toMatchObject({
+      name: "speeches",
+      shards: 4,
+    });
+    expect(first.map?.collections.map((collection) => collection.name)).toEqual(["speeches"]);
+    for (const shard of running.plane.status().shards) expect(shard.primary).not.toBeNull();
+    await whole(running);
+    expect(running.plane.status()).toMatchObject({
+      status: "ok",
+      shardCount: 4,
+      replicaCount: 12,
+      problems: [],
+    });
+    expect(first.map?.shards.every((shard) => shard.bootstrap === "")).toBe(true);
+  });
+
+  test("the same definition again is unchanged, another one differs by path", async () => {
+    const { nodes } = await start();
+    const [first, second] = nodes.all() as [FakeNode, FakeNode];
+    await create(first, "speeches", { shards: 1 });
+    expect(codeOf(await create(second, "speeches", { shards: 1 }))).toBe("unchanged");
+    const differs = await create(second, "speeches", { shards: 2 });
+    expect(codeOf(differs)).toBe("collectionDiffers");
+    expect(JSON.parse(Buffer.from(differs.error?.errorsJson ?? "").toString())).toMatchObject([
+      { pointer: "/shards" },
+    ]);
+    expect(codeOf(await create(first, "bad", { shards: 0 }))).toBe("invalidRequest");
+  });
+
+  test("of two nodes that create one name at once, one creates it", async () => {
+    const { nodes, plane } = await start();
+    const answers = await Promise.all(nodes.all().map((node) => create(node, "speeches", { shards: 2 })));
+    expect(answers.map(codeOf).sort()).toEqual(["created", "unchanged", "unchanged"]);
+    expect(plane.status().shardCount).toBe(2);
+  });
+
+  test("a patch adds fields, deletion is protected until a patch allows it, and takes the records along", async () => {
+    const { nodes, store, plane } = await start();
+    const [first] = nodes.all() as [FakeNode];
+    await create(first, "speeches", { shards: 2, deletionProtection: true });
+    const patch = { fields: [{ name: "title", type: "text" }] };
+    expect(codeOf(await request(first, "patch", "speeches", patch))).toBe("updated");
+    expect(codeOf(await request(first, "patch", "speeches", patch))).toBe("unchanged");
+    expect(codeOf(await request(first, "delete", "speeches"))).toBe("deletionProtected");
+    expect(codeOf(await request(first, "patch", "speeches", { deletionProtection: false }))).toBe("updated");
+    expect(codeOf(await request(first, "delete", "speeches"))).toBe("deleted");
+    expect((await store.list("PrismShard")).items).toEqual([]);
+    expect(first.map?.collections).toEqual([]);
+    expect(codeOf(await request(first, "delete", "speeches"))).toBe("collectionNotFound");
+    expect(codeOf(await create(first, "speeches", { shards: 3 }))).toBe("created");
+    expect(plane.status().shardCount).toBe(3);
+  });
+
+  test("a collection of another manager is not changed over HTTP", async () => {
+    const { nodes, store } = await start();
+    const [first] = nodes.all() as [FakeNode];
+    await create(first, "speeches", { shards: 1 });
+    const object = await store.get("PrismCollection", "speeches");
+    if (!object) throw new Error("no collection");
+    await store.update({ ...object, metadata: { ...object.metadata, labels: { managedBy: "kubectl" } } });
+    expect(codeOf(await request(first, "delete", "speeches"))).toBe("managedElsewhere");
+  });
+});
+
+describe("failover", () => {
+  async function withShards(count = 6): Promise<Running> {
+    const running = await start();
+    await create(running.nodes.all()[0] as FakeNode, "speeches", { shards: count });
+    await whole(running);
+    return running;
+  }
+
+  test("when a node's process ends its primaries move at once, and it takes part again when it is back", async () => {
+    const running = await withShards();
+    const { plane, nodes } = running;
+    const [victim] = nodes.all() as [FakeNode];
+    expect(plane.status().shards.some((shard) => shard.primary === victim.name)).toBe(true);
+    victim.kill();
+    const moved = (): boolean =>
+      plane.status().shards.every((shard) => shard.primary !== null && shard.primary !== victim.name);
+    // Less than any heartbeat or suspect time: only the event itself can be this fast.
+    expect(await plane.waitFor(moved, HEALTH.heartbeatIntervalMs * 4)).toBe(true);
+    victim.start();
+    await whole(running);
+    expect(plane.status().status).toBe("ok");
+  });
+
+  test("a node that stands still is suspect by its missed heartbeats, and its primaries move", async () => {
+    const { plane, nodes } = await withShards();
+    const [victim] = nodes.all() as [FakeNode];
+    victim.frozen = true;
+    const moved = (): boolean =>
+      plane.status().shards.every((shard) => shard.primary !== null && shard.primary !== victim.name);
+    expect(await plane.waitFor(moved, 3000)).toBe(true);
+    expect(plane.events.latest().map((event) => event.reason)).toContain("NodeSuspect");
+  });
+
+  test("a leaving node hands its primaries over and is not treated as crashed", async () => {
+    const { plane, nodes } = await withShards();
+    const [victim] = nodes.all() as [FakeNode];
+    victim.draining = true;
+    victim.report();
+    const moved = (): boolean => plane.status().shards.every((shard) => shard.primary !== victim.name);
+    expect(await plane.waitFor(moved, 3000)).toBe(true);
+    const reasons = new Set(plane.events.latest().map((event) => event.reason));
+    expect(reasons).toContain("HandOff");
+    expect(reasons).not.toContain("PrimarySuspect");
+  });
+
+  test("a node that comes back with an empty volume is another node, and its copies are made anew", async () => {
+    const running = await withShards(2);
+    const { plane, nodes } = running;
+    const [victim] = nodes.all() as [FakeNode];
+    const before = victim.volume.nodeId;
+    victim.kill();
+    victim.wipe();
+    victim.start();
+    await whole(running);
+    const ids = plane.status().nodes.map((node) => node.id);
+    expect(ids).not.toContain(before);
+    expect(ids).toContain(victim.volume.nodeId);
+  });
+
+  test("all nodes restart at once: every shard is led again, in a higher term, with no copy lost", async () => {
+    const running = await withShards(3);
+    const { plane, nodes } = running;
+    const terms = plane.status().shards.map((shard) => shard.term);
+    for (const node of nodes.all()) node.kill();
+    for (const node of nodes.all()) node.start();
+    await whole(running);
+    plane.status().shards.forEach((shard, i) => expect(shard.term).toBeGreaterThan(terms[i] ?? 0));
+  });
+
+  test("a new control plane goes on from the records, with a higher epoch and newer maps", async () => {
+    const running = await withShards(3);
+    const { plane, nodes, store } = running;
+    const [node] = nodes.all() as [FakeNode];
+    const before = node.map?.revision ?? 0;
+    const clusterId = plane.clusterId;
+    await plane.stop();
+    const next = await start({ store, nodes });
+    await whole(next);
+    expect(next.plane.clusterId).toBe(clusterId);
+    expect(new Set(node.leaderEpochs)).toEqual(new Set([1, 2]));
+    expect(node.map?.revision).toBeGreaterThan(before);
+  });
+
+  test("a lost record is not made anew while nodes hold its data", async () => {
+    const { plane, store } = await withShards(2);
+    const [shard] = (await store.list("PrismShard")).items;
+    if (!shard) throw new Error("no shard");
+    await store.delete("PrismShard", shard.metadata.name, { uid: shard.metadata.uid });
+    const collection = await store.get("PrismCollection", "speeches");
+    if (!collection) throw new Error("no collection");
+    await store.update({ ...collection, metadata: { ...collection.metadata, labels: { managedBy: "x" } } });
+    const told = (): boolean =>
+      plane.status().problems.some((problem) => problem.reason === "ShardRecordLost");
+    expect(await plane.waitFor(told, 3000)).toBe(true);
+    expect((await store.list("PrismShard")).items).toHaveLength(1);
+    expect(plane.status().status).toBe("unavailable");
+  });
+});
+
+describe("status", () => {
+  test("fits its schema in every state, and names what is wrong, since when and what happens next", async () => {
+    const { plane, nodes } = await start();
+    expect(() => statusResponseSchema.parse(plane.status())).not.toThrow();
+    await create(nodes.all()[0] as FakeNode, "speeches", { shards: 2 });
+    (nodes.all()[0] as FakeNode).kill();
+    const noticed = (): boolean =>
+      plane.status().problems.some((problem) => problem.object.startsWith("node/"));
+    expect(await plane.waitFor(noticed, 3000)).toBe(true);
+    const status = statusResponseSchema.parse(plane.status());
+    expect(status.activeNodes).toBe(2);
+    for (const problem of status.problems) expect(problem.next).not.toBe("");
+  });
+
+  test("the loss of one zone is tolerated exactly while every shard keeps enough copies elsewhere", async () => {
+    const running = await start();
+    await create(running.nodes.all()[0] as FakeNode, "speeches", { shards: 2 });
+    await whole(running);
+    expect(running.plane.status().zoneLossTolerated).toBe(true);
+    expect(running.plane.status().topology).toMatchObject([
+      { zone: "a", survivesLoss: true },
+      { zone: "b", survivesLoss: true },
+      { zone: "c", survivesLoss: true },
+    ]);
+    (running.nodes.all()[2] as FakeNode).kill();
+    expect(await running.plane.waitFor(() => !running.plane.status().zoneLossTolerated, 3000)).toBe(true);
+  });
+
+  test("all conditions are there from the first pass", async () => {
+    const { plane } = await start();
+    expect(await plane.waitFor(() => plane.conditions().length > 0, 3000)).toBe(true);
+    expect(plane.conditions().map((condition) => condition.type)).toEqual([
+      "Ready",
+      "Available",
+      "Progressing",
+      "Degraded",
+      "Stalled",
+      "ZoneLossTolerated",
+    ]);
+  });
+});
