@@ -81,7 +81,8 @@ export function parseSettings(
   const file = configPath === undefined ? {} : readConfigFile(configPath, violations);
   const text = (name: SettingName): string | undefined => {
     const given = flags.get(name) ?? env[environmentVariable(name)] ?? file[name];
-    return given === undefined ? (name === "data" ? undefined : DEFAULTS[name]) : String(given);
+    if (given === undefined) return name === "data" ? undefined : DEFAULTS[name];
+    return typeof given === "string" ? given : JSON.stringify(given);
   };
   const violate = (name: SettingName, value: string): void => {
     violations.push(`${describeSetting(name)}: ${JSON.stringify(value)} is not ${SETTINGS[name]}`);

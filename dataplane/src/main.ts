@@ -1,5 +1,5 @@
 /** The node program: reads settings, starts a node, and ends it when told to. */
-import { readFileSync } from "node:fs";
+import { fstatSync, readFileSync } from "node:fs";
 import { getHeapStatistics } from "node:v8";
 import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { pino, type Logger } from "pino";
@@ -109,9 +109,13 @@ function stopWhenTold(started: Promise<Node>, settings: NodeSettings, logger: Lo
 /** The parent's end closes our standard input; where that is not a pipe, the change of parent tells. */
 function watchParent(onGone: () => void): void {
   const parent = process.ppid;
-  process.stdin.on("end", onGone);
-  process.stdin.on("error", onGone);
-  process.stdin.resume();
+  const stdin = fstatSync(0);
+  // Of anything else, such as /dev/null, the end says nothing.
+  if (stdin.isFIFO() || stdin.isSocket()) {
+    process.stdin.on("end", onGone);
+    process.stdin.on("error", onGone);
+    process.stdin.resume();
+  }
   process.on("disconnect", onGone);
   setInterval(() => {
     if (process.ppid !== parent) onGone();

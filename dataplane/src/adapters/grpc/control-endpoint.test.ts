@@ -56,7 +56,7 @@ async function startNode(settings: Partial<ControlEndpointSettings> = {}) {
   });
   const handlers = { peer: () => undefined, control: endpoint.accept };
   const server = await startInternalServer({ host: "127.0.0.1", port: 0 }, handlers);
-  closers.push(server.close);
+  closers.push(() => server.close());
   return { endpoint, current, port: server.port };
 }
 

@@ -227,7 +227,7 @@ export class ControlEndpoint implements ControlPlane {
     if (stream !== this.#leading) return;
     this.#leading = undefined;
     this.#settings.logger.info({ reason: "ConnectionBroken" }, "control plane disconnected");
-    for (const id of [...this.#pending.keys()]) {
+    for (const id of this.#pending.keys()) {
       this.#take(id)?.reject(new Problem("outcomeUnknown", "the control plane went away before it answered"));
     }
   }

@@ -41,7 +41,7 @@ async function startPeer(options: PeerOptions = {}) {
   });
   const handlers = { peer: endpoint.accept, control: () => undefined };
   const server = await startInternalServer({ host: HOST, port: options.port ?? 0 }, handlers);
-  closers.push(server.close);
+  closers.push(() => server.close());
   return server;
 }
 
