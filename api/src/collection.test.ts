@@ -190,7 +190,9 @@ describe("growFields", () => {
     [{ name: "embedding", type: "vector", dimensions: 4, metric: "l2" }, "/fields/0/metric"],
   ])("refuses to change a field into %j", (field, pointer) => {
     const { violations } = growFields(SPEECHES, parseCollectionPatch({ fields: [field] }));
-    expect(violations.map((violation) => violation.pointer)).toEqual([pointer]);
+    expect(violations.map(({ pointer: at, code }) => `${at} ${code}`)).toEqual([
+      `${pointer} collectionDiffers`,
+    ]);
   });
 
   it("refuses a patch that defines a field twice, and one above the limit", () => {

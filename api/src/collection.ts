@@ -211,7 +211,8 @@ function flatten(spec: CollectionSpec): Map<string, unknown> {
 
 /**
  * The collection with the patch's fields added behind its own. A field that is there already and equal
- * is left as it is, so that a patch may be sent twice.
+ * is left as it is, so that a patch may be sent twice; one that is there and differs is a violation
+ * (collectionDiffers), for nothing of a field can change.
  */
 export function growFields(
   current: CollectionSpec,
@@ -238,14 +239,12 @@ export function growFields(
 function compareFields(existing: FieldSpec, wanted: FieldSpec, at: number): Violation[] {
   const before: Readonly<Record<string, unknown>> = existing;
   const after: Readonly<Record<string, unknown>> = wanted;
-  if (existing.type !== wanted.type) {
-    return [
-      violated(["fields", at, "type"], `of ${existing.name} is ${existing.type} and cannot be changed`),
-    ];
-  }
-  return Object.keys(after)
+  const keys = existing.type === wanted.type ? Object.keys(after) : ["type"];
+  return keys
     .filter((key) => before[key] !== after[key])
-    .map((key) =>
-      violated(["fields", at, key], `of ${existing.name} is ${String(before[key])} and cannot be changed`),
-    );
+    .map((key) => ({
+      pointer: toPointer(["fields", at, key]),
+      code: "collectionDiffers",
+      detail: `of ${existing.name} is ${String(before[key])} and cannot be changed`,
+    }));
 }

@@ -30,6 +30,17 @@ describe("editDistance", () => {
       }),
     );
   });
+
+  it("is above the bound when the true distance is, and exact otherwise", () => {
+    const word = fc.string({ unit: fc.constantFrom("a", "b", "c"), maxLength: 6 });
+    fc.assert(
+      fc.property(word, word, fc.nat({ max: 3 }), (a, b, bound) => {
+        const exact = editDistance(a, b);
+        const bounded = editDistance(a, b, bound);
+        expect(exact <= bound ? bounded === exact : bounded > bound).toBe(true);
+      }),
+    );
+  });
 });
 
 describe("didYouMean", () => {

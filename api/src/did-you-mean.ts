@@ -9,16 +9,26 @@
 /** Longer words are no typos of ours; the bound keeps a hostile key from costing quadratic time. */
 const LONGEST_WORD = 64;
 
-export function editDistance(a: string, b: string): number {
+/**
+ * The distance, or any number above `bound` once it is known to be above: only the cells within `bound`
+ * of the diagonal are computed (E. Ukkonen, "Algorithms for approximate string matching", 1985).
+ */
+export function editDistance(a: string, b: string, bound: number = Math.max(a.length, b.length)): number {
+  const beyond = bound + 1;
+  if (Math.abs(a.length - b.length) > bound) return beyond;
   const width = b.length + 1;
-  let beforePrevious = new Uint16Array(width);
-  let previous = Uint16Array.from({ length: width }, (_, j) => j);
-  let current = new Uint16Array(width);
+  let beforePrevious = new Uint16Array(width).fill(beyond);
+  let previous = Uint16Array.from({ length: width }, (_, j) => Math.min(j, beyond));
+  let current = new Uint16Array(width).fill(beyond);
   for (let i = 1; i <= a.length; i += 1) {
-    current[0] = i;
-    for (let j = 1; j < width; j += 1) {
+    const from = Math.max(1, i - bound);
+    const to = Math.min(b.length, i + bound);
+    // Cells beside the band hold what an older row left there.
+    current[from - 1] = from === 1 ? Math.min(i, beyond) : beyond;
+    if (to < b.length) current[to + 1] = beyond;
+    for (let j = from; j <= to; j += 1) {
       const same = a[i - 1] === b[j - 1];
-      let best = Math.min(previous[j]! + 1, current[j - 1]! + 1, previous[j - 1]! + (same ? 0 : 1));
+      let best = Math.min(previous[j]! + 1, current[j - 1]! + 1, previous[j - 1]! + (same ? 0 : 1), beyond);
       if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
         best = Math.min(best, beforePrevious[j - 2]! + 1);
       }
@@ -42,7 +52,7 @@ export function didYouMean(word: string, known: Iterable<string>): string | unde
   let nearestPrefix = -1;
   for (const candidate of known) {
     if (Math.abs(candidate.length - word.length) > nearestDistance) continue;
-    const distance = editDistance(lower, candidate.toLowerCase());
+    const distance = editDistance(lower, candidate.toLowerCase(), allowed);
     // A word of which nothing remains is no likeness: "a" is one edit from "b".
     if (distance > allowed || distance >= Math.max(word.length, candidate.length)) continue;
     // Of equally near words the one that begins alike: "node" means "nodes", not "mode".

@@ -29,6 +29,21 @@ describe("limits", () => {
     expect(() => parseLimits({ bodyByte: 1 })).toThrow('did you mean "bodyBytes"?');
   });
 
+  it("come from the environment before the file", () => {
+    const environment = { PRISM_LIMITS_QUERIES: "3", PRISM_DATA: "/data", PRISM_LIMITS_FIELDS: undefined };
+    const limits = parseLimits({ queries: 5, fields: 7 }, environment);
+    expect([limits.queries, limits.fields]).toEqual([3, 7]);
+  });
+
+  it.each([
+    [{ PRISM_LIMITS_QUERIES: "many" }, "must be an integer from 1 to 64"],
+    [{ PRISM_LIMITS_QUERIES: "" }, "must be an integer from 1 to 64"],
+    [{ PRISM_LIMITS_QUERIES: "65" }, "must be an integer from 1 to 64"],
+    [{ PRISM_LIMITS_QUERYS: "3" }, 'did you mean "PRISM_LIMITS_QUERIES"?'],
+  ])("refuse the environment %j", (environment, message) => {
+    expect(() => parseLimits({}, environment)).toThrow(message);
+  });
+
   it("have a key, a variable and a sentence each", () => {
     expect(limitKey("bulkLineBytes")).toBe("limits.bulkLineBytes");
     expect(limitEnvironmentVariable("bulkLineBytes")).toBe("PRISM_LIMITS_BULK_LINE_BYTES");

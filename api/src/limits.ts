@@ -3,9 +3,10 @@
  * documentation are made.
  */
 import * as z from "zod";
-import { parseWith, strictObject } from "./schema.js";
+import { hint } from "./did-you-mean.js";
+import { parseWith, refuse, strictObject } from "./schema.js";
 import type { Immutable } from "./schema.js";
-import type { ProblemCode } from "./problem-code.js";
+import type { ProblemCode, Violation } from "./problem-code.js";
 
 export interface LimitRow {
   readonly default: number;
@@ -243,9 +244,37 @@ export const limitsSchema = strictObject(limitShape);
 
 export const DEFAULT_LIMITS: Immutable<Limits> = Object.freeze(limitsSchema.parse({}));
 
-/** @throws {Problem} invalidRequest with every value out of its range and every unknown name. */
-export function parseLimits(input: unknown): Limits {
-  return parseWith(limitsSchema, input ?? {}, "limits");
+const VARIABLE_PREFIX = "PRISM_LIMITS_";
+
+/**
+ * @param input the `limits` part of node.yaml
+ * @param environment variables; one that sets a limit goes before the file
+ * @throws {Problem} invalidRequest with every value out of its range and every unknown name
+ */
+export function parseLimits(
+  input: unknown,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): Limits {
+  const fromFile = parseWith(limitsSchema, input ?? {}, "limits");
+  const names = new Map(LIMIT_NAMES.map((name) => [limitEnvironmentVariable(name), name]));
+  const violations: Violation[] = [];
+  const stated: Record<string, unknown> = { ...fromFile };
+  for (const [variable, text] of Object.entries(environment)) {
+    if (text === undefined || !variable.startsWith(VARIABLE_PREFIX)) continue;
+    const name = names.get(variable);
+    const parsed =
+      name === undefined ? undefined : limitShape[name].safeParse(/^\d+$/.test(text) ? Number(text) : text);
+    if (name === undefined) {
+      const detail = `unknown variable${hint(variable, names.keys())}`;
+      violations.push({ pointer: `/${variable}`, code: "invalidRequest", detail });
+    } else if (parsed?.success !== true) {
+      const detail = `must be an integer from ${LIMITS[name].min} to ${LIMITS[name].max}, not ${JSON.stringify(text)}`;
+      violations.push({ pointer: `/${variable}`, code: "invalidRequest", detail });
+    } else {
+      stated[name] = parsed.data;
+    }
+  }
+  return violations.length > 0 ? refuse("environment", violations) : limitsSchema.parse(stated);
 }
 
 /** How a message names a limit that was exceeded: its value and where it is set. */

@@ -74,9 +74,15 @@ describe("parseWith", () => {
     expect(problem.violations[0]?.pointer).toBe("/parts/0/value");
   });
 
-  it("answers a body of a million wrong values with a page", () => {
+  it("answers a body of many wrong values with a page", () => {
     const parts = Array.from({ length: 100_000 }, () => 1);
     expect(problemOf({ name: "a", mode: "Single", parts }).violations).toHaveLength(100);
+  });
+
+  it("answers a body of many unknown keys with a page", () => {
+    const keys = Array.from({ length: 200_000 }, (_, i) => [`nane${i}`, i]);
+    const input = { ...(Object.fromEntries(keys) as object), name: "a", mode: "Single" };
+    expect(problemOf(input).violations).toHaveLength(100);
   });
 
   it.each([[null], [[]], ["text"], [3], [undefined]])("refuses %j for an object", (input) => {

@@ -23,7 +23,10 @@ export function strictObject<S extends z.core.$ZodLooseShape>(shape: S): z.ZodOb
     error: (issue) => {
       if (issue.code !== "unrecognized_keys") return undefined;
       // One line per key, in the order of issue.keys: toViolations takes them apart again.
-      return issue.keys.map((key) => describeUnknownKey(key, known)).join("\n");
+      return issue.keys
+        .slice(0, MOST_VIOLATIONS)
+        .map((key) => describeUnknownKey(key, known))
+        .join("\n");
     },
   });
 }
@@ -72,7 +75,7 @@ export function toViolations(issues: readonly z.core.$ZodIssue[], at = ""): Viol
     const pointer = at + toPointer(issue.path);
     if (issue.code === "unrecognized_keys") {
       const lines = issue.message.split("\n");
-      issue.keys.forEach((key, i) => {
+      issue.keys.slice(0, MOST_VIOLATIONS).forEach((key, i) => {
         violations.push({
           pointer: pointer + toPointer([key]),
           code: "invalidRequest",

@@ -144,7 +144,7 @@ const textClause = strictObject({
 
 const vectorClause = strictObject({
   field: fieldName,
-  // Numbers are checked by check-search.ts, in one pass and with codes of their own.
+  // Dimensions, range and length depend on the field: see checkVector.
   values: z.array(z.number()),
   candidates: z.int().min(1).default(100).describe("Candidates the index is asked for at least, per shard."),
 });
