@@ -9,9 +9,9 @@ import { LONG_FREQUENCY, packPosting } from "./posting.js";
 import { RemovedPlaces, Segment, type FieldPostings, type SearchableSegment } from "./segment.js";
 import { grown } from "./term-dictionary.js";
 
-/** Sealing takes about 3 ms at either limit; more would be felt by the searches that wait behind it. */
-export const BUILDER_DOCUMENTS_MAX = 4096;
-const BUILDER_POSTINGS_MAX = 2 ** 18;
+/** Sealing takes about 2 ms at either limit; more would be felt by the searches that wait behind it. */
+export const BUILDER_DOCUMENTS_MAX = 2048;
+const BUILDER_POSTINGS_MAX = 2 ** 17;
 
 export class SegmentBuilder implements SearchableSegment {
   documents = 0;
