@@ -64,17 +64,15 @@ function collect(segment: SearchableSegment, accumulator: Accumulator, sink: Mat
   const { scores, touched, touchedCount } = accumulator;
   const { docs, removed } = segment;
   const { accept, matches, best } = sink;
-  const isFiltered = accept !== undefined || removed.count > 0;
+  const hasRemoved = removed.count > 0;
   let total = 0;
   let threshold = best.threshold;
   for (let i = 0; i < touchedCount; i += 1) {
     const place = touched[i]!;
     const score = scores[place]!;
     scores[place] = 0;
-    if (isFiltered) {
-      if (removed.has(place)) continue;
-      if (accept !== undefined && !accept.has(docs[place]!)) continue;
-    }
+    if (hasRemoved && removed.has(place)) continue;
+    if (accept !== undefined && !accept.has(docs[place]!)) continue;
     total += 1;
     if (matches !== undefined) matches.add(docs[place]!);
     if (score < threshold) continue;
