@@ -133,20 +133,27 @@ class SearchCheck {
   }
 
   #filterValue(field: FieldSpec, value: string | number | boolean, path: Path): void {
-    const wrong = describeWrongValue(field, value);
+    this.#wrongValue(field, describeWrongValue(field, value), path);
+  }
+
+  #wrongValue(field: FieldSpec, wrong: WrongValue | undefined, path: Path): void {
     if (wrong !== undefined) this.#add(path, wrong.code, `${field.name} is ${field.type}; ${wrong.detail}`);
   }
 
   #rangeBound(field: FieldSpec, bound: number | string, path: Path): void {
-    if (!MEASURED.includes(field.type)) {
-      const detail = `${field.name} is ${field.type}; gt, gte, lt, lte need a number or a date field`;
-      this.#add(path, "wrongFieldType", detail);
-    } else if (field.type === "date") {
-      this.#filterValue(field, bound, path);
-    } else if (typeof bound !== "number") {
-      this.#add(path, "wrongFieldType", `${field.name} is ${field.type}; the bound must be a number`);
-    } else if (!Number.isFinite(bound)) {
-      this.#add(path, "notFinite", `${bound} is not finite`);
+    switch (field.type) {
+      case "date":
+      case "keyword":
+        return this.#filterValue(field, bound, path);
+      case "integer":
+      case "long":
+      case "float":
+        // Any finite number bounds whole numbers too, so the field's own range does not matter.
+        return this.#wrongValue(field, describeWrongNumber("float", bound), path);
+      case "text":
+      case "boolean":
+      case "vector":
+        return this.#wrongValue(field, wrongValue("it takes no gt, gte, lt or lte"), path);
     }
   }
 

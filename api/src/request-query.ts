@@ -9,7 +9,7 @@ function integer(min: number, max: number) {
   const message = `must be an integer from ${min} to ${max}`;
   return z
     .string()
-    .regex(/^\d{1,9}$/, message)
+    .refine((text) => /^\d{1,9}$/.test(text), message)
     .transform(Number)
     .pipe(z.number().min(min, message).max(max, message))
     .meta({ type: "integer", minimum: min, maximum: max });
@@ -41,7 +41,9 @@ export const LARGEST_SCAN_PAGE = 1000;
 export const documentQuerySchema = strictObject({ shardKey, include, session, timeoutMs });
 export const scanQuerySchema = strictObject({
   cursor: z.string().max(8192).optional().describe("Of the page before; left out: the first page."),
-  limit: integer(1, LARGEST_SCAN_PAGE).prefault("100").describe("Documents per page."),
+  limit: integer(1, LARGEST_SCAN_PAGE)
+    .prefault("100")
+    .meta({ description: "Documents per page.", default: 100 }),
   include,
   session,
   timeoutMs,

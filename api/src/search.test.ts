@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { Problem } from "./problem-code.js";
-import { fusionWindow, parseCountRequest, parseSearchRequest } from "./search.js";
+import { parseCountRequest, parseSearchRequest } from "./search.js";
 
 function violationsOf(input: unknown): string[] {
   try {
@@ -33,11 +33,6 @@ describe("the form of a search", () => {
       { text: { query: "a", fields: { title: 1, body: 1 }, operator: "or" }, weight: 1 },
       { text: { query: "a", fields: { x: 2 }, operator: "or" }, weight: 1 },
     ]);
-  });
-
-  it("fuses at least as many hits as the page needs", () => {
-    expect(fusionWindow(parseSearchRequest({ limit: 150, offset: 100 }, DEFAULT_LIMITS))).toBe(250);
-    expect(fusionWindow(parseSearchRequest({}, DEFAULT_LIMITS))).toBe(100);
   });
 
   it.each([

@@ -60,7 +60,7 @@ export type Aggregation =
   | { readonly stats: { readonly field: string } };
 
 const filterValue = z.union([z.string(), z.number(), z.boolean()], "must be a string, a number or a boolean");
-const bound = z.union([z.number(), z.string()], "must be a number, or a date");
+const bound = z.union([z.number(), z.string()], "must be a number, a date or a string");
 
 const COMPOUNDS = ["and", "or", "not"] as const;
 const RANGE = ["gt", "gte", "lt", "lte"] as const;
@@ -96,7 +96,8 @@ export const filterSchema: z.ZodType<Filter, unknown> = z
   .meta({
     description:
       "One of and, or, not; or a field with one of equals, in, exists; or a field with gt, gte, lt, lte. " +
-      "A field with several values matches when any of them does; a missing field matches only exists: false and not.",
+      "A field with several values matches when any of them does; a missing field matches only exists: false and not. " +
+      "Keywords are compared in byte order; text and vector fields take exists alone; the field id takes equals and in.",
     oneOf: [{ required: ["and"] }, { required: ["or"] }, { required: ["not"] }, { required: ["field"] }],
   });
 
@@ -193,11 +194,6 @@ const consistency = strictObject({
     .describe("bounded and strong are refused with notImplemented."),
   session: z.string().optional().describe("Of a write or search; needed for readYourWrites."),
 });
-
-/** Hits of each query that are asked for: a page behind the window would be empty otherwise. */
-export function fusionWindow(request: SearchRequest): number {
-  return Math.max(request.fusion.window, request.limit + request.offset);
-}
 
 const aggregationName = z.string().min(1).max(128);
 
