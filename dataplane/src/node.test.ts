@@ -98,12 +98,16 @@ describe("a node", () => {
   test("tells what it is by metrics and debug", async () => {
     const node = await start("a");
     await give(node, mapOf(node));
+    expect((await fetch(`http://${node.addresses.http}/api/v1/status`)).status).toBe(200);
     await vi.waitFor(async () => {
       const { text } = await probe(node, "/metrics");
       expect(text).toContain(`prism_node_state{node_id="${node.nodeId}",state="alive"} 1`);
       expect(text).toContain(`prism_shard_status{shard="${SHARD}",state="primary"} 1`);
       expect(text).toContain('prism_event_loop_delay_seconds{thread="main"}');
       expect(text).toContain('prism_memory_budget_bytes{part="index"}');
+      expect(text).toMatch(
+        /prism_http_requests_total\{method="GET",route="\/api\/v1\/status",status="200"\} 1/,
+      );
     }, WAIT);
     const debug = JSON.parse((await probe(node, "/debug")).text) as { map: ClusterMap };
     expect(debug.map.revision).toBe(1);
@@ -165,6 +169,7 @@ describe("a node", () => {
       pid: process.pid,
       bootId: node.bootId,
       peerAddress: node.addresses.peer,
+      httpUrl: `http://${node.addresses.http}`,
       adminUrl: `http://${node.addresses.admin}`,
     });
   });

@@ -7,7 +7,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { statfs } from "node:fs/promises";
-import { availableParallelism, hostname, totalmem } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { ShardCall } from "@prism/proto/frame-kind";
 import type { NodeHello, NodeReport } from "@prism/proto/gen/node";
 import type { Logger } from "pino";
@@ -15,22 +15,23 @@ import { startAdminServer, type AdminServer } from "./adapters/admin/admin-serve
 import { NodeMetrics } from "./adapters/admin/node-metrics.js";
 import { DataDirectory } from "./adapters/files/data-directory.js";
 import { FORMAT } from "./adapters/files/format-file.js";
-import { ExitCode, StartError } from "./adapters/files/start-error.js";
 import { MapFile } from "./adapters/files/map-file.js";
 import { readMemoryLimit } from "./adapters/files/memory-limit.js";
 import { ControlEndpoint } from "./adapters/grpc/control-endpoint.js";
+import { startHttpServer, type HttpServer } from "./adapters/http/http-server.js";
 import { startInternalServer, type InternalServer } from "./adapters/grpc/internal-server.js";
 import { PeerEndpoint } from "./adapters/grpc/peer-endpoint.js";
 import { PeerLinks } from "./adapters/grpc/peer-links.js";
 import { ShardWorkers } from "./adapters/threads/shard-workers.js";
-import { formatHostPort, type HostPort, type NodeSettings } from "./config.js";
+import type { NodeSettings } from "./config.js";
 import type { ClusterMap, NodeId } from "./domain/cluster-map.js";
 import { decisiveFacts } from "./domain/copy-facts.js";
 import { planMemory, type MemoryBudget } from "./domain/memory-budget.js";
 import { chooseWorkers } from "./domain/worker-count.js";
 import type { ClusterView } from "./services/cluster-view.js";
-import type { ControlPlane } from "./services/control-plane.js";
 import type { ShardCalls } from "./services/shard-calls.js";
+import { createCoordinator } from "./services/coordinator.js";
+import { advertise, bound, portOf, urlOf, type ListeningAddresses } from "./listening.js";
 import { CurrentMap } from "./services/current-map.js";
 import { RoutedShardCalls } from "./services/routed-shard-calls.js";
 
@@ -40,6 +41,7 @@ const STUCK_WORKER_MS = 5000;
 const DISK_POLL_MS = 2000;
 /** Together below the 10 s after which a local control plane kills a node that stops. */
 const DRAIN_TIMEOUT_MS = 4000;
+const HTTP_CLOSE_TIMEOUT_MS = 1000;
 const CLOSE_TIMEOUT_MS = 4000;
 
 export interface NodeOptions {
@@ -50,12 +52,6 @@ export interface NodeOptions {
   /** The process can't go on: what it held in memory may be wrong or is lost. */
   readonly onFatal: (detail: string) => void;
   readonly logger: Logger;
-}
-
-export interface ListeningAddresses {
-  readonly http: string;
-  readonly peer: string;
-  readonly admin: string;
 }
 
 export class Node {
@@ -75,6 +71,7 @@ export class Node {
   readonly #calls: RoutedShardCalls;
   #internalServer: InternalServer | undefined;
   #adminServer: AdminServer | undefined;
+  #httpServer: HttpServer | undefined;
   #addresses: ListeningAddresses = { http: "", peer: "", admin: "" };
   #facts = "";
   #diskFreeBytes = 0;
@@ -149,10 +146,6 @@ export class Node {
     return this.#calls;
   }
 
-  get controlPlane(): ControlPlane {
-    return this.#control;
-  }
-
   get clusterView(): ClusterView {
     return this.#current;
   }
@@ -183,6 +176,7 @@ export class Node {
       this.#control.reportNow();
       await this.#workers.drain(DRAIN_TIMEOUT_MS);
     }
+    await this.#httpServer?.close(HTTP_CLOSE_TIMEOUT_MS);
     await this.#workers.close(CLOSE_TIMEOUT_MS);
     clearInterval(this.#diskTimer);
     this.#links.close();
@@ -200,24 +194,20 @@ export class Node {
     const { settings } = this.#options;
     await this.#pollDisk();
     this.#diskTimer = setInterval(() => void this.#pollDisk(), DISK_POLL_MS);
-    const { peerAddress, adminAddress } = settings;
+    const { httpAddress, peerAddress, adminAddress, advertiseHost } = settings;
+    this.#httpServer = await bound("httpAddress", httpAddress, this.#startHttp());
+    this.#adminServer = await bound("adminAddress", adminAddress, this.#startAdmin());
+    // Last, because the hello to a control plane that dials at once names all three.
     const handlers = { peer: this.#peers.accept, control: this.#control.accept };
     this.#internalServer = await bound(
       "peerAddress",
       peerAddress,
       startInternalServer(peerAddress, handlers),
     );
-    const admin = startAdminServer(adminAddress, {
-      notReady: () => this.notReady(),
-      notAlive: () => this.#stuckWorkers(),
-      debug: () => this.#describe(),
-      registry: this.#metrics.registry,
-    });
-    this.#adminServer = await bound("adminAddress", adminAddress, admin);
     this.#addresses = {
-      http: "",
-      peer: this.#advertised(peerAddress, this.#internalServer.port),
-      admin: this.#advertised(adminAddress, this.#adminServer.port),
+      http: advertise(httpAddress, portOf(this.#httpServer.address), advertiseHost),
+      peer: advertise(peerAddress, this.#internalServer.port, advertiseHost),
+      admin: advertise(adminAddress, this.#adminServer.port, advertiseHost),
     };
     await this.#directory.writeListening({
       pid: process.pid,
@@ -229,12 +219,34 @@ export class Node {
     });
   }
 
-  /** What others dial: a host that listens everywhere is reached by the name of the machine. */
-  #advertised(address: HostPort, port: number): string {
-    const { advertiseHost } = this.#options.settings;
-    const isEverywhere = address.host === "0.0.0.0" || address.host === "::";
-    const host = advertiseHost !== "" ? advertiseHost : isEverywhere ? hostname() : address.host;
-    return formatHostPort({ host, port });
+  async #startHttp(): Promise<HttpServer> {
+    const { settings, version } = this.#options;
+    const coordinator = createCoordinator({
+      view: this.#current,
+      calls: this.#calls,
+      controlPlane: this.#control,
+      limits: settings.limits,
+    });
+    return await startHttpServer(
+      {
+        coordinator,
+        limits: settings.limits,
+        version,
+        report: (message, fields) => this.#logger.error(fields, message),
+        observe: (method, route, status, seconds) =>
+          this.#metrics.observeRequest(method, route, status, seconds),
+      },
+      settings.httpAddress,
+    );
+  }
+
+  async #startAdmin(): Promise<AdminServer> {
+    return await startAdminServer(this.#options.settings.adminAddress, {
+      notReady: () => this.notReady(),
+      notAlive: () => this.#stuckWorkers(),
+      debug: () => this.#describe(),
+      registry: this.#metrics.registry,
+    });
   }
 
   #planMemory(workers: number): MemoryBudget {
@@ -388,20 +400,4 @@ export class Node {
       map: this.#current.map(),
     };
   }
-}
-
-async function bound<T>(setting: string, address: HostPort, server: Promise<T>): Promise<T> {
-  try {
-    return await server;
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new StartError(
-      ExitCode.settings,
-      `${setting} ${formatHostPort(address)}: can't listen there: ${why}. Free the port or set another.`,
-    );
-  }
-}
-
-function urlOf(address: string): string {
-  return address === "" ? "" : `http://${address}`;
 }

@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { CopyReport } from "@prism/proto/gen/node";
 import { ShardCall } from "@prism/proto/frame-kind";
-import { Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ClusterMap, NodeState } from "../../domain/cluster-map.js";
 import type { MemoryBudget } from "../../domain/memory-budget.js";
 import type { ShardTarget } from "../../services/shard-calls.js";
@@ -24,6 +24,9 @@ export class NodeMetrics {
   readonly #sources: MetricsSources;
   readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 });
   readonly #shardLatency: Histogram<"node" | "shard">;
+  readonly #searches: Histogram;
+  readonly #writes: Histogram;
+  readonly #requests: Counter<"method" | "route" | "status">;
 
   constructor(sources: MetricsSources) {
     this.#sources = sources;
@@ -33,6 +36,14 @@ export class NodeMetrics {
       help: "Time of one search of one shard, on this node or a peer",
       labelNames: ["node", "shard"],
       buckets: LATENCY_BUCKETS_SECONDS,
+      registers: [this.registry],
+    });
+    this.#searches = this.#duration("prism_search_duration_seconds", "Time to answer a search or count");
+    this.#writes = this.#duration("prism_write_duration_seconds", "Time to answer a write of documents");
+    this.#requests = new Counter({
+      name: "prism_http_requests_total",
+      help: "Requests answered",
+      labelNames: ["method", "route", "status"],
       registers: [this.registry],
     });
     this.#nodeGauges();
@@ -45,8 +56,19 @@ export class NodeMetrics {
       this.#shardLatency.observe({ node: target.node, shard: target.shard }, seconds);
   }
 
+  /** One answered request of the public API; `route` is the path with its parameters' names. */
+  observeRequest(method: string, route: string, status: number, seconds: number): void {
+    this.#requests.inc({ method, route, status: String(status) });
+    if (/\/(search|count)$/.test(route)) this.#searches.observe(seconds);
+    else if (method !== "GET" && /\/(documents|bulk)(\/|$)/.test(route)) this.#writes.observe(seconds);
+  }
+
   close(): void {
     this.#loopDelay.disable();
+  }
+
+  #duration(name: string, help: string): Histogram {
+    return new Histogram({ name, help, buckets: LATENCY_BUCKETS_SECONDS, registers: [this.registry] });
   }
 
   #nodeGauges(): void {
