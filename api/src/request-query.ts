@@ -41,7 +41,7 @@ export const LARGEST_SCAN_PAGE = 1000;
 export const documentQuerySchema = strictObject({ shardKey, include, session, timeoutMs });
 export const scanQuerySchema = strictObject({
   cursor: z.string().max(8192).optional().describe("Of the page before; left out: the first page."),
-  limit: integer(1, LARGEST_SCAN_PAGE).default(100).describe("Documents per page."),
+  limit: integer(1, LARGEST_SCAN_PAGE).default(100).describe("Documents per page. Default: 100."),
   include,
   session,
   timeoutMs,
