@@ -1,6 +1,5 @@
 /** The node program: reads settings, starts a node, and ends it when told to. */
 import { fstatSync, readFileSync } from "node:fs";
-import { getHeapStatistics } from "node:v8";
 import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { pino, type Logger } from "pino";
 import { ExitCode, StartError } from "./adapters/files/start-error.js";

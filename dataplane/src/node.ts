@@ -6,14 +6,15 @@
  *   workers --reports--> control plane        workers --replication--> peer links
  */
 import { randomUUID } from "node:crypto";
-import { statfs } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
+import { getHeapStatistics } from "node:v8";
 import { ShardCall } from "@prism/proto/frame-kind";
 import type { NodeHello, NodeReport } from "@prism/proto/gen/node";
 import type { Logger } from "pino";
 import { startAdminServer, type AdminServer } from "./adapters/admin/admin-server.js";
 import { NodeMetrics } from "./adapters/admin/node-metrics.js";
 import { DataDirectory } from "./adapters/files/data-directory.js";
+import { DiskSpace } from "./adapters/files/disk-space.js";
 import { FORMAT } from "./adapters/files/format-file.js";
 import { MapFile } from "./adapters/files/map-file.js";
 import { readMemoryLimit } from "./adapters/files/memory-limit.js";
@@ -38,7 +39,6 @@ import { RoutedShardCalls } from "./services/routed-shard-calls.js";
 const MiB = 1024 * 1024;
 /** A worker that has not turned its loop for this long makes the node not ready. */
 const STUCK_WORKER_MS = 5000;
-const DISK_POLL_MS = 2000;
 /** Together below the 10 s after which a local control plane kills a node that stops. */
 const DRAIN_TIMEOUT_MS = 4000;
 const HTTP_CLOSE_TIMEOUT_MS = 1000;
@@ -61,6 +61,7 @@ export class Node {
   readonly #logger: Logger;
   readonly #directory: DataDirectory;
   readonly #memory: MemoryBudget;
+  readonly #disk: DiskSpace;
   readonly #mapFile: MapFile;
   readonly #current: CurrentMap;
   readonly #workers: ShardWorkers;
@@ -74,8 +75,6 @@ export class Node {
   #httpServer: HttpServer | undefined;
   #addresses: ListeningAddresses = { http: "", peer: "", admin: "" };
   #facts = "";
-  #diskFreeBytes = 0;
-  #diskTimer: NodeJS.Timeout | undefined;
   #draining = false;
   #stopped: Promise<void> | undefined;
 
@@ -108,6 +107,7 @@ export class Node {
     this.#options = options;
     this.#logger = logger;
     this.#directory = directory;
+    this.#disk = new DiskSpace(directory.path, logger);
     this.#mapFile = mapFile;
     this.nodeId = directory.nodeRecord.nodeId;
     const { stores } = directory.format;
@@ -178,7 +178,7 @@ export class Node {
     }
     await this.#httpServer?.close(HTTP_CLOSE_TIMEOUT_MS);
     await this.#workers.close(CLOSE_TIMEOUT_MS);
-    clearInterval(this.#diskTimer);
+    this.#disk.stop();
     this.#links.close();
     this.#peers.close();
     this.#control.close();
@@ -192,8 +192,7 @@ export class Node {
 
   async #listen(): Promise<void> {
     const { settings } = this.#options;
-    await this.#pollDisk();
-    this.#diskTimer = setInterval(() => void this.#pollDisk(), DISK_POLL_MS);
+    await this.#disk.start();
     const { httpAddress, peerAddress, adminAddress, advertiseHost } = settings;
     this.#httpServer = await bound("httpAddress", httpAddress, this.#startHttp());
     this.#adminServer = await bound("adminAddress", adminAddress, this.#startAdmin());
@@ -250,13 +249,19 @@ export class Node {
   }
 
   #planMemory(workers: number): MemoryBudget {
-    const facts = {
-      configuredBytes: this.#options.settings.limits.memoryBudgetBytes,
-      limitBytes: readMemoryLimit(),
-      machineBytes: totalmem(),
-    };
-    const memory = planMemory(facts, workers);
-    this.#logger.info({ ...memory }, "memory budget");
+    const configuredBytes = this.#options.settings.limits.memoryBudgetBytes;
+    const limitBytes = readMemoryLimit();
+    const memory = planMemory({ configuredBytes, limitBytes, machineBytes: totalmem() }, workers);
+    const heapLimitBytes = getHeapStatistics().heap_size_limit;
+    this.#logger.info({ ...memory, heapLimitBytes }, "memory budget");
+    // The heap of a running thread can't be limited any more; where memory is short that is worth a line.
+    if (memory.isLimited && heapLimitBytes > 2 * memory.mainHeapBytes) {
+      const fix = `start with NODE_OPTIONS=--max-old-space-size=${Math.floor(memory.mainHeapBytes / MiB)}`;
+      this.#logger.warn(
+        { heapLimitBytes, fix },
+        "the network thread's heap may outgrow its part of the budget",
+      );
+    }
     return memory;
   }
 
@@ -350,15 +355,6 @@ export class Node {
       );
   }
 
-  async #pollDisk(): Promise<void> {
-    try {
-      const { bavail, bsize } = await statfs(this.#directory.path);
-      this.#diskFreeBytes = bavail * bsize;
-    } catch (error) {
-      this.#logger.warn({ path: this.#directory.path, detail: String(error) }, "the disk does not answer");
-    }
-  }
-
   #hello(): NodeHello {
     return {
       clusterId: this.#directory.nodeRecord.clusterId,
@@ -382,7 +378,7 @@ export class Node {
       ready: this.notReady().length === 0,
       draining: this.#draining,
       mapRevision: this.#current.map()?.revision ?? 0,
-      diskFreeBytes: this.#diskFreeBytes,
+      diskFreeBytes: this.#disk.freeBytes,
       memoryUsedBytes: process.memoryUsage.rss(),
     };
   }

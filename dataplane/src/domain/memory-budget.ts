@@ -22,6 +22,8 @@ export interface MemoryBudget {
   readonly totalBytes: number;
   /** Where the total comes from, for the log. */
   readonly source: string;
+  /** Somebody decided how much: more is not just impolite. */
+  readonly isLimited: boolean;
   readonly mainHeapBytes: number;
   readonly workerHeapBytes: number;
   /** Of all workers together. */
@@ -38,7 +40,7 @@ export interface MemoryFacts {
 }
 
 export function planMemory(facts: MemoryFacts, workers: number): MemoryBudget {
-  const { bytes, source } = totalOf(facts);
+  const { bytes, source, isLimited } = totalOf(facts);
   const totalBytes = Math.max(SMALLEST_BUDGET_BYTES, Math.floor(bytes));
   const mainHeapBytes = heap(totalBytes * MAIN_HEAP_SHARE);
   const workerHeapBytes = heap((totalBytes * WORKER_HEAP_SHARE) / workers);
@@ -47,6 +49,7 @@ export function planMemory(facts: MemoryFacts, workers: number): MemoryBudget {
   return {
     totalBytes,
     source,
+    isLimited,
     mainHeapBytes,
     workerHeapBytes,
     // Many workers on little memory: their smallest heaps may leave less than nothing.
@@ -55,12 +58,17 @@ export function planMemory(facts: MemoryFacts, workers: number): MemoryBudget {
   };
 }
 
-function totalOf(facts: MemoryFacts): { bytes: number; source: string } {
-  if (facts.configuredBytes > 0) return { bytes: facts.configuredBytes, source: "limits.memoryBudgetBytes" };
-  if (facts.limitBytes !== undefined && facts.limitBytes < facts.machineBytes) {
-    return { bytes: facts.limitBytes * LIMIT_SHARE, source: `${LIMIT_SHARE} of the container's limit` };
+function totalOf(facts: MemoryFacts): { bytes: number; source: string; isLimited: boolean } {
+  const { configuredBytes, limitBytes, machineBytes } = facts;
+  if (configuredBytes > 0) {
+    return { bytes: configuredBytes, source: "limits.memoryBudgetBytes", isLimited: true };
   }
-  return { bytes: facts.machineBytes * MACHINE_SHARE, source: `${MACHINE_SHARE} of the machine's memory` };
+  if (limitBytes !== undefined && limitBytes < machineBytes) {
+    const source = `${LIMIT_SHARE} of the container's limit`;
+    return { bytes: limitBytes * LIMIT_SHARE, source, isLimited: true };
+  }
+  const source = `${MACHINE_SHARE} of the machine's memory`;
+  return { bytes: machineBytes * MACHINE_SHARE, source, isLimited: false };
 }
 
 function heap(bytes: number): number {
