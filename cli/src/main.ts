@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+/** Entry of the `prism` command. */
+import { CommanderError } from "commander";
+import { PrismError } from "@prism/client";
+import type { Context } from "./context.js";
+import { CommandError, EXIT } from "./exit-code.js";
+import { buildProgram } from "./program.js";
+import { paintFor } from "./terminal.js";
+
+const context: Context = {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  paint: paintFor(process.stdout, process.env),
+};
+
+// A reader such as `head` may close the pipe early; that is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(EXIT.ok.code);
+  throw error;
+});
+
+try {
+  await buildProgram(context, (code) => (process.exitCode = code)).parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Prints what the person can act on, and returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok.code : EXIT.usage.code;
+  if (error instanceof CommandError) {
+    process.stderr.write(`prism: ${error.message}\n`);
+    return error.exitCode;
+  }
+  if (error instanceof PrismError) {
+    const violations = error.violations.map(({ pointer, detail }) => `\n  ${pointer}: ${detail}`).join("");
+    const fix = error.fix === undefined ? "" : `\n  ${error.fix}`;
+    process.stderr.write(`prism: ${error.message}${violations}${fix}\n`);
+    return error.status === undefined ? EXIT.unreachable.code : EXIT.failed.code;
+  }
+  process.stderr.write(`prism: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return EXIT.failed.code;
+}

@@ -1,0 +1,208 @@
+/** The command line: commands, options, help with examples. */
+import { Command, InvalidArgumentError, Option } from "commander";
+import {
+  createCollection,
+  deleteCollection,
+  listCollections,
+  type CreateOptions,
+} from "./commands/collection.js";
+import { debugBundle } from "./commands/debug-bundle.js";
+import { load, type LoadOptions } from "./commands/load.js";
+import { search, type SearchOptions } from "./commands/search.js";
+import { status } from "./commands/status.js";
+import { down, up } from "./commands/up.js";
+import type { Context, GlobalOptions } from "./context.js";
+import { EXIT } from "./exit-code.js";
+
+const EXAMPLES = `
+Examples:
+  $ prism up                                        three nodes in three zones on this machine
+  $ prism status --watch                            what is wrong, since when, what happens next
+  $ prism collection create notes --text body:english --keyword tag --vector embedding:512
+  $ prism load notes notes.ndjson                   one JSON document a line
+  $ prism search notes "war and taxes" --fields body
+  $ prism down                                      the data stays
+
+Exit codes:
+${Object.values(EXIT)
+  .map(({ code, meaning }) => `  ${code}  ${meaning}`)
+  .join("\n")}`;
+
+/** @param setExit is called with the exit code of commands that have one of their own. */
+export function buildProgram(context: Context, setExit: (code: number) => void): Command {
+  const program = new Command("prism")
+    .description("Start, inspect and use a Prism cluster.")
+    .version("0.1.0")
+    .addOption(
+      new Option("--endpoint <urls>", "base URLs of nodes, separated by commas")
+        .env("PRISM_ENDPOINT")
+        .argParser(list),
+    )
+    .addOption(
+      new Option("--data <directory>", "data directory of the local cluster")
+        .env("PRISM_DATA")
+        .default(".prism"),
+    )
+    .addOption(new Option("--api-key <key>", "sent as a bearer token").env("PRISM_API_KEY"))
+    .option("--json", "print JSON for scripts", false)
+    .addHelpText("after", EXAMPLES)
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+    })
+    .showHelpAfterError("(see prism --help)")
+    .exitOverride();
+  const global = (): GlobalOptions => program.opts<GlobalOptions>();
+  addLocal(program, context, global);
+  addStatus(program, context, global, setExit);
+  addCollection(program, context, global);
+  addDocuments(program, context, global, setExit);
+  addDebug(program, context, global);
+  for (const command of program.commands) command.exitOverride();
+  return program;
+}
+
+function addLocal(program: Command, context: Context, global: () => GlobalOptions): void {
+  program
+    .command("up")
+    .description("start a cluster on this machine and wait until it is ready")
+    .argument("[file]", "a PrismCluster as YAML; left out: the one of last time, or a new one")
+    .option("--nodes <n>", "nodes of a new cluster, one zone each up to three", integer(1, 64), 3)
+    .option("--name <name>", "name of a new cluster", "demo")
+    .option("--wait <seconds>", "how long to wait", integer(1, 600), 60)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ prism up\n  $ prism up cluster.yaml --data /var/lib/prism\n  $ prism up --nodes 1",
+    )
+    .action((file: string | undefined, options: { nodes: number; name: string; wait: number }) =>
+      up(context, file, { nodes: options.nodes, name: options.name, waitSeconds: options.wait }, global()),
+    );
+  program
+    .command("down")
+    .description("stop the local cluster; its data stays")
+    .action(() => down(context, global()));
+}
+
+function addStatus(
+  program: Command,
+  context: Context,
+  global: () => GlobalOptions,
+  setExit: (code: number) => void,
+): void {
+  program
+    .command("status")
+    .description("one screen: what is wrong, since when, what happens next")
+    .option("-w, --watch", "go on until interrupted", false)
+    .option("--interval <seconds>", "between two screens of --watch", integer(1, 3600), 2)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ prism status\n  $ prism status --json | jq .problems\n  $ prism status --watch --interval 1",
+    )
+    .action(async (options: { watch: boolean; interval: number }) =>
+      setExit(await status(context, { watch: options.watch, intervalSeconds: options.interval }, global())),
+    );
+}
+
+function addCollection(program: Command, context: Context, global: () => GlobalOptions): void {
+  const collection = program.command("collection").description("create, list and delete collections");
+  const create = collection
+    .command("create")
+    .description("create a collection, from options or from a file")
+    .argument("<name>")
+    .option("--file <file>", "definition as YAML or JSON: the body of PUT /api/v1/collections/{c}")
+    .option("--shards <n>", "number of shards; it can't change later", integer(1, 256))
+    .option("--factor <n>", "copies of each shard", integer(1, 16))
+    .option("--shard-key <field>", "keyword field whose value decides the shard")
+    .option("--text <name[:analyzer]>", "text field; analyzer standard, english or keyword", collect, [])
+    .option("--vector <name:dimensions[:metric]>", "vector field; metric cosine, dot or l2", collect, []);
+  for (const type of ["keyword", "integer", "long", "float", "boolean", "date"]) {
+    create.option(`--${type} <name>`, `${type} field`, collect, []);
+  }
+  create
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ prism collection create notes --text title --text body:english --integer year\n  $ prism collection create notes --file notes.yaml",
+    )
+    .action((name: string, options: CreateOptions) => createCollection(context, name, options, global()))
+    .exitOverride();
+  collection
+    .command("list")
+    .description("all collections")
+    .action(() => listCollections(context, global()))
+    .exitOverride();
+  collection
+    .command("delete")
+    .description("delete a collection and its documents")
+    .argument("<name>")
+    .option("--yes", "yes, delete the documents", false)
+    .action((name: string, options: { yes: boolean }) => deleteCollection(context, name, options, global()))
+    .exitOverride();
+}
+
+function addDocuments(
+  program: Command,
+  context: Context,
+  global: () => GlobalOptions,
+  setExit: (code: number) => void,
+): void {
+  program
+    .command("load")
+    .description("write documents from a file or standard input")
+    .argument("<collection>")
+    .argument("[file]", "NDJSON or a JSON array; - for standard input", "-")
+    .option("--id <field>", "field that holds the id (default: id, else the server makes one)")
+    .option("--batch <lines>", "documents per request", integer(1, 10_000), 500)
+    .option("--concurrency <n>", "requests on the way at once", integer(1, 64), 4)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ prism load notes notes.ndjson\n  $ zcat notes.ndjson.gz | prism load notes --id key",
+    )
+    .action(async (collection: string, file: string, options: LoadOptions) =>
+      setExit(await load(context, collection, file, options, global())),
+    );
+  program
+    .command("search")
+    .description("search a collection")
+    .argument("<collection>")
+    .argument("[text]", "text to look for")
+    .option("--fields <names>", "text fields with boosts, such as title^2,body")
+    .option("--vector <field=[numbers]>", "a vector query; with a text: hybrid")
+    .option("--filter <json>", 'such as {"field":"year","gte":1900}')
+    .option("--include <names>", "fields to show, separated by commas")
+    .option("--limit <n>", "results", integer(0, 10_000), 10)
+    .option("--request <file>", "a whole request as JSON; - for standard input")
+    .option("--explain", "say how each shard answered (with --json)", false)
+    .addHelpText(
+      "after",
+      '\nExamples:\n  $ prism search notes "war and taxes" --fields title^2,body\n  $ prism search notes --filter \'{"field":"year","gte":1900}\' --limit 3',
+    )
+    .action((collection: string, text: string | undefined, options: SearchOptions) =>
+      search(context, collection, text, options, global()),
+    );
+}
+
+function addDebug(program: Command, context: Context, global: () => GlobalOptions): void {
+  const debug = program.command("debug").description("for people who look for a fault");
+  debug
+    .command("bundle")
+    .description("write status, maps, protocol events, metrics and log ends into one file")
+    .argument("[file]", "default: prism-debug-<time>.json.gz")
+    .action((file: string | undefined) => debugBundle(context, file, global()))
+    .exitOverride();
+}
+
+function list(value: string): string[] {
+  return value.split(",").filter((part) => part !== "");
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
+
+function integer(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (Number.isInteger(number) && number >= min && number <= max) return number;
+    throw new InvalidArgumentError(`must be an integer from ${min} to ${max}.`);
+  };
+}
