@@ -64,10 +64,6 @@ function warnOfRuntime(logger: Logger): void {
     const fix = `start with UV_THREADPOOL_SIZE=${FEWEST_POOL_THREADS} or more`;
     logger.warn({ poolThreads, fix }, "few threads for disk writes: commits will wait for each other");
   }
-  logger.info(
-    { mainHeapLimitBytes: getHeapStatistics().heap_size_limit },
-    "heap limit of the network thread",
-  );
 }
 
 /** State in memory is not to be trusted after an error that nobody expected: another start is. */
