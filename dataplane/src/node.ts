@@ -136,6 +136,7 @@ export class Node {
     this.#control = this.#makeControlEndpoint(savedMap?.leaderEpoch ?? 0);
     this.#current.onChange((map) => this.#onMap(map));
     if (savedMap !== undefined) this.#current.offer(savedMap);
+    this.#current.onChange((map) => this.#mapFile.save(map));
   }
 
   get addresses(): ListeningAddresses {
@@ -330,12 +331,12 @@ export class Node {
   #onMap(map: ClusterMap): void {
     this.#workers.applyMap(map);
     this.#links.applyMap(map);
-    this.#mapFile.save(map);
+    this.#onReports();
     this.#logger.debug({ revision: map.revision, leaderEpoch: map.leaderEpoch }, "cluster map applied");
   }
 
   #onReports(): void {
-    const facts = decisiveFacts(this.#workers.copies());
+    const facts = `${this.notReady().length} ${decisiveFacts(this.#workers.copies())}`;
     if (facts === this.#facts) return;
     this.#facts = facts;
     this.#control.reportSoon();

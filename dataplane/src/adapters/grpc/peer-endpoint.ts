@@ -137,7 +137,7 @@ class IncomingPeer {
       const own = self.clusterId === "" ? "no cluster yet" : `cluster ${self.clusterId}`;
       const detail = `node ${self.nodeId} belongs to ${own}, not to cluster ${hello.clusterId}`;
       this.#settings.logger.info(
-        { node: hello.nodeId, clusterId: hello.clusterId, detail },
+        { peer: hello.nodeId, clusterId: hello.clusterId, detail },
         "refused a peer",
       );
       this.close(status.FAILED_PRECONDITION, detail);

@@ -188,7 +188,7 @@ export class PeerLink {
     this.#peerBootId = hello.bootId;
     this.#connected = true;
     this.#settings.logger.info(
-      { node: peerNodeId, address: this.address, bootId: hello.bootId },
+      { peer: peerNodeId, address: this.address, bootId: hello.bootId },
       "connected to peer",
     );
     this.#settings.onConnectionChange(true);
@@ -215,8 +215,8 @@ export class PeerLink {
     }
     this.#calls.failAll(`the connection to node ${this.#settings.peerNodeId} broke: ${reason}`);
     // One line per change of reason, not one per attempt.
-    if (reason !== this.#lastReason) {
-      const fields = { node: this.#settings.peerNodeId, address: this.address, reason: "ConnectionBroken" };
+    if (!this.#closed && reason !== this.#lastReason) {
+      const fields = { peer: this.#settings.peerNodeId, address: this.address, reason: "ConnectionBroken" };
       this.#settings.logger.info({ ...fields, detail: reason }, "no connection to peer");
     }
     this.#lastReason = reason;
