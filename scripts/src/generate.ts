@@ -5,6 +5,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { buildOpenApi } from "@prism/api/openapi";
+import { generateLimitsPage, generateProblemsPage, generateReasonsPage } from "./generate-tables.js";
 import { generateWire } from "./generate-wire.js";
 
 interface Generated {
@@ -14,7 +16,14 @@ interface Generated {
 
 function generateAll(root: string): Generated[] {
   const proto = readFileSync(join(root, "proto/node.proto"), "utf8");
-  return [{ path: "proto/src/gen/node.ts", text: generateWire(proto) }];
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  return [
+    { path: "proto/src/gen/node.ts", text: generateWire(proto) },
+    { path: "docs/openapi.json", text: JSON.stringify(buildOpenApi(version)) },
+    { path: "docs/limits.md", text: generateLimitsPage() },
+    { path: "docs/problems.md", text: generateProblemsPage() },
+    { path: "docs/reasons.md", text: generateReasonsPage() },
+  ];
 }
 
 function formatted(root: string, file: Generated): string {
