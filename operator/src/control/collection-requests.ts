@@ -24,9 +24,9 @@ export interface CollectionRequestsOptions {
   /** Limit `limits.collections`. */
   readonly maxCollections: number;
   /** Resolves when the collection takes writes and every node was sent the map, or the time is over. */
-  readonly whenUsable: (name: string, timeoutMs: number) => Promise<void>;
+  readonly whenUsable: (name: string, timeoutMs: number) => Promise<boolean>;
   /** Resolves when the records are gone and every node was sent the map, or the time is over. */
-  readonly whenGone: (name: string, timeoutMs: number) => Promise<void>;
+  readonly whenGone: (name: string, timeoutMs: number) => Promise<boolean>;
 }
 
 const USABLE_TIMEOUT_MS = 5000;

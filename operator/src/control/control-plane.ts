@@ -4,17 +4,15 @@
  */
 import { DEFAULT_LIMITS } from "@prism/api/limits";
 import type { PrismCluster } from "@prism/api/cluster";
-import type { Reason } from "@prism/api/reason";
+import { REASONS, type Reason } from "@prism/api/reason";
 import type { StatusResponse } from "@prism/api/status";
 import type { CollectionRequest, ControlFrame, CopyRequest, NodeHello } from "@prism/proto/gen/node";
-import { REASONS } from "@prism/api/reason";
 import type { Logger } from "pino";
 import type { Action, Evidence, Verdict } from "../domain/action.js";
 import type { HealthChange } from "../domain/failure-detector.js";
 import { buildConditions, type Condition } from "../domain/condition.js";
-import type { CopyRequestAction } from "../domain/shard-observation.js";
-import type { AllocationId, NodeId, ShardRecord } from "../domain/shard-record.js";
-import { buildStatus, type ShardWait } from "../domain/status.js";
+import type { NodeId, ShardRecord } from "../domain/shard-record.js";
+import { buildStatus } from "../domain/status.js";
 import type { NodeDialer } from "../ports/node-dialer.js";
 import type { Store } from "../ports/store.js";
 import type { WorkloadEvent, Workloads } from "../ports/workloads.js";
@@ -24,10 +22,13 @@ import { describeChange, ShardReconciler } from "../reconcile/shard-reconciler.j
 import { ClusterState } from "./cluster-state.js";
 import { ensureNodes, takeLead } from "./cluster-bootstrap.js";
 import { CollectionRequests } from "./collection-requests.js";
+import { ConditionWaiter } from "./condition-waiter.js";
+import { toShardRequest } from "./copy-request.js";
 import { EventLog } from "./event-log.js";
 import { MapPublisher } from "./map-publisher.js";
 import { NodeFleet } from "./node-fleet.js";
 import { OperatorMetrics } from "./operator-metrics.js";
+import { ShardOutlook } from "./shard-outlook.js";
 import { observeStatus } from "./status-source.js";
 
 export interface ControlPlaneOptions {
@@ -59,11 +60,8 @@ export class ControlPlane {
   readonly #collections: CollectionReconciler;
   readonly #requests: CollectionRequests;
   readonly #clusterId: string;
-  readonly #waits = new Map<string, ShardWait>();
-  readonly #lostRecords = new Map<string, number>();
-  /** Since when a shard's primary is in trouble, until another one is active. */
-  readonly #troubleSinceMs = new Map<string, number>();
-  readonly #statusWaiters = new Set<() => void>();
+  readonly #outlook = new ShardOutlook();
+  readonly #waiter = new ConditionWaiter();
   #conditions: readonly Condition[] = [];
   #statusTimer: NodeJS.Timeout | undefined;
   #statusInterval: NodeJS.Timeout | undefined;
@@ -136,8 +134,8 @@ export class ControlPlane {
       state: this.#state,
       clusterName,
       maxCollections: DEFAULT_LIMITS.collections,
-      whenUsable: (name, timeoutMs) => this.#when(() => this.#isUsable(name), timeoutMs),
-      whenGone: (name, timeoutMs) => this.#when(() => this.#isGone(name), timeoutMs),
+      whenUsable: (name, timeoutMs) => this.#waiter.wait(() => this.#isUsable(name), timeoutMs),
+      whenGone: (name, timeoutMs) => this.#waiter.wait(() => this.#isGone(name), timeoutMs),
     });
   }
 
@@ -154,8 +152,8 @@ export class ControlPlane {
         state: this.#state,
         fleet: this.#fleet,
         workloads: this.#options.workloads,
-        waits: this.#waits,
-        lostRecords: this.#lostRecords,
+        waits: this.#outlook.waits,
+        lostRecords: this.#outlook.lostRecords,
       }),
     );
   }
@@ -173,9 +171,8 @@ export class ControlPlane {
   }
 
   /** Resolves true when the condition holds, false when the time is over; looks after every change. */
-  async waitFor(condition: () => boolean, timeoutMs: number): Promise<boolean> {
-    await this.#when(condition, timeoutMs);
-    return condition();
+  waitFor(condition: () => boolean, timeoutMs: number): Promise<boolean> {
+    return this.#waiter.wait(condition, timeoutMs);
   }
 
   /** Ends nodes and streams. The store is the caller's to close. */
@@ -190,7 +187,7 @@ export class ControlPlane {
     this.#fleet.stop();
     await this.#options.workloads.close();
     this.#state.stop();
-    for (const wake of [...this.#statusWaiters]) wake();
+    this.#waiter.close();
   }
 
   async #start(names: readonly string[]): Promise<void> {
@@ -291,7 +288,7 @@ export class ControlPlane {
 
   /** A node that takes copies may be what a missing copy waits for. */
   #onReadiness(): void {
-    for (const shard of this.#waits.keys()) this.#queue.add(SHARD + shard);
+    for (const shard of this.#outlook.waits.keys()) this.#queue.add(SHARD + shard);
     this.#statusSoon();
   }
 
@@ -300,7 +297,7 @@ export class ControlPlane {
       for (const shard of this.#state.index.shardsOn(nodeId)) {
         const { primary, copies } = this.#state.shards.get(shard)?.status ?? { primary: "", copies: [] };
         const leads = copies.some((copy) => copy.id === primary && copy.node === nodeId);
-        if (leads && !this.#troubleSinceMs.has(shard)) this.#troubleSinceMs.set(shard, performance.now());
+        if (leads) this.#outlook.troubleBegan(shard, performance.now());
       }
     }
     this.#enqueueShardsOn(nodeId);
@@ -325,10 +322,8 @@ export class ControlPlane {
   }
 
   #endTrouble(shard: string): void {
-    const sinceMs = this.#troubleSinceMs.get(shard);
-    if (sinceMs === undefined) return;
-    this.#troubleSinceMs.delete(shard);
-    this.metrics.recordFailover((performance.now() - sinceMs) / 1000);
+    const durationMs = this.#outlook.troubleEnded(shard, performance.now());
+    if (durationMs !== undefined) this.metrics.recordFailover(durationMs / 1000);
   }
 
   #onDraining(name: string): void {
@@ -345,21 +340,15 @@ export class ControlPlane {
     // A node that leaves says so in its reports as well as in a drain frame.
   }
 
-  #onCopyRequest(name: string, request: CopyRequest): void {
+  #onCopyRequest(name: string, copyRequest: CopyRequest): void {
     const from = this.#state.nodes.get(name)?.status.nodeId as NodeId | undefined;
-    const shard = this.#state.index.nameOf(request.shardUid);
-    const action = toRequestAction(request.action);
-    if (from === undefined || shard === undefined || !action) {
-      this.#log.warn({ node: name, ...request }, "request for an unknown shard or action");
+    const shard = this.#state.index.nameOf(copyRequest.shardUid);
+    const request = from === undefined ? undefined : toShardRequest(copyRequest, from);
+    if (shard === undefined || !request) {
+      this.#log.warn({ node: name, ...copyRequest }, "request for an unknown shard or action");
       return;
     }
-    this.#shards.addRequest(request.shardUid, {
-      action,
-      id: request.allocationId as AllocationId,
-      term: request.term,
-      reason: toReason(request.reason, action),
-      from,
-    });
+    this.#shards.addRequest(copyRequest.shardUid, request);
     this.#queue.add(SHARD + shard);
   }
 
@@ -396,30 +385,20 @@ export class ControlPlane {
   }
 
   #onVerdict(shard: string, verdict: Verdict): void {
-    if (verdict.kind === "act") return;
-    if (verdict.kind === "pass") {
-      if (this.#waits.delete(shard)) this.#statusSoon();
-      return;
-    }
-    const { reason, evidence } = verdict;
-    const retryAt = verdict.kind === "wait" ? verdict.retryAtMs : undefined;
-    const before = this.#waits.get(shard);
-    const same = before?.reason === reason;
-    this.#waits.set(shard, { reason, evidence, retryAt, since: same ? before.since : Date.now() });
-    if (same) return;
-    this.#event(reason, `shard/${shard}`, evidence);
+    const wait = this.#outlook.take(shard, verdict, Date.now());
+    if (!wait) return;
+    if (wait !== "over") this.#event(wait.reason, `shard/${shard}`, wait.evidence);
     this.#statusSoon();
   }
 
   #onRecordLost(shard: string): void {
-    if (this.#lostRecords.has(shard)) return;
-    this.#lostRecords.set(shard, Date.now());
+    if (!this.#outlook.recordLost(shard, Date.now())) return;
     this.#event("ShardRecordLost", `shard/${shard}`, {});
+    this.#statusSoon();
   }
 
   #forgetShard(shard: string, uid: string): void {
-    this.#waits.delete(shard);
-    this.#troubleSinceMs.delete(shard);
+    this.#outlook.forget(shard);
     this.#shards.forget(uid);
   }
 
@@ -443,25 +422,8 @@ export class ControlPlane {
     return ![...this.#state.shards.values()].some((shard) => shard.spec.collection === name);
   }
 
-  /** Resolves when the condition holds or the time is over; it is looked at with every new status. */
-  #when(condition: () => boolean, timeoutMs: number): Promise<void> {
-    if (condition()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const finish = (): void => {
-        clearTimeout(timer);
-        this.#statusWaiters.delete(check);
-        resolve();
-      };
-      const check = (): void => {
-        if (condition()) finish();
-      };
-      const timer = setTimeout(finish, timeoutMs);
-      this.#statusWaiters.add(check);
-    });
-  }
-
   #statusSoon(): void {
-    for (const check of [...this.#statusWaiters]) check();
+    this.#waiter.changed();
     this.#statusTimer ??= setTimeout(() => this.#publishStatus(), STATUS_DEBOUNCE_MS);
   }
 
@@ -472,22 +434,6 @@ export class ControlPlane {
     this.#conditions = buildConditions(status, 1, this.#conditions);
     this.metrics.recordStatus(status);
     this.#fleet.broadcast({ status: { statusJson: Buffer.from(JSON.stringify(status)) } });
-    for (const check of [...this.#statusWaiters]) check();
-  }
-}
-
-function toRequestAction(action: string): CopyRequestAction | undefined {
-  return action === "addInSync" || action === "removeCopy" || action === "promote" ? action : undefined;
-}
-
-function toReason(reason: string, action: CopyRequestAction): Reason {
-  if (Object.hasOwn(REASONS, reason)) return reason as Reason;
-  switch (action) {
-    case "addInSync":
-      return "CaughtUp";
-    case "removeCopy":
-      return "ReplicaTimeout";
-    case "promote":
-      return "HandOff";
+    this.#waiter.changed();
   }
 }

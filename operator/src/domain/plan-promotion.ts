@@ -42,7 +42,7 @@ export function promotionCandidates(observation: ShardObservation): AllocationId
   const rank = (id: AllocationId): readonly number[] => {
     const node = nodeOf(observation, id);
     return [
-      node?.drainingSinceMs === undefined ? 0 : 1,
+      isDraining(observation, id) ? 1 : 0,
       -(reportOf(observation, id)?.lastSeq ?? 0),
       node ? observation.loadOf(node.id).primaries / node.weight : 0,
     ];
@@ -52,6 +52,10 @@ export function promotionCandidates(observation: ShardObservation): AllocationId
     .map((id) => ({ id, rank: rank(id) }))
     .sort((left, right) => compareRanks(left.rank, right.rank) || (left.id < right.id ? -1 : 1))
     .map((candidate) => candidate.id);
+}
+
+export function isDraining(observation: ShardObservation, id: AllocationId): boolean {
+  return nodeOf(observation, id)?.drainingSinceMs !== undefined;
 }
 
 /** Why the primary can't lead, if so. */
@@ -77,8 +81,9 @@ function primaryTrouble(observation: ShardObservation): Reason | undefined {
       const restarted = report?.role === "replica" && report.mapVersion >= record.version;
       if (restarted) return "PrimaryRestarted";
       const drainingMs = node?.drainingSinceMs === undefined ? 0 : nowMs - node.drainingSinceMs;
-      const other = promotionCandidates(observation).some((id) => id !== record.primary);
-      return drainingMs >= settings.handOffMs && other ? "NodeDraining" : undefined;
+      // Two leaving nodes must not pass a shard to and fro.
+      const canStay = promotionCandidates(observation).some((id) => !isDraining(observation, id));
+      return drainingMs >= settings.handOffMs && canStay ? "NodeDraining" : undefined;
     }
   }
 }

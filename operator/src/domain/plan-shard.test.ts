@@ -109,6 +109,15 @@ describe("promotion", () => {
   });
 });
 
+test("two leaving nodes do not pass a shard to and fro", () => {
+  const world = settled();
+  for (const at of [0, 1, 2]) world.node(at).drainingSinceMs = world.nowMs;
+  world.nowMs += world.settings.handOffMs;
+  expect(plan(world)).toEqual({ kind: "pass" });
+  world.ask("promote", world.node(1).copy?.id as AllocationId);
+  expect(plan(world)).toMatchObject({ actions: [{ kind: "refuseRequest", refusal: "targetAway" }] });
+});
+
 describe("requests of a primary", () => {
   test("a hand-off goes to the copy it names, with the next term", () => {
     const world = settled();
@@ -311,7 +320,7 @@ describe("any order of events", () => {
         expect(world.nodeOfPrimary().copy).toMatchObject({ id: world.record.primary, role: "primary" });
         expect(plan(world)).toEqual({ kind: "pass" });
       }),
-      { numRuns: 500 },
+      { numRuns: 1000, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: true },
     );
     // Schedules in which nothing happens prove nothing.
     expect(changes).toBeGreaterThan(1000);

@@ -6,7 +6,7 @@
 import type { Reason } from "@prism/api/reason";
 import { PASS, type Action, type Evidence, type Verdict } from "./action.js";
 import { planMissingCopies } from "./plan-missing-copies.js";
-import { planPromotion, promotionCandidates } from "./plan-promotion.js";
+import { isDraining, planPromotion, promotionCandidates } from "./plan-promotion.js";
 import {
   conditionOf,
   nodeOf,
@@ -94,7 +94,7 @@ function planRemovalRequest(observation: ShardObservation, request: ShardRequest
 function planHandOff(observation: ShardObservation, request: ShardRequest): Verdict {
   const { record, name } = observation;
   if (request.term === record.term && record.inSync.includes(request.id)) {
-    if (conditionOf(observation, request.id) !== "available") {
+    if (conditionOf(observation, request.id) !== "available" || isDraining(observation, request.id)) {
       return {
         kind: "act",
         actions: [{ kind: "refuseRequest", shard: name, request, refusal: "targetAway" }],

@@ -209,7 +209,7 @@ export class ShardWorld {
 
   settle(): void {
     for (let pass = 0; this.reconcile(); pass += 1) {
-      if (pass > 50) throw new Error("the plan does not come to an end");
+      if (pass > 500) throw new Error("the plan does not come to an end");
     }
   }
 

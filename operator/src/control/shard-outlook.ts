@@ -1,0 +1,58 @@
+/** What is remembered of shards between passes: what they wait for, whose record is lost, whose primary is in trouble. */
+import type { Verdict } from "../domain/action.js";
+import type { ShardWait } from "../domain/status.js";
+
+export class ShardOutlook {
+  readonly #waits = new Map<string, ShardWait>();
+  readonly #lostRecords = new Map<string, number>();
+  readonly #troubleSinceMs = new Map<string, number>();
+
+  get waits(): ReadonlyMap<string, ShardWait> {
+    return this.#waits;
+  }
+
+  /** Since when, in milliseconds since 1970, by shard name. */
+  get lostRecords(): ReadonlyMap<string, number> {
+    return this.#lostRecords;
+  }
+
+  /** Returns the wait when it is a new one, "over" when one ended. */
+  take(shard: string, verdict: Verdict, nowMs: number): ShardWait | "over" | undefined {
+    if (verdict.kind === "act") return undefined;
+    if (verdict.kind === "pass") return this.#waits.delete(shard) ? "over" : undefined;
+    const before = this.#waits.get(shard);
+    const same = before?.reason === verdict.reason;
+    const wait: ShardWait = {
+      reason: verdict.reason,
+      evidence: verdict.evidence,
+      retryAt: verdict.kind === "wait" ? verdict.retryAtMs : undefined,
+      since: same ? before.since : nowMs,
+    };
+    this.#waits.set(shard, wait);
+    return same ? undefined : wait;
+  }
+
+  /** True when it was not known yet. */
+  recordLost(shard: string, nowMs: number): boolean {
+    if (this.#lostRecords.has(shard)) return false;
+    this.#lostRecords.set(shard, nowMs);
+    return true;
+  }
+
+  /** The primary's node is in trouble; `atMs` on a clock that does not jump. */
+  troubleBegan(shard: string, atMs: number): void {
+    if (!this.#troubleSinceMs.has(shard)) this.#troubleSinceMs.set(shard, atMs);
+  }
+
+  /** A primary is active: how long there was none, if there was trouble. */
+  troubleEnded(shard: string, atMs: number): number | undefined {
+    const sinceMs = this.#troubleSinceMs.get(shard);
+    this.#troubleSinceMs.delete(shard);
+    return sinceMs === undefined ? undefined : atMs - sinceMs;
+  }
+
+  forget(shard: string): void {
+    this.#waits.delete(shard);
+    this.#troubleSinceMs.delete(shard);
+  }
+}

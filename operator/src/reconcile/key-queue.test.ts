@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+import { KeyQueue } from "./key-queue.js";
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const DONE = { againInMs: undefined };
+
+describe("key queue", () => {
+  test("a key that is added while it is worked on is done once more after, never twice at once", async () => {
+    const gate = deferred();
+    let running = 0;
+    let passes = 0;
+    const queue = new KeyQueue({
+      onError: () => undefined,
+      work: async () => {
+        running += 1;
+        expect(running).toBe(1);
+        passes += 1;
+        await gate.promise;
+        running -= 1;
+        return DONE;
+      },
+    });
+    for (let i = 0; i < 5; i += 1) queue.add("a");
+    gate.resolve();
+    await turn();
+    expect(passes).toBe(2);
+  });
+
+  test("keys are worked on at the same time up to the concurrency", async () => {
+    const gate = deferred();
+    const begun: string[] = [];
+    const queue = new KeyQueue({
+      concurrency: 2,
+      onError: () => undefined,
+      work: async (key) => {
+        begun.push(key);
+        await gate.promise;
+        return DONE;
+      },
+    });
+    for (const key of ["a", "b", "c"]) queue.add(key);
+    expect(begun).toEqual(["a", "b"]);
+    gate.resolve();
+    await turn();
+    expect(begun).toEqual(["a", "b", "c"]);
+  });
+
+  test("a key that fails is tried again, and its error is told", async () => {
+    const errors: unknown[] = [];
+    const succeeded = deferred();
+    let passes = 0;
+    const queue = new KeyQueue({
+      onError: (_key, error) => errors.push(error),
+      work: async () => {
+        passes += 1;
+        if (passes < 3) throw new Error(`pass ${passes}`);
+        succeeded.resolve();
+        return DONE;
+      },
+    });
+    queue.add("a");
+    await succeeded.promise;
+    expect(errors.map(String)).toEqual(["Error: pass 1", "Error: pass 2"]);
+  });
+
+  test("a stopped queue ends what runs and begins nothing", async () => {
+    const gate = deferred();
+    let passes = 0;
+    const queue = new KeyQueue({
+      onError: () => undefined,
+      work: async () => {
+        passes += 1;
+        await gate.promise;
+        return { againInMs: 0 };
+      },
+    });
+    queue.add("a");
+    queue.add("a");
+    const stopped = queue.stop();
+    gate.resolve();
+    await stopped;
+    queue.add("b");
+    await turn();
+    expect(passes).toBe(1);
+  });
+});
