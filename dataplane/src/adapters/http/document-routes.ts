@@ -30,9 +30,9 @@ const BULK = "/collections/:c/bulk";
 const JSON_TYPE = "application/json; charset=utf-8";
 const NDJSON_TYPE = "application/x-ndjson; charset=utf-8";
 
-export function addDocumentRoutes(
+export function addDocumentWriteRoutes(
   app: FastifyInstance,
-  { documents, bulk }: Coordinator,
+  { documents }: Coordinator,
   context: RequestContext,
 ): void {
   const write = async (
@@ -85,11 +85,17 @@ export function addDocumentRoutes(
     const id = documents.newId(request.params.c, header.idempotencyKeyOf(request.headers));
     return write(request, reply, { action: "create", id, document });
   });
+}
 
+export function addDocumentReadRoutes(
+  app: FastifyInstance,
+  { documents }: Coordinator,
+  context: RequestContext,
+): void {
   app.get<DocumentParams>(DOCUMENT, async (request, reply) => {
-    const { timeoutMs, ...query } = parseDocumentQuery(request.query);
+    const { timeoutMs, include, session, shardKey } = parseDocumentQuery(request.query);
     const { c, id } = request.params;
-    const command = { ...query, include: query.include, session: query.session, shardKey: query.shardKey };
+    const command = { include, session, shardKey };
     const document = await documents.get(c, id, command, context.waiting(reply, timeoutMs, "read"));
     const etag = etagOf(document.term, document.seq);
     void reply.header("etag", etag);
@@ -103,7 +109,9 @@ export function addDocumentRoutes(
     const page = await documents.scan(request.params.c, { cursor, limit, include, session }, waiting);
     return reply.type(JSON_TYPE).send(scanJson(page.documents, page.cursor));
   });
+}
 
+export function addBulkRoute(app: FastifyInstance, { bulk }: Coordinator, context: RequestContext): void {
   app.post<CollectionParams>(BULK, (request, reply) => {
     const timeoutMs = context.timeoutMs(parseRequestQuery(request.query).timeoutMs, "write");
     const stream = streamOf(request);

@@ -5,7 +5,7 @@ import { buildOpenApi } from "@prism/api/openapi";
 import type { Coordinator } from "../../services/coordinator.js";
 import { newId } from "../../services/id-source.js";
 import { addCollectionRoutes } from "./collection-routes.js";
-import { addDocumentRoutes } from "./document-routes.js";
+import { addBulkRoute, addDocumentReadRoutes, addDocumentWriteRoutes } from "./document-routes.js";
 import { refuseRoute, refuseSocket, sendProblem, type ReportError } from "./problem-reply.js";
 import { addBodyParsers } from "./request-body.js";
 import { RequestContext } from "./request-context.js";
@@ -72,7 +72,9 @@ export function buildHttpServer(deps: HttpServerDeps): FastifyInstance {
   void app.register(
     (api, _options, done) => {
       addCollectionRoutes(api, coordinator, context);
-      addDocumentRoutes(api, coordinator, context);
+      addDocumentWriteRoutes(api, coordinator, context);
+      addDocumentReadRoutes(api, coordinator, context);
+      addBulkRoute(api, coordinator, context);
       addSearchRoutes(api, coordinator, context, limits);
       done();
     },

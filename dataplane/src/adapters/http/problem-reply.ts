@@ -53,10 +53,9 @@ export function sendProblem(
     report("request failed", { requestId: request.id, url: request.url, err: problem.cause ?? problem });
   }
   if (status === 429 || status === 503) void reply.header("retry-after", RETRY_AFTER_SECONDS);
-  void reply
-    .code(status)
-    .type(PROBLEM_MEDIA_TYPE)
-    .send(JSON.stringify(toProblemBody(problem, request.id)));
+  // Bytes, not text: to the media type of a text the framework adds a charset that JSON does not have.
+  const body = Buffer.from(JSON.stringify(toProblemBody(problem, request.id)));
+  void reply.code(status).type(PROBLEM_MEDIA_TYPE).send(body);
 }
 
 const PATHS = [...new Set(OPERATIONS.map((operation) => operation.path))].map((path) => ({
