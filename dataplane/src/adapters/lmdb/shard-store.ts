@@ -1,0 +1,392 @@
+/**
+ * One LMDB environment, which holds the copies of several shards so that one fsync serves them all.
+ *
+ * Changes are collected and written by a commit loop: everything that was added until a commit
+ * starts goes into that one transaction, whole or not at all; `onDurable` callbacks run in order once
+ * it is on disk; meanwhile the next transaction is collected. A full disk is waited out with the
+ * transaction kept; any other failure ends the store, because what an fsync that failed has left on
+ * the disk is unknown.
+ */
+import { statfsSync } from "node:fs";
+import { open, type Database, type RootDatabase } from "lmdb";
+import {
+  decodeDocument,
+  decodeEntry,
+  decodeOperation,
+  type StoredDocument,
+  type StoredOperation,
+} from "./entry-codec.js";
+import { assertAppliedBelowCheckpoint, type ShardRecord } from "./shard-record.js";
+import {
+  RECORDS_END,
+  RECORDS_START,
+  STORE_KEY,
+  idKey,
+  idOfKey,
+  keyAfter,
+  numberKey,
+  numberOfKey,
+  recordKey,
+  slotStart,
+} from "./store-key.js";
+import type { LogEntry } from "../../domain/replication/log-entry.js";
+
+type Binary = Database<Buffer, Buffer>;
+export type TableName = "log" | "documents" | "ids" | "operations";
+
+const TABLES: readonly TableName[] = ["log", "documents", "ids", "operations"];
+/** Keys of a dropped slot that one transaction removes: the rest of the worker's writes go beside them. */
+const SWEEP_KEYS = 2000;
+const FULL_DISK_RETRY_MS = 1000;
+const CLOSE_TIMEOUT_MS = 5000;
+
+interface StoreState {
+  readonly nextSlot: number;
+  /** Slots without an owner: what lies there goes. A slot being filled is here until it is claimed. */
+  readonly unowned: readonly number[];
+}
+
+interface Transaction {
+  readonly writes: { table: Binary; key: Buffer; value: Buffer | undefined }[];
+  /** Last one wins: only the newest record of a shard is written. */
+  readonly records: Map<string, ShardRecord | undefined>;
+  state: StoreState | undefined;
+  readonly durable: (() => void)[];
+}
+
+/** A consistent view of the store at one moment; holds back page reuse until it is closed. */
+export type StoreSnapshot = ReturnType<RootDatabase["useReadTransaction"]>;
+
+export interface StoreOptions {
+  /** False writes without fsync: acknowledged writes are lost with the power. For tests of the tests only. */
+  readonly sync: boolean;
+  /** The disk is full (true) or has space again. */
+  readonly onDiskFull: (full: boolean) => void;
+  /** The store can't go on; every copy in it stops. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export class ShardStore {
+  readonly directory: string;
+  readonly #options: StoreOptions;
+  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #meta: Binary;
+  readonly #tables: Readonly<Record<TableName, Binary>>;
+  #state: StoreState;
+  /** Unowned slots that nothing writes to any more, not even in a transaction still to be committed. */
+  readonly #dropped: Set<number>;
+  #next: Transaction = newTransaction();
+  #committing: Promise<void> | undefined;
+  #scheduled = false;
+  #full = false;
+  #failed = false;
+  #closed = false;
+
+  constructor(directory: string, options: StoreOptions) {
+    this.directory = directory;
+    this.#options = options;
+    const shape = { encoding: "binary", keyEncoding: "binary" } as const;
+    this.#root = open<Buffer, Buffer>({
+      path: directory,
+      ...shape,
+      maxDbs: 8,
+      // The promise of a commit then resolves after its fsync, never before.
+      overlappingSync: false,
+      noSync: !options.sync,
+    });
+    this.#meta = this.#root.openDB<Buffer, Buffer>({ name: "meta", ...shape });
+    const table = (name: TableName): Binary => this.#root.openDB<Buffer, Buffer>({ name, ...shape });
+    this.#tables = {
+      log: table("log"),
+      documents: table("documents"),
+      ids: table("ids"),
+      operations: table("operations"),
+    };
+    const state = this.#meta.get(STORE_KEY);
+    this.#state =
+      state === undefined ? { nextSlot: 1, unowned: [] } : (JSON.parse(state.toString("utf8")) as StoreState);
+    this.#dropped = new Set(this.#state.unowned);
+    if (this.#dropped.size > 0) this.#schedule();
+  }
+
+  // ---------------------------------------------------------------- writing
+
+  put(table: TableName, key: Buffer, value: Buffer): void {
+    this.#next.writes.push({ table: this.#tables[table], key, value });
+    this.#schedule();
+  }
+
+  remove(table: TableName, key: Buffer): void {
+    this.#next.writes.push({ table: this.#tables[table], key, value: undefined });
+    this.#schedule();
+  }
+
+  /** @throws {Error} when the record violates AppliedBelowCheckpoint. */
+  putRecord(record: ShardRecord): void {
+    assertAppliedBelowCheckpoint(record);
+    this.#next.records.set(record.shardUid, record);
+    this.#schedule();
+  }
+
+  removeRecord(shardUid: string): void {
+    this.#next.records.set(shardUid, undefined);
+    this.#schedule();
+  }
+
+  /** A slot to be filled; until it is claimed in the transaction of its owner's record, a restart empties it. */
+  newSlot(): number {
+    const slot = this.#state.nextSlot;
+    this.#setState({ nextSlot: slot + 1, unowned: [...this.#state.unowned, slot] });
+    return slot;
+  }
+
+  /** The record that names the slot as its own is put in the same turn. */
+  claimSlot(slot: number): void {
+    this.#setState({ ...this.#state, unowned: this.#state.unowned.filter((other) => other !== slot) });
+  }
+
+  /** What lies in the slot goes, a bounded number of keys per transaction. Nothing is put there afterwards. */
+  dropSlot(slot: number): void {
+    const unowned = this.#state.unowned.filter((other) => other !== slot);
+    this.#setState({ ...this.#state, unowned: [...unowned, slot] });
+    this.onDurable(() => this.#dropped.add(slot));
+  }
+
+  /** Calls back once everything added so far is on disk; in the order of the calls. */
+  onDurable(callback: () => void): void {
+    this.#next.durable.push(callback);
+    this.#schedule();
+  }
+
+  durable(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onDurable(resolve);
+    });
+  }
+
+  // ---------------------------------------------------------------- reading
+
+  records(): ShardRecord[] {
+    const records: ShardRecord[] = [];
+    for (const { value } of this.#meta.getRange({ start: RECORDS_START, end: RECORDS_END })) {
+      records.push(JSON.parse(value.toString("utf8")) as ShardRecord);
+    }
+    return records;
+  }
+
+  record(shardUid: string, snapshot?: StoreSnapshot): ShardRecord | undefined {
+    const value = this.#meta.get(recordKey(shardUid), options(snapshot));
+    return value === undefined ? undefined : (JSON.parse(value.toString("utf8")) as ShardRecord);
+  }
+
+  /** @throws {DamagedValueError} */
+  entry(slot: number, seq: number, snapshot?: StoreSnapshot): LogEntry | undefined {
+    const value = this.#tables.log.get(numberKey(slot, seq), options(snapshot));
+    return value === undefined ? undefined : decodeEntry(value, seq);
+  }
+
+  /** Entries in seq order. @throws {DamagedValueError} */
+  *entries(slot: number, fromSeq: number): Generator<{ entry: LogEntry; bytes: number }> {
+    const range = { start: numberKey(slot, fromSeq), end: slotStart(slot + 1) };
+    for (const { key, value } of this.#tables.log.getRange(range)) {
+      yield { entry: decodeEntry(Buffer.from(value), numberOfKey(key)), bytes: value.length };
+    }
+  }
+
+  /** @throws {DamagedValueError} */
+  document(slot: number, doc: number, snapshot?: StoreSnapshot): StoredDocument | undefined {
+    const value = this.#tables.documents.get(numberKey(slot, doc), options(snapshot));
+    return value === undefined ? undefined : decodeDocument(value, doc);
+  }
+
+  docOfId(slot: number, id: string): number | undefined {
+    const value = this.#tables.ids.get(idKey(slot, id));
+    return value?.readUInt32LE(0);
+  }
+
+  /** Documents by number, from `fromDoc` on. @throws {DamagedValueError} */
+  *documents(slot: number, fromDoc: number): Generator<{ doc: number; document: StoredDocument }> {
+    const range = { start: numberKey(slot, fromDoc), end: slotStart(slot + 1) };
+    for (const { key, value } of this.#tables.documents.getRange(range)) {
+      const doc = numberOfKey(key);
+      yield { doc, document: decodeDocument(Buffer.from(value), doc) };
+    }
+  }
+
+  /** Numbers of all documents, without their content. */
+  *documentNumbers(slot: number): Generator<number> {
+    const range = { start: slotStart(slot), end: slotStart(slot + 1), values: false };
+    for (const key of this.#tables.documents.getKeys(range)) yield numberOfKey(key);
+  }
+
+  /** Ids above `after` in byte order, with their document numbers. */
+  *ids(slot: number, after: string, snapshot?: StoreSnapshot): Generator<{ id: string; doc: number }> {
+    const start = after === "" ? slotStart(slot) : keyAfter(idKey(slot, after));
+    const range = { start, end: slotStart(slot + 1), ...options(snapshot) };
+    for (const { key, value } of this.#tables.ids.getRange(range)) {
+      yield { id: idOfKey(key), doc: value.readUInt32LE(0) };
+    }
+  }
+
+  operation(slot: number, seq: number): StoredOperation | undefined {
+    const value = this.#tables.operations.get(numberKey(slot, seq));
+    return value === undefined ? undefined : decodeOperation(value, seq);
+  }
+
+  /** Operation records in seq order. @throws {DamagedValueError} */
+  *operations(slot: number, fromSeq: number, snapshot?: StoreSnapshot): Generator<StoredOperation> {
+    const range = { start: numberKey(slot, fromSeq), end: slotStart(slot + 1), ...options(snapshot) };
+    for (const { key, value } of this.#tables.operations.getRange(range)) {
+      yield decodeOperation(Buffer.from(value), numberOfKey(key));
+    }
+  }
+
+  /** To be ended with `done()`. */
+  snapshot(): StoreSnapshot {
+    this.#root.resetReadTxn();
+    return this.#root.useReadTransaction();
+  }
+
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.directory);
+    return bavail * bsize;
+  }
+
+  /** Writes what was added, then closes. A full disk is not waited for. */
+  async close(): Promise<void> {
+    if (!this.#failed) {
+      const late = new Promise<void>((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref());
+      await Promise.race([this.durable(), late]);
+    }
+    this.#closed = true;
+    await this.#committing;
+    await this.#root.close();
+  }
+
+  // ---------------------------------------------------------------- the commit loop
+
+  #setState(state: StoreState): void {
+    this.#state = state;
+    this.#next.state = state;
+    this.#schedule();
+  }
+
+  /** Not at once: what the rest of this turn adds belongs into the same transaction. */
+  #schedule(): void {
+    if (this.#scheduled || this.#committing !== undefined || this.#failed || this.#closed) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (this.#committing === undefined && !this.#closed) this.#committing = this.#commit();
+    });
+  }
+
+  async #commit(): Promise<void> {
+    const transaction = this.#next;
+    this.#next = newTransaction();
+    this.#sweep(transaction);
+    try {
+      while (!(await this.#write(transaction))) {
+        await new Promise((resolve) => setTimeout(resolve, FULL_DISK_RETRY_MS));
+        if (this.#closed) return;
+      }
+    } catch (error) {
+      this.#failed = true;
+      this.#committing = undefined;
+      this.#options.onFailure(error as Error);
+      return;
+    }
+    this.#root.resetReadTxn();
+    this.#committing = undefined;
+    for (const callback of transaction.durable) callback();
+    const { writes, records, state, durable } = this.#next;
+    const more = writes.length > 0 || records.size > 0 || state !== undefined || durable.length > 0;
+    if (more || this.#dropped.size > 0) this.#schedule();
+  }
+
+  /** False when the disk is full. */
+  async #write(transaction: Transaction): Promise<boolean> {
+    const { writes, records, state } = transaction;
+    if (writes.length === 0 && records.size === 0 && state === undefined) return true;
+    try {
+      // Encoded and checked before: nothing in here throws, so the transaction is whole.
+      await this.#root.batch(() => {
+        for (const { table, key, value } of writes) {
+          if (value === undefined) void table.remove(key);
+          else void table.put(key, value);
+        }
+        for (const [shardUid, record] of records) {
+          if (record === undefined) void this.#meta.remove(recordKey(shardUid));
+          else void this.#meta.put(recordKey(shardUid), Buffer.from(JSON.stringify(record)));
+        }
+        if (state !== undefined) void this.#meta.put(STORE_KEY, Buffer.from(JSON.stringify(state)));
+      });
+    } catch (error) {
+      const cause = await causeOf(error);
+      if (!isDiskFull(cause)) throw cause;
+      this.#setFull(true);
+      return false;
+    }
+    this.#setFull(false);
+    return true;
+  }
+
+  #setFull(full: boolean): void {
+    if (this.#full === full) return;
+    this.#full = full;
+    this.#options.onDiskFull(full);
+  }
+
+  /** Removes some keys of one dropped slot; the last transaction of a slot forgets it. */
+  #sweep(transaction: Transaction): void {
+    const [slot] = this.#dropped;
+    if (slot === undefined) return;
+    let left = SWEEP_KEYS;
+    for (const name of TABLES) {
+      const table = this.#tables[name];
+      const range = { start: slotStart(slot), end: slotStart(slot + 1), limit: left };
+      for (const key of table.getKeys(range)) {
+        transaction.writes.push({ table, key: Buffer.from(key), value: undefined });
+        left -= 1;
+      }
+      if (left <= 0) return;
+    }
+    this.#dropped.delete(slot);
+    this.#state = { ...this.#state, unowned: this.#state.unowned.filter((other) => other !== slot) };
+    transaction.state = this.#state;
+  }
+}
+
+function options(snapshot: StoreSnapshot | undefined): { transaction?: StoreSnapshot } {
+  return snapshot === undefined ? {} : { transaction: snapshot };
+}
+
+function newTransaction(): Transaction {
+  return { writes: [], records: new Map(), state: undefined, durable: [] };
+}
+
+/** lmdb gives the cause of a failed commit as a promise beside a general error. */
+async function causeOf(error: unknown): Promise<Error> {
+  const commitError: unknown = (error as { commitError?: unknown }).commitError;
+  if (!(commitError instanceof Promise)) return error as Error;
+  const late = new Promise<Error>((resolve) => {
+    setTimeout(() => {
+      resolve(error as Error);
+    }, 1000).unref();
+  });
+  return Promise.race([
+    commitError.then(
+      () => error as Error,
+      (cause: unknown) => cause as Error,
+    ),
+    late,
+  ]);
+}
+
+const ENOSPC = 28;
+const MDB_MAP_FULL = -30792;
+
+function isDiskFull(error: Error): boolean {
+  const { code } = error as { code?: unknown };
+  return code === "ENOSPC" || code === ENOSPC || code === MDB_MAP_FULL;
+}

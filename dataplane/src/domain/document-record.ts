@@ -1,0 +1,144 @@
+/**
+ * The stored form of a document: its JSON without the vector fields, then the vectors as float32.
+ * A 512-dimension vector is 2 KB so, against 10 KB as text, and is not parsed again to be returned
+ * without it.
+ *
+ *   u32 length of the JSON | JSON | per vector field: u16 length of the name | name | u32 dimensions | f32 ...
+ *
+ * All numbers are little-endian.
+ */
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export interface DocumentRecord {
+  /** Without the vector fields. */
+  readonly fields: JsonObject;
+  readonly vectors: ReadonlyMap<string, Float32Array>;
+}
+
+const utf8 = new TextEncoder();
+const fromUtf8 = new TextDecoder();
+
+/** `vectorFields` of the document go into the binary part when they hold a list of numbers. */
+export function encodeRecord(document: JsonObject, vectorFields: ReadonlySet<string>): Uint8Array {
+  const fields: [string, unknown][] = [];
+  const vectors: { name: Uint8Array; values: readonly number[] }[] = [];
+  let size = 4;
+  for (const [name, value] of Object.entries(document)) {
+    if (vectorFields.has(name) && isNumberList(value)) {
+      const encoded = utf8.encode(name);
+      vectors.push({ name: encoded, values: value });
+      size += 6 + encoded.length + 4 * value.length;
+    } else fields.push([name, value]);
+  }
+  const json = utf8.encode(JSON.stringify(fromEntries(fields)));
+  const record = new Uint8Array(size + json.length);
+  const view = new DataView(record.buffer);
+  view.setUint32(0, json.length, true);
+  record.set(json, 4);
+  let at = 4 + json.length;
+  for (const { name, values } of vectors) {
+    view.setUint16(at, name.length, true);
+    record.set(name, at + 2);
+    at += 2 + name.length;
+    view.setUint32(at, values.length, true);
+    at += 4;
+    for (const value of values) {
+      view.setFloat32(at, value, true);
+      at += 4;
+    }
+  }
+  return record;
+}
+
+function isNumberList(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "number");
+}
+
+/** Not Object.fromEntries: a field named __proto__ is a field. */
+function fromEntries(entries: readonly (readonly [string, unknown])[]): Record<string, unknown> {
+  const object: Record<string, unknown> = {};
+  for (const [name, value] of entries) setField(object, name, value);
+  return object;
+}
+
+/** Assigning `__proto__` would set the prototype and lose the field. */
+function setField(object: Record<string, unknown>, name: string, value: unknown): void {
+  if (name === "__proto__") {
+    Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true });
+  } else object[name] = value;
+}
+
+function viewOf(record: Uint8Array): DataView {
+  return new DataView(record.buffer, record.byteOffset, record.byteLength);
+}
+
+/** @throws {RangeError} on bytes that are not a record. */
+export function decodeRecord(record: Uint8Array): DocumentRecord {
+  return { fields: decodeFields(record), vectors: decodeVectors(record) };
+}
+
+/** The JSON part as it is stored. */
+export function fieldsJson(record: Uint8Array): Uint8Array {
+  return record.subarray(4, 4 + viewOf(record).getUint32(0, true));
+}
+
+export function decodeFields(record: Uint8Array): JsonObject {
+  return JSON.parse(fromUtf8.decode(fieldsJson(record))) as JsonObject;
+}
+
+export function decodeVectors(record: Uint8Array): Map<string, Float32Array> {
+  const view = viewOf(record);
+  const vectors = new Map<string, Float32Array>();
+  let at = 4 + view.getUint32(0, true);
+  while (at < record.length) {
+    const nameLength = view.getUint16(at, true);
+    const name = fromUtf8.decode(record.subarray(at + 2, at + 2 + nameLength));
+    at += 2 + nameLength;
+    const values = new Float32Array(view.getUint32(at, true));
+    at += 4;
+    for (let i = 0; i < values.length; i += 1) values[i] = view.getFloat32(at + 4 * i, true);
+    at += 4 * values.length;
+    vectors.set(name, values);
+  }
+  return vectors;
+}
+
+/** The whole document again; vector values are numbers that print short (shortestFloat32). */
+export function recordToDocument(record: Uint8Array): Record<string, unknown> {
+  const { fields, vectors } = decodeRecord(record);
+  const document = { ...fields };
+  for (const [name, values] of vectors) setField(document, name, Array.from(values, shortestFloat32));
+  return document;
+}
+
+/**
+ * Which fields an answer carries: a list of names, "*" in it for all; undefined: all but vectors.
+ * Returned as UTF-8 JSON.
+ */
+export function projectRecord(record: Uint8Array, include: readonly string[] | undefined): Uint8Array {
+  if (include === undefined) return fieldsJson(record);
+  if (include.includes("*")) return utf8.encode(JSON.stringify(recordToDocument(record)));
+  if (include.length === 0) return utf8.encode("{}");
+  const { fields, vectors } = decodeRecord(record);
+  const picked: Record<string, unknown> = {};
+  for (const name of include) {
+    const vector = vectors.get(name);
+    if (vector !== undefined) setField(picked, name, Array.from(vector, shortestFloat32));
+    else if (Object.hasOwn(fields, name)) setField(picked, name, fields[name]);
+  }
+  return utf8.encode(JSON.stringify(picked));
+}
+
+/**
+ * The number with the fewest significant digits that rounds to the same float32: 0.1 as float32
+ * widens to 0.10000000149011612, which nobody wrote. Nine digits always suffice (Steele and White 1990).
+ */
+export function shortestFloat32(value: number): number {
+  // Most values come from people or from six-digit exports, so short forms are tried first.
+  for (let digits = 6; digits < 9; digits += 1) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return Number(value.toPrecision(9));
+}

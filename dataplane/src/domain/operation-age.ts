@@ -1,0 +1,27 @@
+/**
+ * Operation ids that carry their time. The table that makes a retry exact goes back a window; an id
+ * made longer ago than half of it may have been executed and forgotten, so it is refused, not
+ * executed a second time. Ids that are no UUIDv7 carry no time and are the client's to keep fresh.
+ */
+import { Problem } from "@prism/api/problem-code";
+
+const UUID_V7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
+
+/** Milliseconds since 1970 (RFC 9562, section 5.7). */
+export function uuidV7TimeMs(id: string): number | undefined {
+  const match = UUID_V7.exec(id);
+  return match === null ? undefined : Number.parseInt(`${match[1]}${match[2]}`, 16);
+}
+
+export function operationAgeProblem(
+  operationId: string,
+  nowMs: number,
+  windowMs: number,
+): Problem | undefined {
+  const madeMs = uuidV7TimeMs(operationId);
+  if (madeMs === undefined || nowMs - madeMs <= windowMs / 2) return undefined;
+  const detail =
+    `operation id ${operationId} was made ${Math.round((nowMs - madeMs) / 1000)} s ago by its own time; ` +
+    `retries are exact for ${windowMs / 2000} s. If it is new, correct the clock of the client.`;
+  return new Problem("operationIdReused", detail);
+}

@@ -1,0 +1,209 @@
+/**
+ * All that a copy keeps on disk: its record, log, documents and operation table, and the two ways they
+ * change: as the state machine asks (`persist`), and by applying committed entries (`apply`).
+ */
+import type { ShardRecord } from "../adapters/lmdb/shard-record.js";
+import type { ShardStore } from "../adapters/lmdb/shard-store.js";
+import type { AllocationId, HistoryId, ShardUid } from "../domain/cluster-map.js";
+import type { DurableCopy, PersistChange } from "../domain/replication/event.js";
+import type { LogEntry, TermSpan } from "../domain/replication/log-entry.js";
+import { DocumentTable, type DocumentChange } from "./document-table.js";
+import { EntryLog } from "./entry-log.js";
+import { OperationTable } from "./operation-table.js";
+import type { ArrivedSnapshot } from "./snapshot-receiver.js";
+
+export interface NewCopy {
+  readonly shardUid: string;
+  readonly collectionUid: string;
+  readonly allocationId: string;
+  readonly historyId: string;
+}
+
+export class CopyData {
+  readonly store: ShardStore;
+  readonly log: EntryLog;
+  readonly documents: DocumentTable;
+  readonly operations: OperationTable;
+  #record: ShardRecord;
+  #durableSeq: number;
+
+  /** `record` as the store has it, or as it was put for a new copy. */
+  constructor(store: ShardStore, record: ShardRecord) {
+    this.store = store;
+    this.#record = record;
+    this.#durableSeq = record.appliedSeq;
+    this.log = new EntryLog(store, record.slot, record.baseSeq, record.appliedSeq);
+    this.documents = new DocumentTable(store, record.slot, record.nextDoc);
+    this.operations = new OperationTable(store, record.slot);
+  }
+
+  /** Data of a copy that holds nothing yet; on disk with the store's next commit. */
+  static create(store: ShardStore, copy: NewCopy): CopyData {
+    const slot = store.newSlot();
+    const record: ShardRecord = {
+      ...copy,
+      term: 0,
+      activatedTerm: 0,
+      baseSeq: 0,
+      baseTerm: 0,
+      lastSeq: 0,
+      globalCheckpoint: 0,
+      appliedSeq: 0,
+      nextDoc: 1,
+      slot,
+    };
+    store.claimSlot(slot);
+    store.putRecord(record);
+    return new CopyData(store, record);
+  }
+
+  /** Reads log and operation table. @throws {Error} when they are damaged. */
+  load(): DurableCopy {
+    const { termSpans, lastTimeMs } = this.log.load(this.#record.lastSeq);
+    this.operations.load(this.#record.slot);
+    return this.#durable(termSpans, lastTimeMs);
+  }
+
+  get record(): ShardRecord {
+    return this.#record;
+  }
+
+  get appliedSeq(): number {
+    return this.#record.appliedSeq;
+  }
+
+  /** Applied and on disk. */
+  get durableSeq(): number {
+    return this.#durableSeq;
+  }
+
+  /** Protocol 7.1.2: the data under a new id, which has never been primary. */
+  takeIdentity(allocationId: AllocationId): DurableCopy {
+    this.#put({ allocationId, activatedTerm: 0 });
+    const { termSpans, lastTimeMs } = this.#readLog();
+    return this.#durable(termSpans, lastTimeMs);
+  }
+
+  #readLog(): { termSpans: TermSpan[]; lastTimeMs: number } {
+    const termSpans: TermSpan[] = [];
+    let lastTimeMs = 0;
+    for (let seq = this.#record.baseSeq + 1; seq <= this.#record.lastSeq; seq += 1) {
+      const { term, timeMs } = this.log.get(seq);
+      if (termSpans.at(-1)?.term !== term) termSpans.push({ fromSeq: seq, term });
+      lastTimeMs = Math.max(lastTimeMs, timeMs);
+    }
+    return { termSpans, lastTimeMs };
+  }
+
+  /** Adds the change to the store's next commit. `snapshot` is what lies aside when one is to be installed. */
+  persist(change: PersistChange, snapshot: ArrivedSnapshot | undefined): void {
+    if (change.installSnapshot !== undefined) this.#install(change.installSnapshot, snapshot);
+    if (change.truncateAfter !== undefined) {
+      this.log.truncateAfter(change.truncateAfter);
+      this.#record = { ...this.#record, lastSeq: change.truncateAfter };
+    }
+    if (change.append !== undefined) {
+      this.log.append(change.append);
+      this.#record = { ...this.#record, lastSeq: this.log.lastSeq };
+    }
+    const { trimThrough } = change;
+    if (trimThrough !== undefined) {
+      // Entries that are not applied yet are still needed here; the log is trimmed again later.
+      const seq = Math.min(trimThrough.seq, this.#record.appliedSeq);
+      if (seq > this.#record.baseSeq) {
+        const term = seq === trimThrough.seq ? trimThrough.term : this.log.get(seq).term;
+        this.log.trimThrough(this.#record.baseSeq, seq);
+        this.#record = { ...this.#record, baseSeq: seq, baseTerm: term };
+      }
+    }
+    this.#put({
+      ...(change.term === undefined ? {} : { term: change.term }),
+      ...(change.activatedTerm === undefined ? {} : { activatedTerm: change.activatedTerm }),
+      ...(change.historyId === undefined ? {} : { historyId: change.historyId }),
+      ...(change.globalCheckpoint === undefined ? {} : { globalCheckpoint: change.globalCheckpoint }),
+    });
+  }
+
+  /** Applies the next committed entry to documents and operation table. @throws {DamagedValueError} */
+  applyNext(): { readonly entry: LogEntry; readonly change: DocumentChange } {
+    const seq = this.#record.appliedSeq + 1;
+    const entry = this.log.get(seq);
+    const change = this.documents.apply(entry);
+    this.operations.apply(entry);
+    this.#record = { ...this.#record, appliedSeq: seq, nextDoc: this.documents.nextDoc };
+    this.log.applied(seq);
+    return { entry, change };
+  }
+
+  /** Ends a run of applyNext: the new applied number goes into the same commit as what was applied. */
+  putApplied(): void {
+    const { appliedSeq } = this.#record;
+    this.store.putRecord(this.#record);
+    this.store.onDurable(() => {
+      this.#durableSeq = Math.max(this.#durableSeq, appliedSeq);
+      this.documents.durable(appliedSeq);
+      this.operations.durable(appliedSeq);
+    });
+  }
+
+  remove(): void {
+    this.store.removeRecord(this.#record.shardUid);
+    this.store.dropSlot(this.#record.slot);
+  }
+
+  #put(change: Partial<ShardRecord>): void {
+    this.#record = { ...this.#record, ...change };
+    this.store.putRecord(this.#record);
+  }
+
+  #install(
+    install: { snapshotId: string; seq: number; term: number },
+    snapshot: ArrivedSnapshot | undefined,
+  ): void {
+    if (snapshot === undefined) throw new Error(`snapshot ${install.snapshotId} is not here to be installed`);
+    const { seq, term } = install;
+    const { slot, nextDoc } = snapshot;
+    this.store.claimSlot(slot);
+    this.store.dropSlot(this.#record.slot);
+    this.log.reset(slot, seq);
+    this.documents.reset(slot, nextDoc);
+    this.operations.load(slot);
+    this.#record = {
+      ...this.#record,
+      slot,
+      nextDoc,
+      baseSeq: seq,
+      baseTerm: term,
+      lastSeq: seq,
+      globalCheckpoint: seq,
+      appliedSeq: seq,
+    };
+    this.store.onDurable(() => {
+      this.#durableSeq = Math.max(this.#durableSeq, seq);
+    });
+  }
+
+  #durable(termSpans: readonly TermSpan[], lastTimeMs: number): DurableCopy {
+    const {
+      shardUid,
+      allocationId,
+      historyId,
+      collectionUid: _collection,
+      slot: _slot,
+      ...rest
+    } = this.#record;
+    return {
+      shardUid: shardUid as ShardUid,
+      allocationId: allocationId as AllocationId,
+      historyId: historyId as HistoryId,
+      term: rest.term,
+      activatedTerm: rest.activatedTerm,
+      baseSeq: rest.baseSeq,
+      baseTerm: rest.baseTerm,
+      lastSeq: rest.lastSeq,
+      globalCheckpoint: rest.globalCheckpoint,
+      termSpans,
+      lastTimeMs,
+    };
+  }
+}

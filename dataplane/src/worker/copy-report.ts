@@ -1,0 +1,71 @@
+/** What the control plane is told of a copy. */
+import type { Reason } from "@prism/api/reason";
+import type { CopyReport } from "@prism/proto/gen/node";
+import type { ShardRecord } from "../adapters/lmdb/shard-record.js";
+import type { ShardMap } from "../domain/cluster-map.js";
+import type { CopyView } from "../domain/replication/event.js";
+
+export interface FailedCopy {
+  readonly reason: Reason;
+  readonly detail: string;
+}
+
+export interface ReportedCopy {
+  readonly worker: number;
+  readonly record: ShardRecord;
+  readonly view: CopyView;
+  readonly failed: FailedCopy | undefined;
+  readonly isRecovering: boolean;
+  readonly documents: number;
+  readonly indexBytes: number;
+}
+
+export function copyReport(copy: ReportedCopy): CopyReport {
+  const { record, view, failed } = copy;
+  return {
+    shardUid: record.shardUid,
+    allocationId: record.allocationId,
+    historyId: record.historyId,
+    term: view.term,
+    mapVersion: view.mapVersion,
+    role: roleOf(copy),
+    lastSeq: view.lastSeq,
+    globalCheckpoint: view.globalCheckpoint,
+    appliedSeq: record.appliedSeq,
+    worker: copy.worker,
+    documents: copy.documents,
+    indexBytes: copy.indexBytes,
+    reason: failed?.reason ?? "",
+    lag: view.lag.map(({ copy: allocationId, confirmed, silenceMs }) => ({
+      allocationId,
+      confirmed,
+      silenceMs,
+    })),
+  };
+}
+
+function roleOf({ view, failed, isRecovering }: ReportedCopy): string {
+  if (failed !== undefined || view.role === "stopped") return "failed";
+  if (view.role === "primary") return view.ready ? "primary" : "activating";
+  return isRecovering ? "recovering" : "replica";
+}
+
+/** A copy that the map places here and whose data is not here: made anew only by the control plane's word. */
+export function missingCopyReport(map: ShardMap, allocationId: string, worker: number): CopyReport {
+  return {
+    shardUid: map.uid,
+    allocationId,
+    historyId: "",
+    term: 0,
+    mapVersion: map.version,
+    role: "failed",
+    lastSeq: 0,
+    globalCheckpoint: 0,
+    appliedSeq: 0,
+    worker,
+    documents: 0,
+    indexBytes: 0,
+    reason: "CopyFailed",
+    lag: [],
+  };
+}

@@ -1,0 +1,611 @@
+/**
+ * One copy of a shard: the IO around the replication state machine (ShardCopy), which decides.
+ * Everything the machine asks for is done here, in its order: durable changes go to the store, what is
+ * committed goes into documents, operation table and indexes, messages go to the network thread.
+ *
+ *   event -> ShardCopy.step -> effects -> [store | apply | send | note]
+ *                                 `-- durable -> event "persisted" -> ...
+ */
+import { join } from "node:path";
+import { Problem } from "@prism/api/problem-code";
+import {
+  ReplicationMessage,
+  type CopyReport,
+  type WriteRequest,
+  type WriteResponse,
+} from "@prism/proto/gen/node";
+import type { StoredDocument } from "../adapters/lmdb/entry-codec.js";
+import type { ShardStore } from "../adapters/lmdb/shard-store.js";
+import { fromWireMessage, toWireMessage } from "../adapters/wire/replication-message.js";
+import type { AllocationId, CollectionMap, NodeId, ShardMap } from "../domain/cluster-map.js";
+import type { DocumentVersion, WriteContext } from "../domain/evaluate-write.js";
+import type {
+  CopyEffect,
+  CopyEvent,
+  CopyMessage,
+  CopySettings,
+  CopyView,
+  DurableCopy,
+  NewEntry,
+  PersistChange,
+  WriteRefusal,
+} from "../domain/replication/event.js";
+import { ShardCopy } from "../domain/replication/shard-copy.js";
+import type { ShardIndex } from "../engine/engine-port.js";
+import { AppliedWaiters } from "./applied-waiters.js";
+import type { CopyData } from "./copy-data.js";
+import { copyReport, type FailedCopy } from "./copy-report.js";
+import { IndexKeeper } from "./index-keeper.js";
+import type { ReadHost } from "./read-calls.js";
+import { SnapshotTransfers, type SnapshotHost } from "./snapshot-transfers.js";
+import { splitEntries } from "./split-entries.js";
+import type { ArrivedSnapshot } from "./snapshot-receiver.js";
+import type { WorkerContext } from "./worker-context.js";
+import { WriteQueue, type DoneOperation, type WriteHost } from "./write-queue.js";
+
+const APPLY_SLICE_MS = 15;
+/** Of entries sent to a copy and not confirmed by it. */
+const WINDOW_ENTRIES = 1024;
+
+type WithoutTime<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
+type TimelessEvent = WithoutTime<CopyEvent>;
+
+export class CopyService implements WriteHost, ReadHost, SnapshotHost {
+  readonly #context: WorkerContext;
+  readonly #data: CopyData;
+  readonly #settings: { -readonly [K in keyof CopySettings]: CopySettings[K] };
+  readonly #writes: WriteQueue;
+  readonly #waiters = new AppliedWaiters();
+  readonly #transfers: SnapshotTransfers;
+  #copy: ShardCopy;
+  /** A new identity is on its way to disk: nothing is done under it before. */
+  #suspended = false;
+  #keeper: IndexKeeper | undefined;
+  #map: ShardMap | undefined;
+  #collection: CollectionMap | undefined;
+  #writeContext: WriteContext | undefined;
+  #events: TimelessEvent[] = [];
+  #stepping = false;
+  #committed: number;
+  /** Entries up to here were committed while too few copies were in the stored set. */
+  #unmetThrough = 0;
+  #saving = false;
+  #failed: FailedCopy | undefined;
+  #closed = false;
+  #reported = "";
+  /** What the machine was told of other copies' connections. */
+  readonly #connections = new Map<AllocationId, boolean>();
+
+  constructor(context: WorkerContext, data: CopyData, durable: DurableCopy, isNew: boolean) {
+    this.#context = context;
+    this.#data = data;
+    this.#settings = {
+      minReplicasForWrite: 1,
+      replicaTimeoutMs: 1000,
+      windowEntries: WINDOW_ENTRIES,
+      maxPendingEntries: context.limits.pendingWrites,
+    };
+    this.#committed = durable.globalCheckpoint;
+    this.#writes = new WriteQueue(this, context.limits.pendingWrites);
+    this.#transfers = new SnapshotTransfers(data.store, this);
+    this.#copy = this.#machine(durable);
+    if (isNew) this.#suspendUntilDurable(durable);
+  }
+
+  // ---------------------------------------------------------------- what the copy is
+
+  get shardUid(): string {
+    return this.#data.record.shardUid;
+  }
+
+  get collectionUid(): string {
+    return this.#data.record.collectionUid;
+  }
+
+  get allocationId(): AllocationId {
+    return this.#data.record.allocationId as AllocationId;
+  }
+
+  get historyId(): string {
+    return this.#data.record.historyId;
+  }
+
+  get term(): number {
+    return this.#view().term;
+  }
+
+  get store(): ShardStore {
+    return this.#data.store;
+  }
+
+  get slot(): number {
+    return this.#data.record.slot;
+  }
+
+  get appliedSeq(): number {
+    return this.#data.appliedSeq;
+  }
+
+  get durableSeq(): number {
+    return this.#data.durableSeq;
+  }
+
+  get index(): ShardIndex {
+    return this.#keeper!.index;
+  }
+
+  get indexBytes(): number {
+    return this.#keeper?.index.memoryBytes ?? 0;
+  }
+
+  get isPrimary(): boolean {
+    return this.#view().role === "primary";
+  }
+
+  nowMs(): number {
+    return this.#context.nowMs();
+  }
+
+  report(): CopyReport {
+    return copyReport({
+      worker: this.#context.worker,
+      record: this.#data.record,
+      view: this.#view(),
+      failed: this.#failed,
+      isRecovering: this.#map !== undefined && !this.#map.inSync.includes(this.allocationId),
+      documents: this.#keeper?.isReady === true ? this.#keeper.index.documents : 0,
+      indexBytes: this.indexBytes,
+    });
+  }
+
+  // ---------------------------------------------------------------- from the worker
+
+  applyMap(map: ShardMap, collection: CollectionMap | undefined, replicaTimeoutMs: number): void {
+    this.#map = map;
+    this.#settings.replicaTimeoutMs = replicaTimeoutMs;
+    if (collection !== undefined) this.#setCollection(collection);
+    if (this.#suspended) return;
+    this.#step({ kind: "map", map });
+    this.#tellConnections();
+  }
+
+  /** Protocol 7.1.2: the data goes on under a fresh id, which is durable before anything else happens. */
+  takeIdentity(allocationId: AllocationId): void {
+    this.#writes.close(new Problem("noPrimary", "the copy is being replaced"));
+    this.#transfers.close();
+    this.#connections.clear();
+    this.#guard(() => {
+      const durable = this.#data.takeIdentity(allocationId);
+      this.#copy = this.#machine(durable);
+      this.#suspendUntilDurable(durable);
+    });
+  }
+
+  deliver(message: ReplicationMessage): void {
+    if (this.#failed !== undefined || this.#suspended || this.#closed) return;
+    this.#guard(() => {
+      if (this.#transfers.receive(message, this.nowMs())) return;
+      const own = fromWireMessage(message);
+      if (own !== undefined) this.#step({ kind: "message", message: own });
+    });
+  }
+
+  setPeer(node: NodeId): void {
+    if (this.#map?.copies.some((place) => place.node === node) === true) this.#tellConnections();
+  }
+
+  /** Undefined ends an attempt. */
+  handOff(target: AllocationId | undefined): void {
+    this.#step({ kind: "handOff", target });
+  }
+
+  /** The best copy to take over: in sync, reachable, and furthest. */
+  handOffTarget(): AllocationId | undefined {
+    const { inSync, lag } = this.#view();
+    const reachable = lag.filter(({ copy }) => inSync.includes(copy) && this.#isConnected(copy) !== false);
+    return reachable.toSorted((a, b) => b.confirmed - a.confirmed)[0]?.copy;
+  }
+
+  get isDraining(): boolean {
+    return this.#view().draining;
+  }
+
+  write(
+    request: WriteRequest,
+    timeoutMs: number,
+    answer: (response: WriteResponse | Problem) => void,
+  ): () => void {
+    return this.#writes.add(request, timeoutMs, answer);
+  }
+
+  tick(): void {
+    if (this.#failed !== undefined || this.#suspended) return;
+    const nowMs = this.nowMs();
+    this.#step({ kind: "tick", retainFromSeq: this.#data.log.retainFromSeq() });
+    this.#transfers.tick(nowMs);
+    this.#writes.tick(nowMs);
+    if (!this.#saving && this.#keeper?.isSaveDue(nowMs) === true) void this.#save();
+  }
+
+  /** One bounded slice of what can wait; false when there is nothing to do. */
+  background(): boolean {
+    if (this.#failed !== undefined || this.#closed || this.#keeper === undefined) return false;
+    let more = false;
+    this.#guard(() => {
+      const wasReady = this.#keeper!.isReady;
+      more = this.#keeper!.work();
+      if (!wasReady && this.#keeper!.isReady) this.#context.reportSoon();
+      this.#apply();
+      this.#writes.pump();
+    });
+    return more || (this.#committed > this.appliedSeq && !this.#saving);
+  }
+
+  /** Stops the copy and keeps its data; reported, so that the control plane replaces it. */
+  fail(error: unknown): void {
+    if (this.#failed !== undefined) return;
+    const detail = error instanceof Error ? error.message : String(error);
+    this.#failed = { reason: "CopyFailed", detail };
+    this.#context.log("error", "shard copy failed", { shard: this.shardUid, detail });
+    this.#end(new Problem("shardUnavailable", "this copy of the shard has failed"));
+    this.#context.reportSoon();
+  }
+
+  /** Saves what the indexes hold; the store is closed by its owner. */
+  async close(): Promise<void> {
+    const keeper = this.#keeper;
+    this.#saving = true;
+    if (this.#failed === undefined && keeper?.hasUnsaved === true) {
+      await this.store.durable();
+      this.#saveNow(keeper);
+    }
+    this.#end(new Problem("shardUnavailable", "the node is stopping"));
+    keeper?.close();
+  }
+
+  /** Ends the copy and deletes its data. */
+  remove(): void {
+    this.#end(new Problem("shardUnavailable", "the shard was removed from this node"));
+    this.#data.remove();
+    this.#keeper?.close();
+    this.#keeper?.removeFiles();
+  }
+
+  // ---------------------------------------------------------------- for writes
+
+  refusal(): WriteRefusal | undefined {
+    if (this.#failed !== undefined || this.#closed) return "stopped";
+    return this.#suspended ? "notPrimary" : this.#copy.canWrite();
+  }
+
+  hasBackPressure(): boolean {
+    const keeper = this.#keeper;
+    if (keeper === undefined || keeper.index.tail < this.#context.limits.unindexedTail) return false;
+    this.#context.kickBackground();
+    return true;
+  }
+
+  addRefusal(): "diskFull" | "memoryLimit" | undefined {
+    return this.#context.writeRefusal();
+  }
+
+  context(): WriteContext | undefined {
+    return this.#writeContext;
+  }
+
+  current(id: string): DocumentVersion | undefined {
+    const pending = this.#data.log.pendingOf(id);
+    if (pending !== undefined) {
+      const { body, term, seq } = pending;
+      return body.kind === "index" ? { version: `${term}.${seq}`, record: body.record } : undefined;
+    }
+    const document = this.#data.documents.get(id);
+    return document && { version: `${document.term}.${document.seq}`, record: document.record };
+  }
+
+  findDone(operationId: string): DoneOperation | undefined {
+    return this.#data.operations.find(operationId);
+  }
+
+  findPending(operationId: string): number | undefined {
+    return this.#data.log.seqOfOperation(operationId);
+  }
+
+  execute(entries: readonly NewEntry[]): number {
+    const firstSeq = this.#data.log.lastSeq + 1;
+    this.#step({ kind: "write", entries });
+    return firstSeq;
+  }
+
+  primaryNode(): NodeId | undefined {
+    const node = this.#nodeOf(this.#map?.primary);
+    return node === this.#context.nodeId ? undefined : node;
+  }
+
+  safety(): { historyId: string; copies: number; zones: number } {
+    const { inSync } = this.#view();
+    const places = this.#map?.copies.filter((place) => inSync.includes(place.id)) ?? [];
+    const zones = new Set(places.map((place) => (place.zone === "" ? place.node : place.zone)));
+    return { historyId: this.historyId, copies: inSync.length, zones: zones.size };
+  }
+
+  // ---------------------------------------------------------------- for reads
+
+  assertReadable(): void {
+    if (this.#failed !== undefined)
+      throw new Problem("shardUnavailable", "this copy of the shard has failed");
+    if (!this.#isServing()) throw new Problem("shardUnavailable", "this copy of the shard is being filled");
+  }
+
+  document(id: string): StoredDocument | undefined {
+    return this.#data.documents.get(id);
+  }
+
+  whenApplied(seq: number, timeoutMs: number): Promise<void> {
+    return this.#waiters.wait(seq, timeoutMs);
+  }
+
+  // ---------------------------------------------------------------- for snapshots
+
+  sendWire(message: ReplicationMessage): void {
+    const toNode = this.#nodeOf(message.to as AllocationId);
+    if (toNode === undefined) return;
+    const payload = new Uint8Array(ReplicationMessage.encode(message));
+    this.#context.post({ kind: "replication", toNode, shard: this.shardUid, payload });
+  }
+
+  snapshotArrived(snapshot: ArrivedSnapshot): void {
+    const { snapshotId, message } = snapshot;
+    const { lastSeq, lastTerm } = message.snapshotChunk;
+    const from = message.from as AllocationId;
+    const historyId = message.historyId as ShardMap["historyId"];
+    const { term } = message;
+    this.#step({ kind: "snapshotArrived", snapshotId, from, historyId, term, lastSeq, lastTerm });
+  }
+
+  snapshotSent(to: AllocationId, snapshotId: string, ok: boolean): void {
+    this.#step({ kind: "snapshotSent", to, snapshotId, ok });
+  }
+
+  // ---------------------------------------------------------------- the machine
+
+  #machine(durable: DurableCopy): ShardCopy {
+    const snapshotPrefix = `${durable.allocationId}.${this.#context.bootId}`;
+    return new ShardCopy(durable, this.#settings, { snapshotPrefix });
+  }
+
+  #suspendUntilDurable(durable: DurableCopy): void {
+    this.#suspended = true;
+    const copy = this.#copy;
+    this.store.onDurable(() => {
+      if (this.#copy !== copy || this.#closed) return;
+      this.#suspended = false;
+      this.#context.log("info", "copy taken up", {
+        shard: this.shardUid,
+        allocation: durable.allocationId,
+        checkpoint: durable.globalCheckpoint,
+      });
+      if (this.#map !== undefined) this.#step({ kind: "map", map: this.#map });
+      this.#tellConnections();
+    });
+  }
+
+  #step(event: TimelessEvent): void {
+    if (this.#failed !== undefined || this.#closed) return;
+    this.#events.push(event);
+    if (this.#stepping) return;
+    this.#stepping = true;
+    this.#guard(() => {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        const effects = this.#copy.step({ ...next, nowMs: this.nowMs() } as CopyEvent);
+        for (const effect of effects) this.#execute(effect);
+      }
+    });
+    this.#stepping = false;
+    this.#events = [];
+    this.#writes.pump();
+    this.#reportChange();
+  }
+
+  #execute(effect: CopyEffect): void {
+    switch (effect.kind) {
+      case "persist":
+        return this.#persist(effect.ticket, effect.change);
+      case "send":
+        return this.#send(effect.message);
+      case "sendEntries":
+        return this.#sendEntries(effect.message, effect.fromSeq, effect.throughSeq);
+      case "commit":
+        this.#committed = Math.max(this.#committed, effect.through);
+        if (!effect.floorMet) this.#unmetThrough = Math.max(this.#unmetThrough, effect.through);
+        return this.#apply();
+      case "stepDown":
+        return this.#writes.abandon(this.appliedSeq, "the copy stopped being the primary");
+      case "truncated":
+        return this.#writes.abandon(effect.afterSeq, "another primary replaced the operation");
+      case "startSnapshot":
+        return this.#transfers.start(effect.to, effect.snapshotId, this.nowMs());
+      case "cancelSnapshot":
+        return this.#transfers.cancel(effect.to);
+      case "discardSnapshot":
+        return this.#transfers.discard(effect.snapshotId);
+      case "request": {
+        const { action, allocationId, term, reason } = effect;
+        const { shardUid: shard } = this;
+        return this.#context.post({ kind: "copyRequest", shard, action, allocationId, term, reason });
+      }
+      case "stop":
+        return this.fail(new Error(`${effect.reason}: ${effect.detail}`));
+      case "note":
+        return this.#context.log("info", `copy ${effect.note.what}`, {
+          shard: this.shardUid,
+          allocation: this.allocationId,
+          ...effect.note,
+        });
+    }
+  }
+
+  #persist(ticket: number, change: PersistChange): void {
+    const installs = change.installSnapshot;
+    const snapshot = installs === undefined ? undefined : this.#transfers.claim(installs.snapshotId);
+    this.#data.persist(change, snapshot);
+    if (installs !== undefined) {
+      this.#committed = installs.seq;
+      this.#keeper?.reset(this.#indexedData());
+      this.#context.kickBackground();
+    }
+    const copy = this.#copy;
+    this.store.onDurable(() => {
+      if (this.#copy !== copy) return;
+      if (snapshot !== undefined) this.#transfers.installed(snapshot);
+      this.#step({ kind: "persisted", ticket });
+    });
+  }
+
+  #send(message: CopyMessage): void {
+    this.sendWire(toWireMessage(message));
+  }
+
+  #sendEntries(message: CopyMessage, fromSeq: number, throughSeq: number): void {
+    if (this.#nodeOf(message.to) === undefined) return;
+    for (const part of splitEntries(message, fromSeq, throughSeq, (seq) => this.#data.log.get(seq))) {
+      this.#send(part);
+    }
+  }
+
+  /** Committed entries into documents and indexes, a bounded slice at a time, and answers to their writers. */
+  #apply(): void {
+    const keeper = this.#keeper;
+    if (keeper?.isReady !== true || this.#saving || this.appliedSeq >= this.#committed) return;
+    const end = performance.now() + APPLY_SLICE_MS;
+    const nowMs = this.nowMs();
+    while (this.appliedSeq < this.#committed && performance.now() < end) {
+      const { entry, change } = this.#data.applyNext();
+      keeper.apply(change, nowMs);
+      this.#writes.applied(entry, entry.seq > this.#unmetThrough);
+    }
+    this.#data.putApplied();
+    this.#waiters.applied(this.appliedSeq);
+    this.#context.kickBackground();
+  }
+
+  // ---------------------------------------------------------------- indexes
+
+  #setCollection(collection: CollectionMap): void {
+    if (this.#collection?.generation === collection.generation && this.#collection.uid === collection.uid)
+      return;
+    this.#collection = collection;
+    const { spec } = collection;
+    this.#settings.minReplicasForWrite = spec.replication.minReplicasForWrite;
+    const vectorFields = new Set(
+      spec.fields.filter((field) => field.type === "vector").map(({ name }) => name),
+    );
+    this.#writeContext = { spec, vectorFields, limits: this.#context.limits };
+    if (this.#keeper === undefined) {
+      const directory = join(this.#context.dataDirectory, "indexes", this.shardUid);
+      const { limits } = this.#context;
+      this.#guard(() => {
+        this.#keeper = new IndexKeeper(
+          this.store,
+          directory,
+          spec.fields,
+          limits,
+          this.#indexedData(),
+          this.nowMs(),
+        );
+      });
+    } else this.#keeper.setFields(spec.fields, this.#data.documents.nextDoc);
+    this.#context.kickBackground();
+  }
+
+  #indexedData(): { slot: number; historyId: string; appliedSeq: number; nextDoc: number } {
+    const { slot, historyId, appliedSeq, nextDoc } = this.#data.record;
+    return { slot, historyId, appliedSeq, nextDoc };
+  }
+
+  /** Nothing is applied meanwhile, so that what is saved is what the disk has (AppliedBelowCheckpoint). */
+  async #save(): Promise<void> {
+    this.#saving = true;
+    await this.store.durable();
+    if (this.#closed || this.#failed !== undefined) return;
+    if (this.#keeper !== undefined) this.#saveNow(this.#keeper);
+    this.#saving = false;
+    this.#guard(() => this.#apply());
+  }
+
+  #saveNow(keeper: IndexKeeper): void {
+    const startMs = performance.now();
+    try {
+      keeper.save(this.appliedSeq, this.#data.documents.nextDoc, this.nowMs());
+      const tookMs = Math.round(performance.now() - startMs);
+      this.#context.log("info", "indexes saved", { shard: this.shardUid, seq: this.appliedSeq, tookMs });
+    } catch (error) {
+      // The documents are in the store: at worst the indexes are made anew at the next start.
+      this.#context.log("warn", "indexes not saved", {
+        shard: this.shardUid,
+        detail: (error as Error).message,
+      });
+    }
+  }
+
+  // ---------------------------------------------------------------- odds and ends
+
+  #view(): CopyView {
+    return this.#copy.view(this.nowMs());
+  }
+
+  /** In the in-sync set of the newest map, of the map's history, and with its indexes loaded. */
+  #isServing(): boolean {
+    const map = this.#map;
+    return (
+      !this.#suspended &&
+      map?.inSync.includes(this.allocationId) === true &&
+      map.historyId === this.historyId &&
+      this.#keeper?.isReady === true
+    );
+  }
+
+  #nodeOf(copy: AllocationId | undefined): NodeId | undefined {
+    return this.#map?.copies.find((place) => place.id === copy)?.node;
+  }
+
+  #isConnected(copy: AllocationId): boolean | undefined {
+    const node = this.#nodeOf(copy);
+    return node === undefined ? undefined : this.#context.isPeerConnected(node);
+  }
+
+  #tellConnections(): void {
+    if (this.#suspended) return;
+    for (const { id, node } of this.#map?.copies ?? []) {
+      const connected = this.#context.isPeerConnected(node);
+      if (id === this.allocationId || connected === undefined || this.#connections.get(id) === connected)
+        continue;
+      this.#connections.set(id, connected);
+      this.#step({ kind: connected ? "connected" : "disconnected", copy: id });
+    }
+  }
+
+  #reportChange(): void {
+    const { role, ready, term, mapVersion } = this.#view();
+    const state = `${role} ${ready} ${term} ${mapVersion} ${this.#isServing()}`;
+    if (state === this.#reported) return;
+    this.#reported = state;
+    this.#context.reportSoon();
+  }
+
+  /** Runs what may meet damaged data; then the copy stops, since it can't vouch for what it holds. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #end(problem: Problem): void {
+    this.#closed = true;
+    this.#writes.close(problem);
+    this.#waiters.close(problem);
+    this.#transfers.close();
+  }
+}

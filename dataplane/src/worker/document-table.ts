@@ -1,0 +1,88 @@
+/**
+ * The committed documents of a copy. The store has them by document number and by id; what was applied
+ * and is not on disk yet lies over it, so that a reader sees an acknowledged write at once.
+ */
+import type { ShardStore } from "../adapters/lmdb/shard-store.js";
+import { encodeDocument, type StoredDocument } from "../adapters/lmdb/entry-codec.js";
+import { idKey, numberKey } from "../adapters/lmdb/store-key.js";
+import type { LogEntry } from "../domain/replication/log-entry.js";
+
+export interface NumberedDocument extends StoredDocument {
+  readonly doc: number;
+}
+
+/** What an entry did to the set of documents. */
+export interface DocumentChange {
+  readonly removed: NumberedDocument | undefined;
+  readonly added: NumberedDocument | undefined;
+}
+
+interface Overlaid {
+  /** Seq of the entry that made it so. */
+  readonly seq: number;
+  /** Undefined: deleted. */
+  readonly document: NumberedDocument | undefined;
+}
+
+export class DocumentTable {
+  readonly #store: ShardStore;
+  #slot: number;
+  #nextDoc: number;
+  readonly #overlay = new Map<string, Overlaid>();
+
+  constructor(store: ShardStore, slot: number, nextDoc: number) {
+    this.#store = store;
+    this.#slot = slot;
+    this.#nextDoc = nextDoc;
+  }
+
+  get nextDoc(): number {
+    return this.#nextDoc;
+  }
+
+  reset(slot: number, nextDoc: number): void {
+    this.#slot = slot;
+    this.#nextDoc = nextDoc;
+    this.#overlay.clear();
+  }
+
+  /** @throws {DamagedValueError} */
+  get(id: string): NumberedDocument | undefined {
+    const overlaid = this.#overlay.get(id);
+    if (overlaid !== undefined) return overlaid.document;
+    const doc = this.#store.docOfId(this.#slot, id);
+    const document = doc === undefined ? undefined : this.#store.document(this.#slot, doc);
+    return document === undefined ? undefined : { ...document, doc: doc! };
+  }
+
+  /** Applies a committed entry, in seq order. @throws {DamagedValueError} */
+  apply(entry: LogEntry): DocumentChange {
+    const { body, seq, term } = entry;
+    if (body.kind === "noop" || body.kind === "unchanged") return { removed: undefined, added: undefined };
+    const { id } = body;
+    const removed = this.get(id);
+    if (removed !== undefined) this.#store.remove("documents", numberKey(this.#slot, removed.doc));
+    if (body.kind === "delete") {
+      this.#store.remove("ids", idKey(this.#slot, id));
+      this.#overlay.set(id, { seq, document: undefined });
+      return { removed, added: undefined };
+    }
+    const added = { id, seq, term, record: body.record, doc: this.#nextDoc };
+    this.#nextDoc += 1;
+    this.#store.put("documents", numberKey(this.#slot, added.doc), encodeDocument(added));
+    this.#store.put("ids", idKey(this.#slot, id), docValue(added.doc));
+    this.#overlay.set(id, { seq, document: added });
+    return { removed, added };
+  }
+
+  /** The store shows everything up to `seq`. */
+  durable(seq: number): void {
+    for (const [id, overlaid] of this.#overlay) if (overlaid.seq <= seq) this.#overlay.delete(id);
+  }
+}
+
+export function docValue(doc: number): Buffer {
+  const value = Buffer.allocUnsafe(4);
+  value.writeUInt32LE(doc, 0);
+  return value;
+}

@@ -1,0 +1,210 @@
+/**
+ * Keeps the indexes of a copy right: loads them from their files or makes them anew from the
+ * documents, a bounded slice at a time; applies changes; saves them now and then. The files lie under
+ * the slot of the data they were made from, so files of replaced data are never looked at.
+ *
+ * Fields may be added to a collection; documents indexed before lack them. Each field therefore has
+ * the first document number that is indexed with it, so that a document leaves the indexes in the
+ * form in which it came.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { FieldSpec } from "@prism/api/collection";
+import type { Limits } from "@prism/api/limits";
+import type { ShardStore } from "../adapters/lmdb/shard-store.js";
+import { toIndexedDocument, type IndexedDocument } from "../domain/indexed-document.js";
+import { Bitmap } from "../engine/bitmap.js";
+import type { ShardIndex } from "../engine/engine-port.js";
+import { LocalShardIndex } from "../engine/shard-index.js";
+import type { DocumentChange, NumberedDocument } from "./document-table.js";
+
+const SLICE_MS = 10;
+const FIELDS_FILE = "fields.json";
+
+/** The data that the indexes are of. */
+export interface IndexedData {
+  readonly slot: number;
+  readonly historyId: string;
+  readonly appliedSeq: number;
+  readonly nextDoc: number;
+}
+
+interface FieldsFile {
+  readonly seq: number;
+  readonly firstDoc: Readonly<Record<string, number>>;
+}
+
+interface Loading {
+  readonly data: IndexedData;
+  nextDoc: number;
+}
+
+export class IndexKeeper {
+  readonly #store: ShardStore;
+  readonly #directory: string;
+  readonly #index: ShardIndex;
+  #fields: readonly FieldSpec[];
+  readonly #firstDoc = new Map<string, number>();
+  #data: IndexedData;
+  #loading: Loading | undefined;
+  #unsavedOperations = 0;
+  #savedMs: number;
+  #changedMs: number;
+
+  constructor(
+    store: ShardStore,
+    directory: string,
+    fields: readonly FieldSpec[],
+    limits: Limits,
+    data: IndexedData,
+    nowMs: number,
+  ) {
+    this.#store = store;
+    this.#directory = directory;
+    this.#fields = fields;
+    this.#data = data;
+    this.#index = new LocalShardIndex(fields, limits);
+    this.#savedMs = nowMs;
+    this.#changedMs = nowMs;
+    this.#load();
+  }
+
+  get isReady(): boolean {
+    return this.#loading === undefined;
+  }
+
+  get index(): ShardIndex {
+    return this.#index;
+  }
+
+  setFields(fields: readonly FieldSpec[], nextDoc: number): void {
+    if (JSON.stringify(fields) === JSON.stringify(this.#fields)) return;
+    this.#fields = fields;
+    for (const { name } of fields) {
+      const firstDoc = this.#loading?.nextDoc ?? nextDoc;
+      if (!this.#firstDoc.has(name)) this.#firstDoc.set(name, firstDoc);
+    }
+    this.#index.setFields(fields);
+  }
+
+  /** The data was replaced whole. */
+  reset(data: IndexedData): void {
+    rmSync(this.#path(this.#data.slot), { recursive: true, force: true });
+    this.#index.close();
+    this.#data = data;
+    this.#load();
+  }
+
+  apply({ removed, added }: DocumentChange, nowMs: number): void {
+    if (removed !== undefined) this.#index.remove(removed.doc, this.#parse(removed));
+    if (added !== undefined) this.#index.add(added.doc, this.#parse(added));
+    this.#unsavedOperations += 1;
+    this.#changedMs = nowMs;
+  }
+
+  /** One bounded slice of loading, sealing, merging or graph building; false when there is nothing to do. */
+  work(): boolean {
+    if (this.#loading === undefined) return this.#index.work();
+    this.#loadSlice(this.#loading);
+    return true;
+  }
+
+  /** After a burst of writes, after much has changed, or when little has lain unsaved for long. */
+  isSaveDue(nowMs: number): boolean {
+    if (this.#unsavedOperations === 0 || this.#loading !== undefined) return false;
+    if (this.#unsavedOperations >= Math.max(10_000, this.#index.documents / 4)) return true;
+    const idle = nowMs - this.#changedMs >= 5000;
+    return idle && (this.#unsavedOperations >= 1000 || nowMs - this.#savedMs >= 60_000);
+  }
+
+  get hasUnsaved(): boolean {
+    return this.#unsavedOperations > 0 && this.#loading === undefined;
+  }
+
+  /** AppliedBelowCheckpoint: only when `seq` and all that it made of the documents are on disk. */
+  save(seq: number, nextDoc: number, nowMs: number): void {
+    const path = this.#path(this.#data.slot);
+    mkdirSync(path, { recursive: true });
+    const file: FieldsFile = { seq, firstDoc: Object.fromEntries(this.#firstDoc) };
+    writeSynced(join(path, FIELDS_FILE), JSON.stringify(file));
+    this.#index.save(path, { historyId: this.#data.historyId, lastDoc: nextDoc - 1, seq });
+    this.#unsavedOperations = 0;
+    this.#savedMs = nowMs;
+  }
+
+  close(): void {
+    this.#index.close();
+  }
+
+  removeFiles(): void {
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #path(slot: number): string {
+    return join(this.#directory, String(slot));
+  }
+
+  #parse(document: NumberedDocument): IndexedDocument {
+    const { doc } = document;
+    const late = this.#fields.some(({ name }) => (this.#firstDoc.get(name) ?? 0) > doc);
+    const fields = late
+      ? this.#fields.filter(({ name }) => (this.#firstDoc.get(name) ?? 0) <= doc)
+      : this.#fields;
+    return toIndexedDocument(document.id, document.record, fields);
+  }
+
+  #load(): void {
+    const { slot, historyId, appliedSeq, nextDoc } = this.#data;
+    const path = this.#path(slot);
+    this.#unsavedOperations = 0;
+    this.#firstDoc.clear();
+    const stamp = this.#index.load(path);
+    const file = readFieldsFile(join(path, FIELDS_FILE));
+    const isUsable =
+      stamp?.historyId === historyId &&
+      stamp.seq <= appliedSeq &&
+      stamp.lastDoc < nextDoc &&
+      file?.seq === stamp.seq;
+    if (!isUsable) {
+      this.#index.close();
+      for (const { name } of this.#fields) this.#firstDoc.set(name, 0);
+      this.#loading = { data: this.#data, nextDoc: 0 };
+      return;
+    }
+    for (const { name } of this.#fields) this.#firstDoc.set(name, file.firstDoc[name] ?? stamp.lastDoc + 1);
+    const live = new Bitmap(nextDoc);
+    for (const doc of this.#store.documentNumbers(slot)) live.add(doc);
+    this.#index.retain(live);
+    this.#loading = { data: this.#data, nextDoc: stamp.lastDoc + 1 };
+  }
+
+  #loadSlice(loading: Loading): void {
+    const end = performance.now() + SLICE_MS;
+    for (const { doc, document } of this.#store.documents(loading.data.slot, loading.nextDoc)) {
+      this.#index.add(doc, this.#parse({ ...document, doc }));
+      this.#unsavedOperations += 1;
+      loading.nextDoc = doc + 1;
+      if (performance.now() > end) return;
+    }
+    this.#loading = undefined;
+  }
+}
+
+function readFieldsFile(path: string): FieldsFile | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as FieldsFile;
+  } catch {
+    // Missing or damaged: the indexes are made anew, which needs nothing of it.
+    return undefined;
+  }
+}
+
+function writeSynced(path: string, text: string): void {
+  const file = openSync(path, "w");
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}

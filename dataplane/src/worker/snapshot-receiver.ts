@@ -1,0 +1,122 @@
+/**
+ * Takes a snapshot of another copy aside, into a slot that nothing else knows: a transfer that breaks
+ * leaves keys that the store sweeps away. Each chunk is acknowledged once it is on disk, so a sender
+ * is never faster than the receiver's disk.
+ */
+import type { ReplicationMessage, SnapshotChunk } from "@prism/proto/gen/node";
+import { encodeDocument, encodeOperation } from "../adapters/lmdb/entry-codec.js";
+import type { ShardStore } from "../adapters/lmdb/shard-store.js";
+import { idKey, numberKey } from "../adapters/lmdb/store-key.js";
+import { toWriteResult } from "../adapters/wire/replication-message.js";
+import { docValue } from "./document-table.js";
+
+const SILENCE_MS = 30_000;
+
+type ChunkMessage = ReplicationMessage & { snapshotChunk: SnapshotChunk };
+
+/** All of a snapshot, on disk. */
+export interface ArrivedSnapshot {
+  readonly snapshotId: string;
+  readonly slot: number;
+  readonly nextDoc: number;
+  readonly lastChunk: number;
+  readonly message: ChunkMessage;
+}
+
+interface Transfer {
+  readonly snapshotId: string;
+  readonly slot: number;
+  nextChunk: number;
+  nextDoc: number;
+  heardMs: number;
+  arrived: ArrivedSnapshot | undefined;
+}
+
+export interface SnapshotReceiverEvents {
+  readonly acknowledge: (to: ReplicationMessage, chunk: number, state: "taken" | "restart") => void;
+  readonly arrived: (snapshot: ArrivedSnapshot) => void;
+}
+
+export class SnapshotReceiver {
+  readonly #store: ShardStore;
+  readonly #events: SnapshotReceiverEvents;
+  #transfer: Transfer | undefined;
+
+  constructor(store: ShardStore, events: SnapshotReceiverEvents) {
+    this.#store = store;
+    this.#events = events;
+  }
+
+  get isReceiving(): boolean {
+    return this.#transfer !== undefined;
+  }
+
+  receive(message: ChunkMessage, nowMs: number): void {
+    const chunk = message.snapshotChunk;
+    let transfer = this.#transfer;
+    if (transfer?.snapshotId !== chunk.snapshotId || chunk.number === 0) {
+      if (chunk.number !== 0) return this.#events.acknowledge(message, chunk.number, "restart");
+      this.drop();
+      transfer = {
+        snapshotId: chunk.snapshotId,
+        slot: this.#store.newSlot(),
+        nextChunk: 0,
+        nextDoc: 1,
+        heardMs: nowMs,
+        arrived: undefined,
+      };
+      this.#transfer = transfer;
+    }
+    if (chunk.number < transfer.nextChunk) return undefined;
+    if (chunk.number > transfer.nextChunk) return this.#events.acknowledge(message, chunk.number, "restart");
+    transfer.nextChunk += 1;
+    transfer.heardMs = nowMs;
+    this.#take(transfer, chunk);
+    const taken = transfer;
+    this.#store.onDurable(() => this.#onDurable(taken, message));
+    return undefined;
+  }
+
+  /** The arrived snapshot becomes the caller's; its slot is not dropped any more. */
+  claim(snapshotId: string): ArrivedSnapshot | undefined {
+    const arrived = this.#transfer?.arrived;
+    if (arrived === undefined || arrived.snapshotId !== snapshotId) return undefined;
+    this.#transfer = undefined;
+    return arrived;
+  }
+
+  drop(): void {
+    if (this.#transfer !== undefined) this.#store.dropSlot(this.#transfer.slot);
+    this.#transfer = undefined;
+  }
+
+  dropSilent(nowMs: number): void {
+    const transfer = this.#transfer;
+    if (transfer !== undefined && transfer.arrived === undefined && nowMs - transfer.heardMs > SILENCE_MS) {
+      this.drop();
+    }
+  }
+
+  #take(transfer: Transfer, chunk: SnapshotChunk): void {
+    const { slot } = transfer;
+    for (const document of chunk.documents) {
+      const doc = transfer.nextDoc;
+      transfer.nextDoc += 1;
+      this.#store.put("documents", numberKey(slot, doc), encodeDocument(document));
+      this.#store.put("ids", idKey(slot, document.id), docValue(doc));
+    }
+    for (const operation of chunk.operations) {
+      const value = encodeOperation({ ...operation, result: toWriteResult(operation.result) });
+      this.#store.put("operations", numberKey(slot, operation.seq), value);
+    }
+  }
+
+  #onDurable(transfer: Transfer, message: ChunkMessage): void {
+    if (this.#transfer !== transfer) return;
+    const { number, last } = message.snapshotChunk;
+    if (!last) return this.#events.acknowledge(message, number, "taken");
+    const { snapshotId, slot, nextDoc } = transfer;
+    transfer.arrived = { snapshotId, slot, nextDoc, lastChunk: number, message };
+    this.#events.arrived(transfer.arrived);
+  }
+}

@@ -1,0 +1,323 @@
+/**
+ * Writes to one shard copy: each call waits here until its operations are evaluated and committed.
+ * Evaluation and appending of a slice is one synchronous step, so that conditions hold for the very
+ * version they were checked against.
+ *
+ *   call -> queue -> (primary? floor? room?) -> evaluate a slice -> log -> committed and applied -> answer
+ *
+ * Once an operation is in the log its answer is its result or "outcome unknown", never "failed".
+ */
+import { Problem } from "@prism/api/problem-code";
+import type { WriteItem, WriteOutcome, WriteRequest, WriteResponse } from "@prism/proto/gen/node";
+import { toCallError } from "../adapters/wire/call-error.js";
+import { toWriteCommand } from "../adapters/wire/write-command.js";
+import { evaluateWrite, type DocumentVersion, type WriteContext } from "../domain/evaluate-write.js";
+import type { NodeId } from "../domain/cluster-map.js";
+import { operationAgeProblem } from "../domain/operation-age.js";
+import type { NewEntry, WriteRefusal } from "../domain/replication/event.js";
+import type { WriteResult } from "../domain/replication/log-entry.js";
+import { ShardProblem } from "../services/shard-calls.js";
+import { OPERATION_WINDOW_MS } from "./operation-table.js";
+
+const SLICE_ITEMS = 128;
+/** A call that found no room for this long is refused: the client's own retry is a better queue. */
+const QUEUE_WAIT_MS = 2000;
+
+export interface DoneOperation {
+  readonly seq: number;
+  readonly term: number;
+  readonly result: WriteResult;
+}
+
+/** The copy, as writes see it. */
+export interface WriteHost {
+  refusal(): WriteRefusal | undefined;
+  /** Searches scan too much that is not indexed yet; writes wait. */
+  hasBackPressure(): boolean;
+  /** Why nothing may be added now; deletes go on. */
+  addRefusal(): "diskFull" | "memoryLimit" | undefined;
+  context(): WriteContext | undefined;
+  current(id: string): DocumentVersion | undefined;
+  findDone(operationId: string): DoneOperation | undefined;
+  findPending(operationId: string): number | undefined;
+  /** Appends; returns the seq of the first. */
+  execute(entries: readonly NewEntry[]): number;
+  primaryNode(): NodeId | undefined;
+  /** The in-sync copies and the domains they stand in, now. */
+  safety(): { readonly historyId: string; readonly copies: number; readonly zones: number };
+  nowMs(): number;
+}
+
+interface Job {
+  readonly items: readonly WriteItem[];
+  readonly outcomes: (WriteOutcome | undefined)[];
+  readonly answer: (response: WriteResponse | Problem) => void;
+  readonly arrivedMs: number;
+  readonly deadline: NodeJS.Timeout;
+  /** Items before this one were evaluated. */
+  next: number;
+  open: number;
+  ended: boolean;
+}
+
+interface Waiter {
+  readonly job: Job;
+  readonly index: number;
+}
+
+export class WriteQueue {
+  readonly #host: WriteHost;
+  readonly #maxItems: number;
+  #jobs: Job[] = [];
+  #queuedItems = 0;
+  #pumping = false;
+  readonly #waiters = new Map<number, Waiter[]>();
+
+  constructor(host: WriteHost, maxItems: number) {
+    this.#host = host;
+    this.#maxItems = maxItems;
+  }
+
+  get waiting(): number {
+    return this.#queuedItems + this.#waiters.size;
+  }
+
+  /** Answers exactly once, in time; returns how to give up on what was not begun. */
+  add(
+    request: WriteRequest,
+    timeoutMs: number,
+    answer: (response: WriteResponse | Problem) => void,
+  ): () => void {
+    const { items } = request;
+    if (this.#queuedItems > 0 && this.#queuedItems + items.length > this.#maxItems) {
+      answer(new Problem("tooManyRequests", `${this.#queuedItems} operations wait for this shard already`));
+      return () => undefined;
+    }
+    const job: Job = {
+      items,
+      outcomes: items.map(() => undefined),
+      answer,
+      arrivedMs: this.#host.nowMs(),
+      deadline: setTimeout(() => this.#expire(job), Math.max(1, timeoutMs)),
+      next: 0,
+      open: items.length,
+      ended: false,
+    };
+    if (items.length === 0) this.#finish(job);
+    else {
+      this.#jobs.push(job);
+      this.#queuedItems += items.length;
+      this.pump();
+    }
+    return () => this.#refuseRest(job, new Problem("timeout", "the caller gave up"));
+  }
+
+  /** Goes on as far as the copy allows; called after whatever may have made room. */
+  pump(): void {
+    // Appending steps the copy, which pumps after each step.
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.#advance());
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  /** False when nothing waits, or what waits must go on waiting. */
+  #advance(): boolean {
+    const job = this.#jobs[0];
+    if (job === undefined) return false;
+    if (!job.ended) {
+      const problem = this.#obstacle();
+      if (problem === "wait") return false;
+      if (problem === undefined) this.#evaluateSlice(job);
+      else this.#refuseRest(job, problem);
+    }
+    if (job.ended || job.next >= job.items.length) this.#jobs.shift();
+    return true;
+  }
+
+  /** The entry at `seq` is committed and applied. */
+  applied(done: DoneOperation, floorMet: boolean): void {
+    const waiters = this.#waiters.get(done.seq);
+    if (waiters === undefined) return;
+    this.#waiters.delete(done.seq);
+    for (const { job, index } of waiters) {
+      if (floorMet) this.#settle(job, index, written(done));
+      else this.#settle(job, index, unknownOutcome("too few copies are in sync to answer for the write"));
+    }
+  }
+
+  /** The copy is not the primary any more, or entries above `afterSeq` were replaced. */
+  abandon(afterSeq: number, why: string): void {
+    for (const [seq, waiters] of this.#waiters) {
+      if (seq <= afterSeq) continue;
+      this.#waiters.delete(seq);
+      for (const { job, index } of waiters) this.#settle(job, index, unknownOutcome(why));
+    }
+  }
+
+  tick(nowMs: number): void {
+    const job = this.#jobs[0];
+    if (job !== undefined && nowMs - job.arrivedMs > QUEUE_WAIT_MS && this.#host.refusal() !== "draining") {
+      this.#refuseRest(job, new Problem("tooManyRequests", "the shard's indexes or copies are behind"));
+    }
+    this.pump();
+  }
+
+  /** Ends every call: the copy is closing or has failed. */
+  close(problem: Problem): void {
+    this.abandon(-1, problem.detail);
+    for (const job of [...this.#jobs]) this.#refuseRest(job, problem);
+    this.#jobs = [];
+  }
+
+  #obstacle(): Problem | "wait" | undefined {
+    const refusal = this.#host.refusal();
+    switch (refusal) {
+      case "notPrimary":
+      case "stopped": {
+        const primaryNode = this.#host.primaryNode();
+        return new ShardProblem("noPrimary", "this copy is not the shard's primary", { primaryNode });
+      }
+      case "notEnoughCopies":
+        return new Problem("notEnoughCopies", "fewer copies are in sync than minReplicasForWrite");
+      case "draining":
+      case "tooManyPending":
+        return "wait";
+      case undefined:
+        return this.#host.context() === undefined || this.#host.hasBackPressure() ? "wait" : undefined;
+    }
+  }
+
+  #evaluateSlice(job: Job): void {
+    const slice = new Slice(this.#host);
+    const end = Math.min(job.items.length, job.next + SLICE_ITEMS);
+    for (; job.next < end; job.next += 1) {
+      this.#queuedItems -= 1;
+      const outcome = slice.take(job.items[job.next]!, job.next);
+      if (outcome !== undefined) this.#settle(job, job.next, outcome);
+    }
+    const firstSeq = slice.entries.length === 0 ? 0 : this.#host.execute(slice.entries);
+    for (const { index, seq, entry } of slice.attached) {
+      const at = seq ?? firstSeq + entry;
+      const waiters = this.#waiters.get(at);
+      if (waiters === undefined) this.#waiters.set(at, [{ job, index }]);
+      else waiters.push({ job, index });
+    }
+  }
+
+  #settle(job: Job, index: number, outcome: WriteOutcome): void {
+    if (job.outcomes[index] !== undefined) return;
+    job.outcomes[index] = outcome;
+    job.open -= 1;
+    if (job.open === 0) this.#finish(job);
+  }
+
+  /** Of what was not evaluated. */
+  #refuseRest(job: Job, problem: Problem): void {
+    if (job.ended) return;
+    const from = job.next;
+    this.#queuedItems -= job.items.length - from;
+    job.next = job.items.length;
+    if (from === 0) return this.#end(job, problem);
+    const outcome = refused(problem);
+    for (let index = from; index < job.items.length; index += 1) this.#settle(job, index, outcome);
+    return undefined;
+  }
+
+  #expire(job: Job): void {
+    if (job.ended) return;
+    const evaluated = job.next;
+    this.#refuseRest(job, new Problem("timeout", "the operation was not begun in time"));
+    for (let index = 0; index < evaluated && !job.ended; index += 1) {
+      if (job.outcomes[index] === undefined) {
+        this.#settle(job, index, unknownOutcome("the copies did not confirm in time"));
+      }
+    }
+  }
+
+  #finish(job: Job): void {
+    const outcomes = job.outcomes.map((outcome) => outcome ?? unknownOutcome("it was not answered"));
+    this.#end(job, { outcomes, ...this.#host.safety() });
+  }
+
+  #end(job: Job, response: WriteResponse | Problem): void {
+    clearTimeout(job.deadline);
+    job.ended = true;
+    job.answer(response);
+  }
+}
+
+interface Attached {
+  readonly index: number;
+  /** Of an entry already in the log; else `entry` is its place among the new ones. */
+  readonly seq: number | undefined;
+  readonly entry: number;
+}
+
+/** Operations that are evaluated together, each seeing what those before it do. */
+class Slice {
+  readonly entries: NewEntry[] = [];
+  readonly attached: Attached[] = [];
+  readonly #host: WriteHost;
+  readonly #context: WriteContext;
+  readonly #overlay = new Map<string, DocumentVersion | undefined>();
+  readonly #entryOf = new Map<string, number>();
+
+  constructor(host: WriteHost) {
+    this.#host = host;
+    this.#context = host.context()!;
+  }
+
+  /** An outcome that is known at once; else the operation was attached to an entry. */
+  take(item: WriteItem, index: number): WriteOutcome | undefined {
+    const { operationId, id } = item;
+    const done = this.#host.findDone(operationId);
+    if (done !== undefined) return written(done);
+    const seq = this.#host.findPending(operationId);
+    const entry = this.#entryOf.get(operationId);
+    if (seq !== undefined || entry !== undefined) {
+      this.attached.push({ index, seq, entry: entry ?? 0 });
+      return undefined;
+    }
+    try {
+      const { body, result } = this.#evaluate(item);
+      this.#entryOf.set(operationId, this.entries.length);
+      this.attached.push({ index, seq: undefined, entry: this.entries.length });
+      this.entries.push({ operationId, body, result });
+      if (body.kind === "index") this.#overlay.set(id, { version: undefined, record: body.record });
+      else this.#overlay.set(id, undefined);
+      return undefined;
+    } catch (error) {
+      // Nothing was executed, whatever went wrong while evaluating.
+      if (error instanceof Problem) return refused(error);
+      return refused(
+        new Problem("internalError", (error as Error).message, { executed: "no", cause: error }),
+      );
+    }
+  }
+
+  #evaluate(item: WriteItem): Pick<NewEntry, "body" | "result"> {
+    const tooOld = operationAgeProblem(item.operationId, this.#host.nowMs(), OPERATION_WINDOW_MS);
+    if (tooOld !== undefined) throw tooOld;
+    const command = toWriteCommand(item);
+    const refusal = command.action === "delete" ? undefined : this.#host.addRefusal();
+    if (refusal !== undefined) throw new Problem(refusal, "the node takes deletes only");
+    const current = this.#overlay.has(item.id) ? this.#overlay.get(item.id) : this.#host.current(item.id);
+    return evaluateWrite(command, current, this.#context);
+  }
+}
+
+function written({ result, term, seq }: DoneOperation): WriteOutcome {
+  return { result, term, seq };
+}
+
+function refused(problem: Problem): WriteOutcome {
+  return { result: "", term: 0, seq: 0, error: toCallError(problem) };
+}
+
+function unknownOutcome(why: string): WriteOutcome {
+  return refused(new Problem("outcomeUnknown", why));
+}
