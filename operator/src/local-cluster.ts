@@ -149,8 +149,8 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     });
     // Nodes are ended even when the control plane did not come up to end them.
     undo.push(() => workloads.close());
-    let running: ControlPlane | undefined;
-    const admin = await startAdminServer(options.adminPort ?? 0, () => running);
+    const started: ControlPlane[] = [];
+    const admin = await startAdminServer(options.adminPort ?? 0, () => started[0]);
     undo.push(() => admin.close());
     const controlPlane = await ControlPlane.start({
       cluster,
@@ -161,7 +161,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       workersPerNode: options.workersPerNode ?? 0,
       nodeEnv: options.nodeEnv ?? {},
     });
-    running = controlPlane;
+    started.push(controlPlane);
     undo.push(() => controlPlane.stop());
     undo.push(await writeOperatorFile(dataDirectory, cluster, controlPlane, admin));
     if (!(await controlPlane.waitFor(() => controlPlane.isReady(), readyTimeoutMs))) {

@@ -5,7 +5,7 @@ import { ClusterFileError, parseClusterFile } from "./cluster-file.js";
 import { ConfigError, parseConfig, USAGE } from "./config.js";
 import { ClusterConflict } from "./control/cluster-bootstrap.js";
 import { DirectoryInUse } from "./adapters/local/lock-file.js";
-import { startLocalCluster, type LocalCluster } from "./local-cluster.js";
+import { startLocalCluster } from "./local-cluster.js";
 
 const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
@@ -14,16 +14,7 @@ async function main(): Promise<void> {
   const config = parseConfig(process.argv.slice(2));
   const log = pino({ level: config.logLevel, base: { pid: process.pid } });
   const cluster = parseClusterFile(await readFile(config.clusterFile, "utf8"), config.clusterFile);
-  let running: LocalCluster | undefined;
-  let stopRequested = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    log.info({ signal }, "stopping");
-    stopRequested = true;
-    void running?.stop();
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
-  running = await startLocalCluster({
+  const started = startLocalCluster({
     cluster,
     dataDirectory: config.dataDirectory,
     adminPort: config.adminPort,
@@ -31,8 +22,18 @@ async function main(): Promise<void> {
     workersPerNode: config.workersPerNode,
     log,
   });
+  const stop = (signal: NodeJS.Signals): void => {
+    log.info({ signal }, "stopping");
+    // A start that fails is reported where it is awaited; it has stopped everything by itself.
+    void started.then(
+      (running) => running.stop(),
+      () => undefined,
+    );
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  const running = await started;
   log.info({ nodes: running.addresses(), admin: running.adminUrl }, "ready");
-  if (stopRequested) await running.stop();
 }
 
 main().catch((error: unknown) => {

@@ -5,7 +5,7 @@ export class ConditionWaiter {
 
   /** Something has changed. */
   changed(): void {
-    for (const check of [...this.#checks]) check();
+    for (const check of this.#checks) check();
   }
 
   /** Resolves true when the condition holds, false when the time is over or nothing changes any more. */

@@ -73,14 +73,12 @@ export class NodeConnection {
   }
 
   #dialNow(address: string): void {
-    let stream: NodeStream | undefined;
-    const isCurrent = (): boolean => stream !== undefined && this.#stream === stream;
-    stream = this.#dialer.dial(address, {
+    const stream: NodeStream = this.#dialer.dial(address, {
       onFrame: (frame) => {
-        if (isCurrent()) this.#onFrame(frame);
+        if (this.#stream === stream) this.#onFrame(frame);
       },
       onClosed: (detail) => {
-        if (isCurrent()) this.#onClosed(detail);
+        if (this.#stream === stream) this.#onClosed(detail);
       },
     });
     this.#stream = stream;

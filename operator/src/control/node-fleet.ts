@@ -43,9 +43,10 @@ export class NodeFleet {
   readonly #handlers: FleetHandlers;
   readonly #detector: FailureDetector;
   readonly #nodes = new Map<string, FleetNode>();
-  #health: HealthSettings;
+  readonly #health: HealthSettings;
   #heartbeat: NodeJS.Timeout | undefined;
   #judge: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   constructor(
     dialer: NodeDialer,
@@ -66,18 +67,12 @@ export class NodeFleet {
     this.#judge = setInterval(() => this.#tick(), judgeMs);
   }
 
+  /** Hangs up. What happens to nodes from now on is nobody's business here. */
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#heartbeat);
     clearInterval(this.#judge);
     for (const node of this.#nodes.values()) node.connection.hangUp("the control plane ends");
-  }
-
-  configure(health: HealthSettings): void {
-    this.#health = health;
-    this.#detector.configure(health);
-    clearInterval(this.#heartbeat);
-    clearInterval(this.#judge);
-    this.start();
   }
 
   /** A node of this name belongs to the cluster. */
@@ -109,7 +104,7 @@ export class NodeFleet {
   /** The node's process is known to have ended. */
   exited(name: string, detail: string): void {
     const node = this.#nodes.get(name);
-    if (!node) return;
+    if (!node || this.#stopped) return;
     const change = this.#detector.exited(name, Date.now());
     node.connection.hangUp(detail);
     this.#forgetReports(node);
@@ -183,6 +178,7 @@ export class NodeFleet {
   }
 
   #onDisconnected(node: FleetNode, detail: string): void {
+    if (this.#stopped) return;
     this.#forgetReports(node);
     const change = this.#detector.disconnected(node.name, Date.now());
     if (change) this.#handlers.onHealth(change, detail);

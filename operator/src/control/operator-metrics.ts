@@ -55,16 +55,15 @@ export class OperatorMetrics {
       labelNames: ["kind"],
       registers,
     });
-    new Gauge({
+    const depth: Gauge = new Gauge({
       name: "prism_workqueue_depth",
       help: "Keys that wait or are worked on.",
       registers,
-      collect() {
-        this.set(queueDepth());
-      },
+      collect: (): void => depth.set(queueDepth()),
     });
     // One process leads while it runs: the data directory's lock sees to that.
-    new Gauge({ name: "prism_leader", help: "1 while this process leads.", registers }).set(1);
+    const leader = new Gauge({ name: "prism_leader", help: "1 while this process leads.", registers });
+    leader.set(1);
   }
 
   recordStatus(status: StatusResponse): void {

@@ -37,7 +37,7 @@ export interface HealthChange {
 }
 
 export class FailureDetector {
-  #settings: HealthSettings;
+  readonly #settings: HealthSettings;
   readonly #nodes = new Map<string, NodeHealth>();
   #lastTickMs: number;
 
@@ -49,10 +49,6 @@ export class FailureDetector {
 
   get windowMs(): number {
     return this.#settings.heartbeatIntervalMs * this.#settings.failureThreshold;
-  }
-
-  configure(settings: HealthSettings): void {
-    this.#settings = settings;
   }
 
   health(node: string): NodeHealth | undefined {

@@ -34,7 +34,7 @@ export class ChangeFeed {
       const dropped = this.#entries.splice(0, this.#entries.length - this.#capacity / 2);
       this.#forgottenThrough = dropped.at(-1)?.version ?? this.#forgottenThrough;
     }
-    for (const [listener, kind] of [...this.#listeners]) {
+    for (const [listener, kind] of this.#listeners) {
       if (kind === object.kind) listener(change);
     }
   }

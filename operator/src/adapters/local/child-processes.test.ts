@@ -54,7 +54,7 @@ function start(
   const waiting = new Set<() => void>();
   workloads.watch((event) => {
     events.push(event);
-    for (const look of [...waiting]) look();
+    for (const look of waiting) look();
   });
   const event: Started["event"] = (fits) =>
     new Promise((resolve) => {

@@ -43,7 +43,7 @@ export class ChildProcesses implements Workloads {
       stopTimeoutMs,
       random: Math.random,
       onEvent: (event) => {
-        for (const listener of [...this.#listeners]) listener(event);
+        for (const listener of this.#listeners) listener(event);
       },
     });
     this.#nextIndex += 1;

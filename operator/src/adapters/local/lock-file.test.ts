@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
@@ -31,5 +31,7 @@ test("a lock of a process that is gone, or half written, is taken over", () => {
   writeFileSync(path, `${pid}\n`);
   takeLock(path)();
   writeFileSync(path, "");
-  takeLock(path)();
+  const release = takeLock(path);
+  expect(readFileSync(path, "utf8")).toBe(`${process.pid}\n`);
+  release();
 });

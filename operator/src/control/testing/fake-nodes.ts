@@ -283,7 +283,7 @@ export class FakeNodes implements Workloads, NodeDialer {
   }
 
   emit(event: WorkloadEvent): void {
-    for (const listener of [...this.#listeners]) listener(event);
+    for (const listener of this.#listeners) listener(event);
   }
 
   node(name: string): FakeNode {
