@@ -249,22 +249,18 @@ describe("documents over HTTP", () => {
     const { app, cluster } = start({ nodes: ["n1", "n2", "n3"], factor: 2 });
     const shards = new Set<number>();
     for (let i = 0; i < 30; i += 1) {
-      const url = `${DOCUMENTS}/${i}?timeoutMs=2000`;
-      const response = await app.inject({
-        method: "PUT",
-        url,
-        payload: { title: "x" },
-        headers: { "prism-misdirected": "redirect" },
-      });
-      if (response.statusCode === 307) {
-        expect(response.headers.location).toMatch(/^http:\/\/n[23]\.test:3080\/api\/v1/);
-        const forwarded = await app.inject({ method: "PUT", url, payload: { title: "x" } });
-        shards.add((forwarded.json() as { shard: number }).shard);
-      } else {
-        expect(response.json()).toMatchObject({ shard: 0 });
-      }
+      const path = `${DOCUMENTS}/${i}?timeoutMs=2000`;
+      const request = { method: "PUT", url: path, payload: { title: "x" } } as const;
+      const redirect = { "prism-misdirected": "redirect" };
+      const redirected = await app.inject({ ...request, headers: redirect });
+      const { shard } = (await app.inject(request)).json() as { shard: number };
+      const elsewhere = `http://n${shard + 1}.test:3080${path}`;
+      expect([redirected.statusCode, redirected.headers.location]).toEqual(
+        shard === 0 ? [201, undefined] : [307, elsewhere],
+      );
+      shards.add(shard);
     }
-    expect([...shards].sort()).toEqual([1, 2]);
+    expect([...shards].sort()).toEqual([0, 1, 2]);
     expect(cluster.stores.size).toBe(3);
   });
 
