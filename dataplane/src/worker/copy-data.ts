@@ -2,15 +2,19 @@
  * All that a copy keeps on disk: its record, log, documents and operation table, and the two ways they
  * change: as the state machine asks (`persist`), and by applying committed entries (`apply`).
  */
+import type { StoredOperation } from "../adapters/lmdb/entry-codec.js";
 import type { ShardRecord } from "../adapters/lmdb/shard-record.js";
 import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import type { AllocationId, HistoryId, ShardUid } from "../domain/cluster-map.js";
+import type { DocumentVersion } from "../domain/evaluate-write.js";
 import type { DurableCopy, PersistChange } from "../domain/replication/event.js";
 import type { LogEntry, TermSpan } from "../domain/replication/log-entry.js";
 import { DocumentTable, type DocumentChange } from "./document-table.js";
 import { EntryLog } from "./entry-log.js";
+import type { IndexedData } from "./index-keeper.js";
 import { OperationTable } from "./operation-table.js";
 import type { ArrivedSnapshot } from "./snapshot-receiver.js";
+import type { WriteData } from "./write-queue.js";
 
 export interface NewCopy {
   readonly shardUid: string;
@@ -19,7 +23,7 @@ export interface NewCopy {
   readonly historyId: string;
 }
 
-export class CopyData {
+export class CopyData implements WriteData {
   readonly store: ShardStore;
   readonly log: EntryLog;
   readonly documents: DocumentTable;
@@ -66,6 +70,12 @@ export class CopyData {
 
   get record(): ShardRecord {
     return this.#record;
+  }
+
+  /** What the indexes are of. */
+  indexed(): IndexedData {
+    const { slot, historyId, appliedSeq, nextDoc } = this.#record;
+    return { slot, historyId, appliedSeq, nextDoc };
   }
 
   get appliedSeq(): number {
@@ -144,6 +154,24 @@ export class CopyData {
       this.documents.durable(appliedSeq);
       this.operations.durable(appliedSeq);
     });
+  }
+
+  current(id: string): DocumentVersion | undefined {
+    const pending = this.log.pendingOf(id);
+    if (pending !== undefined) {
+      const { body, term, seq } = pending;
+      return body.kind === "index" ? { version: `${term}.${seq}`, record: body.record } : undefined;
+    }
+    const document = this.documents.get(id);
+    return document && { version: `${document.term}.${document.seq}`, record: document.record };
+  }
+
+  findDone(operationId: string): StoredOperation | undefined {
+    return this.operations.find(operationId);
+  }
+
+  findPending(operationId: string): number | undefined {
+    return this.log.seqOfOperation(operationId);
   }
 
   remove(): void {

@@ -9,20 +9,19 @@
 import { join } from "node:path";
 import { Problem } from "@prism/api/problem-code";
 import {
-  ReplicationMessage,
+  type ReplicationMessage,
   type CopyReport,
   type WriteRequest,
   type WriteResponse,
 } from "@prism/proto/gen/node";
 import type { StoredDocument } from "../adapters/lmdb/entry-codec.js";
 import type { ShardStore } from "../adapters/lmdb/shard-store.js";
-import { fromWireMessage, toWireMessage } from "../adapters/wire/replication-message.js";
+import { fromWireMessage } from "../adapters/wire/replication-message.js";
 import type { AllocationId, CollectionMap, NodeId, ShardMap } from "../domain/cluster-map.js";
-import type { DocumentVersion, WriteContext } from "../domain/evaluate-write.js";
+import type { WriteContext } from "../domain/evaluate-write.js";
 import type {
   CopyEffect,
   CopyEvent,
-  CopyMessage,
   CopySettings,
   CopyView,
   DurableCopy,
@@ -33,15 +32,16 @@ import type {
 import { ShardCopy } from "../domain/replication/shard-copy.js";
 import type { ShardIndex } from "../engine/engine-port.js";
 import { AppliedWaiters } from "./applied-waiters.js";
+import { CopyOutbox } from "./copy-outbox.js";
+import { CopyPlaces } from "./copy-places.js";
 import type { CopyData } from "./copy-data.js";
 import { copyReport, type FailedCopy } from "./copy-report.js";
 import { IndexKeeper } from "./index-keeper.js";
 import type { ReadHost } from "./read-calls.js";
 import { SnapshotTransfers, type SnapshotHost } from "./snapshot-transfers.js";
-import { splitEntries } from "./split-entries.js";
 import type { ArrivedSnapshot } from "./snapshot-receiver.js";
 import type { WorkerContext } from "./worker-context.js";
-import { WriteQueue, type DoneOperation, type WriteHost } from "./write-queue.js";
+import { WriteQueue, type WriteHost } from "./write-queue.js";
 
 const APPLY_SLICE_MS = 15;
 /** Of entries sent to a copy and not confirmed by it. */
@@ -52,7 +52,7 @@ type TimelessEvent = WithoutTime<CopyEvent>;
 
 export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   readonly #context: WorkerContext;
-  readonly #data: CopyData;
+  readonly data: CopyData;
   readonly #settings: { -readonly [K in keyof CopySettings]: CopySettings[K] };
   readonly #writes: WriteQueue;
   readonly #waiters = new AppliedWaiters();
@@ -61,7 +61,8 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   /** A new identity is on its way to disk: nothing is done under it before. */
   #suspended = false;
   #keeper: IndexKeeper | undefined;
-  #map: ShardMap | undefined;
+  readonly #places: CopyPlaces;
+  readonly #outbox: CopyOutbox;
   #collection: CollectionMap | undefined;
   #writeContext: WriteContext | undefined;
   #events: TimelessEvent[] = [];
@@ -73,18 +74,18 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   #failed: FailedCopy | undefined;
   #closed = false;
   #reported = "";
-  /** What the machine was told of other copies' connections. */
-  readonly #connections = new Map<AllocationId, boolean>();
 
   constructor(context: WorkerContext, data: CopyData, durable: DurableCopy, isNew: boolean) {
     this.#context = context;
-    this.#data = data;
+    this.data = data;
     this.#settings = {
       minReplicasForWrite: 1,
       replicaTimeoutMs: 1000,
       windowEntries: WINDOW_ENTRIES,
       maxPendingEntries: context.limits.pendingWrites,
     };
+    this.#places = new CopyPlaces(context);
+    this.#outbox = new CopyOutbox(context, data.record.shardUid, this.#places, data.log);
     this.#committed = durable.globalCheckpoint;
     this.#writes = new WriteQueue(this, context.limits.pendingWrites);
     this.#transfers = new SnapshotTransfers(data.store, this);
@@ -95,19 +96,19 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   // ---------------------------------------------------------------- what the copy is
 
   get shardUid(): string {
-    return this.#data.record.shardUid;
+    return this.data.record.shardUid;
   }
 
   get collectionUid(): string {
-    return this.#data.record.collectionUid;
+    return this.data.record.collectionUid;
   }
 
   get allocationId(): AllocationId {
-    return this.#data.record.allocationId as AllocationId;
+    return this.data.record.allocationId as AllocationId;
   }
 
   get historyId(): string {
-    return this.#data.record.historyId;
+    return this.data.record.historyId;
   }
 
   get term(): number {
@@ -115,19 +116,19 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   }
 
   get store(): ShardStore {
-    return this.#data.store;
+    return this.data.store;
   }
 
   get slot(): number {
-    return this.#data.record.slot;
+    return this.data.record.slot;
   }
 
   get appliedSeq(): number {
-    return this.#data.appliedSeq;
+    return this.data.appliedSeq;
   }
 
   get durableSeq(): number {
-    return this.#data.durableSeq;
+    return this.data.durableSeq;
   }
 
   get index(): ShardIndex {
@@ -138,10 +139,6 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     return this.#keeper?.index.memoryBytes ?? 0;
   }
 
-  get isPrimary(): boolean {
-    return this.#view().role === "primary";
-  }
-
   nowMs(): number {
     return this.#context.nowMs();
   }
@@ -149,10 +146,10 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   report(): CopyReport {
     return copyReport({
       worker: this.#context.worker,
-      record: this.#data.record,
+      record: this.data.record,
       view: this.#view(),
       failed: this.#failed,
-      isRecovering: this.#map !== undefined && !this.#map.inSync.includes(this.allocationId),
+      isRecovering: this.#places.map?.inSync.includes(this.allocationId) === false,
       documents: this.#keeper?.isReady === true ? this.#keeper.index.documents : 0,
       indexBytes: this.indexBytes,
     });
@@ -161,7 +158,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   // ---------------------------------------------------------------- from the worker
 
   applyMap(map: ShardMap, collection: CollectionMap | undefined, replicaTimeoutMs: number): void {
-    this.#map = map;
+    this.#places.setMap(map);
     this.#settings.replicaTimeoutMs = replicaTimeoutMs;
     if (collection !== undefined) this.#setCollection(collection);
     if (this.#suspended) return;
@@ -173,9 +170,9 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   takeIdentity(allocationId: AllocationId): void {
     this.#writes.close(new Problem("noPrimary", "the copy is being replaced"));
     this.#transfers.close();
-    this.#connections.clear();
+    this.#places.forgetTold();
     this.#guard(() => {
-      const durable = this.#data.takeIdentity(allocationId);
+      const durable = this.data.takeIdentity(allocationId);
       this.#copy = this.#machine(durable);
       this.#suspendUntilDurable(durable);
     });
@@ -191,23 +188,21 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   }
 
   setPeer(node: NodeId): void {
-    if (this.#map?.copies.some((place) => place.node === node) === true) this.#tellConnections();
+    if (this.#places.hasNode(node)) this.#tellConnections();
   }
 
-  /** Undefined ends an attempt. */
-  handOff(target: AllocationId | undefined): void {
-    this.#step({ kind: "handOff", target });
+  /** Asks the best copy to take over: in sync, reachable, and furthest. False when there is nothing to hand over. */
+  handOff(): boolean {
+    const { role, draining, inSync, lag } = this.#view();
+    const able = lag.filter(({ copy }) => inSync.includes(copy) && this.#places.mayReach(copy));
+    const target = able.toSorted((a, b) => b.confirmed - a.confirmed)[0]?.copy;
+    if (role !== "primary" || target === undefined) return false;
+    if (!draining) this.#step({ kind: "handOff", target });
+    return true;
   }
 
-  /** The best copy to take over: in sync, reachable, and furthest. */
-  handOffTarget(): AllocationId | undefined {
-    const { inSync, lag } = this.#view();
-    const reachable = lag.filter(({ copy }) => inSync.includes(copy) && this.#isConnected(copy) !== false);
-    return reachable.toSorted((a, b) => b.confirmed - a.confirmed)[0]?.copy;
-  }
-
-  get isDraining(): boolean {
-    return this.#view().draining;
+  endHandOff(): void {
+    if (this.#view().draining) this.#step({ kind: "handOff", target: undefined });
   }
 
   write(
@@ -221,7 +216,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   tick(): void {
     if (this.#failed !== undefined || this.#suspended) return;
     const nowMs = this.nowMs();
-    this.#step({ kind: "tick", retainFromSeq: this.#data.log.retainFromSeq() });
+    this.#step({ kind: "tick", retainFromSeq: this.data.log.retainFromSeq() });
     this.#transfers.tick(nowMs);
     this.#writes.tick(nowMs);
     if (!this.#saving && this.#keeper?.isSaveDue(nowMs) === true) void this.#save();
@@ -266,7 +261,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   /** Ends the copy and deletes its data. */
   remove(): void {
     this.#end(new Problem("shardUnavailable", "the shard was removed from this node"));
-    this.#data.remove();
+    this.data.remove();
     this.#keeper?.close();
     this.#keeper?.removeFiles();
   }
@@ -293,40 +288,19 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     return this.#writeContext;
   }
 
-  current(id: string): DocumentVersion | undefined {
-    const pending = this.#data.log.pendingOf(id);
-    if (pending !== undefined) {
-      const { body, term, seq } = pending;
-      return body.kind === "index" ? { version: `${term}.${seq}`, record: body.record } : undefined;
-    }
-    const document = this.#data.documents.get(id);
-    return document && { version: `${document.term}.${document.seq}`, record: document.record };
-  }
-
-  findDone(operationId: string): DoneOperation | undefined {
-    return this.#data.operations.find(operationId);
-  }
-
-  findPending(operationId: string): number | undefined {
-    return this.#data.log.seqOfOperation(operationId);
-  }
-
   execute(entries: readonly NewEntry[]): number {
-    const firstSeq = this.#data.log.lastSeq + 1;
+    const firstSeq = this.data.log.lastSeq + 1;
     this.#step({ kind: "write", entries });
     return firstSeq;
   }
 
   primaryNode(): NodeId | undefined {
-    const node = this.#nodeOf(this.#map?.primary);
-    return node === this.#context.nodeId ? undefined : node;
+    return this.#places.primaryNode();
   }
 
   safety(): { historyId: string; copies: number; zones: number } {
     const { inSync } = this.#view();
-    const places = this.#map?.copies.filter((place) => inSync.includes(place.id)) ?? [];
-    const zones = new Set(places.map((place) => (place.zone === "" ? place.node : place.zone)));
-    return { historyId: this.historyId, copies: inSync.length, zones: zones.size };
+    return { historyId: this.historyId, copies: inSync.length, zones: this.#places.zonesOf(inSync) };
   }
 
   // ---------------------------------------------------------------- for reads
@@ -338,7 +312,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   }
 
   document(id: string): StoredDocument | undefined {
-    return this.#data.documents.get(id);
+    return this.data.documents.get(id);
   }
 
   whenApplied(seq: number, timeoutMs: number): Promise<void> {
@@ -348,10 +322,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   // ---------------------------------------------------------------- for snapshots
 
   sendWire(message: ReplicationMessage): void {
-    const toNode = this.#nodeOf(message.to as AllocationId);
-    if (toNode === undefined) return;
-    const payload = new Uint8Array(ReplicationMessage.encode(message));
-    this.#context.post({ kind: "replication", toNode, shard: this.shardUid, payload });
+    this.#outbox.sendWire(message);
   }
 
   snapshotArrived(snapshot: ArrivedSnapshot): void {
@@ -385,7 +356,8 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
         allocation: durable.allocationId,
         checkpoint: durable.globalCheckpoint,
       });
-      if (this.#map !== undefined) this.#step({ kind: "map", map: this.#map });
+      const { map } = this.#places;
+      if (map !== undefined) this.#step({ kind: "map", map });
       this.#tellConnections();
     });
   }
@@ -412,9 +384,9 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
       case "persist":
         return this.#persist(effect.ticket, effect.change);
       case "send":
-        return this.#send(effect.message);
+        return this.#outbox.send(effect.message);
       case "sendEntries":
-        return this.#sendEntries(effect.message, effect.fromSeq, effect.throughSeq);
+        return this.#outbox.sendEntries(effect);
       case "commit":
         this.#committed = Math.max(this.#committed, effect.through);
         if (!effect.floorMet) this.#unmetThrough = Math.max(this.#unmetThrough, effect.through);
@@ -429,29 +401,22 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
         return this.#transfers.cancel(effect.to);
       case "discardSnapshot":
         return this.#transfers.discard(effect.snapshotId);
-      case "request": {
-        const { action, allocationId, term, reason } = effect;
-        const { shardUid: shard } = this;
-        return this.#context.post({ kind: "copyRequest", shard, action, allocationId, term, reason });
-      }
+      case "request":
+        return this.#outbox.request(effect);
       case "stop":
         return this.fail(new Error(`${effect.reason}: ${effect.detail}`));
       case "note":
-        return this.#context.log("info", `copy ${effect.note.what}`, {
-          shard: this.shardUid,
-          allocation: this.allocationId,
-          ...effect.note,
-        });
+        return this.#outbox.note(effect, this.allocationId);
     }
   }
 
   #persist(ticket: number, change: PersistChange): void {
     const installs = change.installSnapshot;
     const snapshot = installs === undefined ? undefined : this.#transfers.claim(installs.snapshotId);
-    this.#data.persist(change, snapshot);
+    this.data.persist(change, snapshot);
     if (installs !== undefined) {
       this.#committed = installs.seq;
-      this.#keeper?.reset(this.#indexedData());
+      this.#keeper?.reset(this.data.indexed());
       this.#context.kickBackground();
     }
     const copy = this.#copy;
@@ -462,17 +427,6 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     });
   }
 
-  #send(message: CopyMessage): void {
-    this.sendWire(toWireMessage(message));
-  }
-
-  #sendEntries(message: CopyMessage, fromSeq: number, throughSeq: number): void {
-    if (this.#nodeOf(message.to) === undefined) return;
-    for (const part of splitEntries(message, fromSeq, throughSeq, (seq) => this.#data.log.get(seq))) {
-      this.#send(part);
-    }
-  }
-
   /** Committed entries into documents and indexes, a bounded slice at a time, and answers to their writers. */
   #apply(): void {
     const keeper = this.#keeper;
@@ -480,11 +434,11 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     const end = performance.now() + APPLY_SLICE_MS;
     const nowMs = this.nowMs();
     while (this.appliedSeq < this.#committed && performance.now() < end) {
-      const { entry, change } = this.#data.applyNext();
+      const { entry, change } = this.data.applyNext();
       keeper.apply(change, nowMs);
       this.#writes.applied(entry, entry.seq > this.#unmetThrough);
     }
-    this.#data.putApplied();
+    this.data.putApplied();
     this.#waiters.applied(this.appliedSeq);
     this.#context.kickBackground();
   }
@@ -510,17 +464,12 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
           directory,
           spec.fields,
           limits,
-          this.#indexedData(),
+          this.data.indexed(),
           this.nowMs(),
         );
       });
-    } else this.#keeper.setFields(spec.fields, this.#data.documents.nextDoc);
+    } else this.#keeper.setFields(spec.fields, this.data.documents.nextDoc);
     this.#context.kickBackground();
-  }
-
-  #indexedData(): { slot: number; historyId: string; appliedSeq: number; nextDoc: number } {
-    const { slot, historyId, appliedSeq, nextDoc } = this.#data.record;
-    return { slot, historyId, appliedSeq, nextDoc };
   }
 
   /** Nothing is applied meanwhile, so that what is saved is what the disk has (AppliedBelowCheckpoint). */
@@ -536,7 +485,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   #saveNow(keeper: IndexKeeper): void {
     const startMs = performance.now();
     try {
-      keeper.save(this.appliedSeq, this.#data.documents.nextDoc, this.nowMs());
+      keeper.save(this.appliedSeq, this.data.documents.nextDoc, this.nowMs());
       const tookMs = Math.round(performance.now() - startMs);
       this.#context.log("info", "indexes saved", { shard: this.shardUid, seq: this.appliedSeq, tookMs });
     } catch (error) {
@@ -556,7 +505,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
 
   /** In the in-sync set of the newest map, of the map's history, and with its indexes loaded. */
   #isServing(): boolean {
-    const map = this.#map;
+    const { map } = this.#places;
     return (
       !this.#suspended &&
       map?.inSync.includes(this.allocationId) === true &&
@@ -565,24 +514,9 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     );
   }
 
-  #nodeOf(copy: AllocationId | undefined): NodeId | undefined {
-    return this.#map?.copies.find((place) => place.id === copy)?.node;
-  }
-
-  #isConnected(copy: AllocationId): boolean | undefined {
-    const node = this.#nodeOf(copy);
-    return node === undefined ? undefined : this.#context.isPeerConnected(node);
-  }
-
   #tellConnections(): void {
     if (this.#suspended) return;
-    for (const { id, node } of this.#map?.copies ?? []) {
-      const connected = this.#context.isPeerConnected(node);
-      if (id === this.allocationId || connected === undefined || this.#connections.get(id) === connected)
-        continue;
-      this.#connections.set(id, connected);
-      this.#step({ kind: connected ? "connected" : "disconnected", copy: id });
-    }
+    for (const change of this.#places.connectionChanges(this.allocationId)) this.#step(change);
   }
 
   #reportChange(): void {

@@ -26,7 +26,7 @@ const REPORT_MS = 500;
 const DISK_CHECK_MS = 2000;
 /** Below this much free space nothing is added: deletes, and LMDB's own pages, need some. */
 const DISK_RESERVE_BYTES = 256 * 1024 * 1024;
-const DRAIN_RETRY_MS = 250;
+const DRAIN_RETRY_MS = 100;
 
 type Call = Extract<ToWorker, { kind: "call" }>;
 type Drain = Extract<ToWorker, { kind: "drain" }>;
@@ -111,7 +111,11 @@ export class ShardWorker {
       case "ping":
         return this.#options.post({ kind: "pong", id: message.id });
       case "drain":
-        this.#draining = { drain: message, untilMs: performance.now() + message.timeoutMs, askedMs: 0 };
+        this.#draining = {
+          drain: message,
+          untilMs: performance.now() + message.timeoutMs,
+          askedMs: -Infinity,
+        };
         return this.#drain();
       case "close":
         void this.#close(message.id);
@@ -314,18 +318,14 @@ export class ShardWorker {
     const state = this.#draining;
     if (state === undefined) return;
     const nowMs = performance.now();
-    const primaries = [...this.#copies.values()].filter(
-      (copy) => copy.isPrimary && copy.handOffTarget() !== undefined,
-    );
-    if (primaries.length === 0 || nowMs >= state.untilMs) {
-      for (const copy of primaries) copy.handOff(undefined);
-      this.#draining = undefined;
-      this.#options.post({ kind: "drained", id: state.drain.id });
-      return;
-    }
-    if (nowMs - state.askedMs < DRAIN_RETRY_MS) return;
+    if (nowMs < state.untilMs && nowMs - state.askedMs < DRAIN_RETRY_MS) return;
     state.askedMs = nowMs;
-    for (const copy of primaries) if (!copy.isDraining) copy.handOff(copy.handOffTarget());
+    const copies = [...this.#copies.values()];
+    const left = copies.filter((copy) => copy.handOff()).length;
+    if (left > 0 && nowMs < state.untilMs) return;
+    for (const copy of copies) copy.endHandOff();
+    this.#draining = undefined;
+    this.#options.post({ kind: "drained", id: state.drain.id });
   }
 
   #checkDisk(): void {

@@ -1,5 +1,5 @@
 /** The snapshots that a copy sends and the one it receives, in wire messages. */
-import { ReplicationMessage, type SnapshotAck, type SnapshotChunk } from "@prism/proto/gen/node";
+import type { ReplicationMessage, SnapshotAck, SnapshotChunk } from "@prism/proto/gen/node";
 import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import type { AllocationId } from "../domain/cluster-map.js";
 import { SnapshotReceiver, type ArrivedSnapshot } from "./snapshot-receiver.js";
@@ -93,7 +93,7 @@ export class SnapshotTransfers {
   }
 
   close(): void {
-    for (const to of [...this.#senders.keys()]) this.cancel(to);
+    for (const to of this.#senders.keys()) this.cancel(to);
     this.#receiver.drop();
   }
 

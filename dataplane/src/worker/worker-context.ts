@@ -1,6 +1,6 @@
 /** What a copy of a shard gets from the worker thread it lives in. */
 import type { Limits } from "@prism/api/limits";
-import type { AllocationId, NodeId } from "../domain/cluster-map.js";
+import type { NodeId } from "../domain/cluster-map.js";
 import type { FromWorker } from "./worker-message.js";
 
 export interface WorkerContext {
@@ -44,9 +44,4 @@ export class BufferBudget {
   give(bytes: number): void {
     this.#usedBytes -= bytes;
   }
-}
-
-export interface CopyPlaces {
-  /** The node that holds a copy, as the newest map has it. */
-  nodeOf(copy: AllocationId): NodeId | undefined;
 }

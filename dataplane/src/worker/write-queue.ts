@@ -29,6 +29,15 @@ export interface DoneOperation {
   readonly result: WriteResult;
 }
 
+/** What was written before. */
+export interface WriteData {
+  /** The document's newest version, committed or not. */
+  current(id: string): DocumentVersion | undefined;
+  findDone(operationId: string): DoneOperation | undefined;
+  /** Seq of an operation in the log, committed or not, that is not applied yet. */
+  findPending(operationId: string): number | undefined;
+}
+
 /** The copy, as writes see it. */
 export interface WriteHost {
   refusal(): WriteRefusal | undefined;
@@ -37,9 +46,7 @@ export interface WriteHost {
   /** Why nothing may be added now; deletes go on. */
   addRefusal(): "diskFull" | "memoryLimit" | undefined;
   context(): WriteContext | undefined;
-  current(id: string): DocumentVersion | undefined;
-  findDone(operationId: string): DoneOperation | undefined;
-  findPending(operationId: string): number | undefined;
+  readonly data: WriteData;
   /** Appends; returns the seq of the first. */
   execute(entries: readonly NewEntry[]): number;
   primaryNode(): NodeId | undefined;
@@ -169,7 +176,7 @@ export class WriteQueue {
   /** Ends every call: the copy is closing or has failed. */
   close(problem: Problem): void {
     this.abandon(-1, problem.detail);
-    for (const job of [...this.#jobs]) this.#refuseRest(job, problem);
+    for (const job of this.#jobs) this.#refuseRest(job, problem);
     this.#jobs = [];
   }
 
@@ -274,9 +281,9 @@ class Slice {
   /** An outcome that is known at once; else the operation was attached to an entry. */
   take(item: WriteItem, index: number): WriteOutcome | undefined {
     const { operationId, id } = item;
-    const done = this.#host.findDone(operationId);
+    const done = this.#host.data.findDone(operationId);
     if (done !== undefined) return written(done);
-    const seq = this.#host.findPending(operationId);
+    const seq = this.#host.data.findPending(operationId);
     const entry = this.#entryOf.get(operationId);
     if (seq !== undefined || entry !== undefined) {
       this.attached.push({ index, seq, entry: entry ?? 0 });
@@ -305,7 +312,9 @@ class Slice {
     const command = toWriteCommand(item);
     const refusal = command.action === "delete" ? undefined : this.#host.addRefusal();
     if (refusal !== undefined) throw new Problem(refusal, "the node takes deletes only");
-    const current = this.#overlay.has(item.id) ? this.#overlay.get(item.id) : this.#host.current(item.id);
+    const current = this.#overlay.has(item.id)
+      ? this.#overlay.get(item.id)
+      : this.#host.data.current(item.id);
     return evaluateWrite(command, current, this.#context);
   }
 }

@@ -8,6 +8,7 @@
  * the disk is unknown.
  */
 import { statfsSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { open, type Database, type RootDatabase } from "lmdb";
 import {
   decodeDocument,
@@ -39,6 +40,7 @@ const TABLES: readonly TableName[] = ["log", "documents", "ids", "operations"];
 const SWEEP_KEYS = 2000;
 const FULL_DISK_RETRY_MS = 1000;
 const CLOSE_TIMEOUT_MS = 5000;
+const CAUSE_TIMEOUT_MS = 1000;
 
 interface StoreState {
   readonly nextSlot: number;
@@ -255,8 +257,7 @@ export class ShardStore {
   /** Writes what was added, then closes. A full disk is not waited for. */
   async close(): Promise<void> {
     if (!this.#failed) {
-      const late = new Promise<void>((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref());
-      await Promise.race([this.durable(), late]);
+      await Promise.race([this.durable(), setTimeout(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
     }
     this.#closed = true;
     await this.#committing;
@@ -287,7 +288,7 @@ export class ShardStore {
     this.#sweep(transaction);
     try {
       while (!(await this.#write(transaction))) {
-        await new Promise((resolve) => setTimeout(resolve, FULL_DISK_RETRY_MS));
+        await setTimeout(FULL_DISK_RETRY_MS);
         if (this.#closed) return;
       }
     } catch (error) {
@@ -365,22 +366,20 @@ function newTransaction(): Transaction {
   return { writes: [], records: new Map(), state: undefined, durable: [] };
 }
 
-/** lmdb gives the cause of a failed commit as a promise beside a general error. */
-async function causeOf(error: unknown): Promise<Error> {
-  const commitError: unknown = (error as { commitError?: unknown }).commitError;
-  if (!(commitError instanceof Promise)) return error as Error;
-  const late = new Promise<Error>((resolve) => {
-    setTimeout(() => {
-      resolve(error as Error);
-    }, 1000).unref();
-  });
-  return Promise.race([
-    commitError.then(
-      () => error as Error,
-      (cause: unknown) => cause as Error,
-    ),
-    late,
-  ]);
+/** lmdb gives the cause of a failed commit as a promise beside a general error, and not always. */
+async function causeOf(failed: unknown): Promise<Error> {
+  const commitError: unknown = (failed as { commitError?: unknown }).commitError;
+  if (!(commitError instanceof Promise)) return failed as Error;
+  const late = new AbortController();
+  const general = setTimeout(CAUSE_TIMEOUT_MS, failed as Error, { ref: false, signal: late.signal });
+  try {
+    await Promise.race([commitError, general]);
+    return failed as Error;
+  } catch (cause) {
+    return cause as Error;
+  } finally {
+    late.abort();
+  }
 }
 
 const ENOSPC = 28;

@@ -1,0 +1,293 @@
+import { ReplicationMessage } from "@prism/proto/gen/node";
+import { afterEach, expect, test } from "vitest";
+import type { AllocationId, ClusterMap, NodeId, ShardMap } from "../domain/cluster-map.js";
+import type { FromWorker } from "./worker-message.js";
+import {
+  type CallFailed,
+  clusterMap,
+  SHARD,
+  until,
+  WorkerHarness,
+  type MapChange,
+} from "./testing/worker-harness.js";
+
+type CopyRequest = Extract<FromWorker, { kind: "copyRequest" }>;
+
+/** Several workers with links between them, and the shard's record kept by the test as the control plane would. */
+class TestCluster {
+  readonly nodes = new Map<string, WorkerHarness>();
+  readonly requests: CopyRequest[] = [];
+  readonly #cut = new Set<string>();
+  map: ClusterMap;
+  /** Applies joins, leaves and promotions as they are asked for. */
+  answersRequests = true;
+  /** Sees each replication message; false drops it. */
+  passes: (from: string, to: string, message: ReplicationMessage) => boolean = () => true;
+
+  constructor(nodes: number, change: MapChange = {}) {
+    this.map = clusterMap(nodes, change);
+    for (let i = 1; i <= nodes; i += 1) this.start(`n${i}`);
+    this.publish();
+  }
+
+  start(nodeId: string, directory?: string): WorkerHarness {
+    const harness = new WorkerHarness({ nodeId, ...(directory === undefined ? {} : { directory }) });
+    this.nodes.set(nodeId, harness);
+    harness.onMessage = (message) => this.#route(nodeId, message);
+    for (const other of this.nodes.keys()) {
+      if (other === nodeId) continue;
+      harness.send({ kind: "peer", node: other, connected: true });
+      this.nodes.get(other)!.send({ kind: "peer", node: nodeId, connected: true });
+    }
+    return harness;
+  }
+
+  node(nodeId: string): WorkerHarness {
+    return this.nodes.get(nodeId)!;
+  }
+
+  get shard(): ShardMap {
+    return this.map.shards[0]!;
+  }
+
+  change(change: Partial<ShardMap>): void {
+    const version = this.shard.version + 1;
+    this.map = {
+      ...this.map,
+      revision: version,
+      shards: [{ ...this.shard, bootstrap: "", version, ...change }],
+    };
+    this.publish();
+  }
+
+  publish(): void {
+    for (const node of this.nodes.values()) node.applyMap(this.map);
+  }
+
+  promote(copy: string): void {
+    this.change({ term: this.shard.term + 1, primary: copy as AllocationId });
+  }
+
+  addRecovering(copy: string, node: string): void {
+    const place = { id: copy as AllocationId, node: node as NodeId, zone: `z-${node}` };
+    const others = this.shard.copies.filter((one) => one.node !== node);
+    this.change({ recovering: [...this.shard.recovering, place.id], copies: [...others, place] });
+  }
+
+  cut(nodeId: string): void {
+    this.#cut.add(nodeId);
+  }
+
+  heal(nodeId: string): void {
+    this.#cut.delete(nodeId);
+  }
+
+  /** As a crash: nothing more goes out, the directory stays. */
+  async stop(nodeId: string): Promise<string> {
+    const node = this.node(nodeId);
+    this.nodes.delete(nodeId);
+    node.onMessage = () => undefined;
+    for (const other of this.nodes.values()) other.send({ kind: "peer", node: nodeId, connected: false });
+    await node.closed();
+    return node.directory;
+  }
+
+  async close(): Promise<void> {
+    this.answersRequests = false;
+    for (const node of this.nodes.values()) await node.closed();
+    for (const node of this.nodes.values()) node.remove();
+  }
+
+  #route(from: string, message: FromWorker): void {
+    if (message.kind === "copyRequest") this.#request(message);
+    if (message.kind !== "replication") return;
+    const to = message.toNode;
+    if (this.#cut.has(from) || this.#cut.has(to)) return;
+    if (!this.passes(from, to, ReplicationMessage.decode(message.payload))) return;
+    // As between threads and machines: later, and of bytes of its own.
+    const payload = new Uint8Array(message.payload);
+    setImmediate(() => this.nodes.get(to)?.send({ kind: "replication", shard: SHARD, payload }));
+  }
+
+  #request(request: CopyRequest): void {
+    this.requests.push(request);
+    const id = request.allocationId as AllocationId;
+    if (!this.answersRequests || request.term !== this.shard.term) return;
+    setImmediate(() => {
+      const { inSync, recovering } = this.shard;
+      if (request.action === "addInSync" && recovering.includes(id)) {
+        this.change({ inSync: [...inSync, id], recovering: recovering.filter((one) => one !== id) });
+      } else if (request.action === "removeCopy" && [...inSync, ...recovering].includes(id)) {
+        const without = (ids: readonly AllocationId[]): AllocationId[] => ids.filter((one) => one !== id);
+        this.change({ inSync: without(inSync), recovering: without(recovering) });
+      } else if (request.action === "promote" && request.term === this.shard.term) this.promote(id);
+    });
+  }
+}
+
+let cluster: TestCluster;
+
+async function startCluster(nodes: number, change: MapChange = {}): Promise<TestCluster> {
+  cluster = new TestCluster(nodes, change);
+  await until("primary", () => cluster.node("n1").report()?.role === "primary");
+  return cluster;
+}
+
+afterEach(async () => {
+  await cluster.close();
+});
+
+test("an acknowledged write is on every in-sync copy, and read there with its sequence number", async () => {
+  await startCluster(3);
+  const { outcomes, copies, zones } = await cluster
+    .node("n1")
+    .write([{ id: "b1", document: { year: 1898 } }]);
+  expect({ copies, zones }).toEqual({ copies: 3, zones: 3 });
+  for (const node of cluster.nodes.values())
+    expect(await node.get("b1", outcomes[0]!.seq)).toEqual({ year: 1898 });
+});
+
+test("a copy that is not the primary says where the primary is", async () => {
+  await startCluster(2);
+  await until("map", () => cluster.node("n2").report()?.mapVersion === 1);
+  await expect(cluster.node("n2").put("b1", { year: 1 })).rejects.toMatchObject({
+    error: { code: "noPrimary", executed: "no", primaryNode: "n1" },
+  });
+});
+
+test("after a promotion the new primary has every acknowledged write and answers retries of the old one", async () => {
+  await startCluster(3);
+  const statements = Array.from({ length: 300 }, (_, i) => ({
+    id: `b${i}`,
+    document: { year: i },
+    operationId: `op-${i}`,
+  }));
+  const first = await cluster.node("n1").write(statements);
+  await cluster.stop("n1");
+  cluster.promote("a2");
+  await until("new primary", () => cluster.node("n2").report()?.role === "primary");
+  const retried = await cluster.node("n2").write(statements);
+  expect(retried.outcomes).toEqual(first.outcomes);
+  expect((await cluster.node("n2").search({})).total).toBe(300);
+});
+
+test("writes without an answer from an in-sync copy end as unknown, not as failed, and a retry finds them", async () => {
+  await startCluster(2);
+  cluster.answersRequests = false;
+  cluster.cut("n2");
+  const statement = { id: "b1", document: { year: 1 }, operationId: "op-1" };
+  const { outcomes } = await cluster.node("n1").write([statement], 200);
+  expect(outcomes[0]!.error).toMatchObject({ code: "outcomeUnknown", executed: "unknown" });
+  expect(await cluster.node("n1").get("b1")).toBeUndefined();
+  cluster.heal("n2");
+  expect((await cluster.node("n1").write([statement])).outcomes[0]).toMatchObject({
+    result: "created",
+    seq: 2,
+  });
+});
+
+test("below the floor of in-sync copies nothing is executed", async () => {
+  await startCluster(2);
+  cluster.change({ inSync: ["a1" as AllocationId] });
+  await until("map", () => cluster.node("n1").report()?.mapVersion === cluster.shard.version);
+  await expect(cluster.node("n1").put("b1", { year: 1 })).rejects.toMatchObject({
+    error: { code: "notEnoughCopies", executed: "no" },
+  });
+});
+
+test("a copy that was cut off leaves, comes back under a new id and is sent what it lacks", async () => {
+  await startCluster(3);
+  await cluster.node("n1").put("b1", { year: 1 });
+  cluster.cut("n3");
+  const { copies } = await cluster.node("n1").write([{ id: "b2", document: { year: 2 } }]);
+  expect(copies).toBe(2);
+  cluster.heal("n3");
+  cluster.addRecovering("a4", "n3");
+  await until("joined", () => cluster.shard.inSync.includes("a4" as AllocationId));
+  await until("serving", () => cluster.node("n3").report()?.role === "replica");
+  const { seq } = await cluster.node("n1").put("b3", { year: 3 });
+  expect(await cluster.node("n3").get("b2", seq)).toEqual({ year: 2 });
+  expect(cluster.node("n3").report()?.allocationId).toBe("a4");
+});
+
+test("a new copy whose primary has no log left is filled by a snapshot, with operations of before", async () => {
+  await startCluster(1, { minReplicasForWrite: 1 });
+  const big = "x".repeat(40_000);
+  const statements = Array.from({ length: 1000 }, (_, i) => ({
+    id: `b${i}`,
+    document: { title: `book ${i}`, year: i, text: big },
+    operationId: `op-${i}`,
+  }));
+  for (let i = 0; i < 1000; i += 100) await cluster.node("n1").write(statements.slice(i, i + 100));
+  const kinds = new Set<string>();
+  cluster.passes = (_from, _to, message) => {
+    kinds.add(Object.keys(message).find((key) => key.startsWith("snapshot")) ?? "other");
+    return true;
+  };
+  cluster.start("n2");
+  cluster.addRecovering("a2", "n2");
+  await until("joined", () => cluster.shard.inSync.includes("a2" as AllocationId), 30_000);
+  expect(kinds).toContain("snapshotChunk");
+  await until(
+    "readable",
+    async () =>
+      (
+        await cluster
+          .node("n2")
+          .search({})
+          .catch(() => undefined)
+      )?.total === 1000,
+  );
+  cluster.promote("a2");
+  await until("new primary", () => cluster.node("n2").report()?.role === "primary");
+  const { outcomes } = await cluster.node("n2").write([statements[3]!]);
+  expect(outcomes[0]).toMatchObject({ result: "created", seq: 5 });
+});
+
+test("a snapshot that breaks off leaves no trace, and the next one fills the copy", async () => {
+  await startCluster(1, { minReplicasForWrite: 1 });
+  const text = "x".repeat(40_000);
+  for (let i = 0; i < 10; i += 1) {
+    await cluster
+      .node("n1")
+      .write(Array.from({ length: 100 }, (_, j) => ({ id: `b${i}.${j}`, document: { year: i, text } })));
+  }
+  let chunks = 0;
+  cluster.passes = (_from, _to, message) => message.snapshotChunk === undefined || (chunks += 1) <= 3;
+  cluster.start("n2");
+  cluster.addRecovering("a2", "n2");
+  await until("chunks", () => chunks > 3);
+  const directory = await cluster.stop("n2");
+  cluster.passes = () => true;
+  cluster.start("n2", directory).applyMap(cluster.map);
+  await until("joined", () => cluster.shard.inSync.includes("a2" as AllocationId), 30_000);
+  await until("readable", () =>
+    cluster
+      .node("n2")
+      .get("b0.0")
+      .then(Boolean, () => false),
+  );
+  expect((await cluster.node("n2").search({})).total).toBe(1000);
+});
+
+test("a hand-off loses no write, and those that came meanwhile are told where to go", async () => {
+  await startCluster(3);
+  const before = Array.from({ length: 20 }, (_, i) => cluster.node("n1").put(`b${i}`, { year: i }));
+  const drained = cluster.node("n1").drained(5000);
+  const meanwhile = Promise.allSettled(
+    Array.from({ length: 20 }, (_, i) => cluster.node("n1").put(`c${i}`, { year: i })),
+  );
+  await drained;
+  const primary = cluster.shard.copies.find(({ id }) => id === cluster.shard.primary)!.node;
+  expect(primary).not.toBe("n1");
+  await Promise.all(before);
+  const results = await meanwhile;
+  const refusals = results.flatMap((result) =>
+    result.status === "rejected" ? [result.reason as CallFailed] : [],
+  );
+  const places = refusals.map(({ error }) => [error.code, error.executed, error.primaryNode]);
+  expect(places).toEqual(refusals.map(() => ["noPrimary", "no", primary]));
+  const acknowledged = 40 - refusals.length;
+  await until("new primary", () => cluster.node(primary).report()?.role === "primary");
+  expect((await cluster.node(primary).search({})).total).toBe(acknowledged);
+});
