@@ -221,6 +221,7 @@ describe("failover", () => {
     await plane.stop();
     const next = await start({ store, nodes });
     await whole(next);
+    expect(next.plane.status().problems).toEqual([]);
     expect(next.plane.clusterId).toBe(clusterId);
     expect(new Set(node.leaderEpochs)).toEqual(new Set([1, 2]));
     expect(node.map?.revision).toBeGreaterThan(before);
@@ -239,6 +240,25 @@ describe("failover", () => {
     expect(await plane.waitFor(told, 3000)).toBe(true);
     expect((await store.list("PrismShard")).items).toHaveLength(1);
     expect(plane.status().status).toBe("unavailable");
+  });
+
+  test("records are read before any of them can pass for lost", async () => {
+    const { plane, nodes, store } = await withShards(1);
+    await plane.stop();
+    const slow = new Proxy(store, {
+      get: (target, key) => {
+        if (key !== "list") return (Reflect.get(target, key) as (...args: unknown[]) => unknown).bind(target);
+        return async (kind: "PrismShard") => {
+          for (let turn = 0; kind === "PrismShard" && turn < 20; turn += 1) {
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          return target.list(kind);
+        };
+      },
+    });
+    const next = await start({ store: slow, nodes });
+    await whole(next);
+    expect(next.plane.events.latest().map((event) => event.reason)).not.toContain("ShardRecordLost");
   });
 });
 

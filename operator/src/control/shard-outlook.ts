@@ -39,6 +39,11 @@ export class ShardOutlook {
     return true;
   }
 
+  /** A record that was lost was put back. */
+  recordFound(shard: string): void {
+    this.#lostRecords.delete(shard);
+  }
+
   /** The primary's node is in trouble; `atMs` on a clock that does not jump. */
   troubleBegan(shard: string, atMs: number): void {
     if (!this.#troubleSinceMs.has(shard)) this.#troubleSinceMs.set(shard, atMs);

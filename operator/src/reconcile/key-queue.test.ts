@@ -28,6 +28,7 @@ describe("key queue", () => {
         return DONE;
       },
     });
+    queue.start();
     for (let i = 0; i < 5; i += 1) queue.add("a");
     gate.resolve();
     await turn();
@@ -47,6 +48,8 @@ describe("key queue", () => {
       },
     });
     for (const key of ["a", "b", "c"]) queue.add(key);
+    expect(begun).toEqual([]);
+    queue.start();
     expect(begun).toEqual(["a", "b"]);
     gate.resolve();
     await turn();
@@ -66,6 +69,7 @@ describe("key queue", () => {
         return DONE;
       },
     });
+    queue.start();
     queue.add("a");
     await succeeded.promise;
     expect(errors.map(String)).toEqual(["Error: pass 1", "Error: pass 2"]);
@@ -82,6 +86,7 @@ describe("key queue", () => {
         return { againInMs: 0 };
       },
     });
+    queue.start();
     queue.add("a");
     queue.add("a");
     const stopped = queue.stop();

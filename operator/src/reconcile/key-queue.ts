@@ -23,6 +23,7 @@ export class KeyQueue {
   readonly #running = new Set<string>();
   readonly #delayed = new Map<string, { readonly timer: NodeJS.Timeout; readonly atMs: number }>();
   readonly #failures = new Map<string, number>();
+  #started = false;
   #stopped = false;
   #idle: (() => void)[] = [];
 
@@ -33,6 +34,12 @@ export class KeyQueue {
 
   get depth(): number {
     return this.#waiting.size + this.#running.size;
+  }
+
+  /** Begins to work; keys added before wait until then. */
+  start(): void {
+    this.#started = true;
+    this.#pump();
   }
 
   add(key: string): void {
@@ -65,6 +72,7 @@ export class KeyQueue {
   }
 
   #pump(): void {
+    if (!this.#started) return;
     for (const key of this.#waiting) {
       if (this.#running.size >= this.#concurrency) return;
       if (this.#running.has(key)) continue;
