@@ -66,7 +66,6 @@ export class ControlPlane {
   #statusTimer: NodeJS.Timeout | undefined;
   #statusInterval: NodeJS.Timeout | undefined;
   #stopWatch: () => void = () => undefined;
-  #loaded = false;
 
   /** Takes the lead of the cluster and starts its nodes. @throws {ClusterConflict} */
   static async start(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -92,7 +91,7 @@ export class ControlPlane {
     this.#state = new ClusterState(store, cluster.spec, {
       onCollection: ({ object }) => {
         this.#changed();
-        if (this.#loaded) this.#queue.add(COLLECTION + object.metadata.name);
+        this.#queue.add(COLLECTION + object.metadata.name);
       },
       onShard: (change) => {
         this.#changed();
@@ -194,7 +193,6 @@ export class ControlPlane {
   async #start(names: readonly string[]): Promise<void> {
     const { workloads, cluster, workersPerNode, nodeEnv } = this.#options;
     await this.#state.start();
-    this.#workOnAll();
     for (const name of names) this.#fleet.expect(name);
     this.#fleet.start();
     this.#stopWatch = workloads.watch((event) => this.#onWorkload(event));
@@ -202,22 +200,12 @@ export class ControlPlane {
     await Promise.all(
       names.map((name) => workloads.ensure({ name, clusterName, workers: workersPerNode, env: nodeEnv })),
     );
+    // Records whose collection is gone have no event of their own to be found by.
+    for (const shard of this.#state.shards.values()) this.#queue.add(COLLECTION + shard.spec.collection);
     // Not before everything is read: a record that is not there yet would pass for a lost one.
     this.#queue.start();
     this.#statusInterval = setInterval(() => this.#publishStatus(), STATUS_INTERVAL_MS);
     this.#log.info({ nodes: names.length, clusterId: this.#clusterId }, "leading");
-  }
-
-  /** Only once all objects are known: a collection before its records would look as if it had lost them. */
-  #workOnAll(): void {
-    this.#loaded = true;
-    for (const collection of this.#state.collections.values())
-      this.#queue.add(COLLECTION + collection.metadata.name);
-    for (const shard of this.#state.shards.values()) {
-      this.#queue.add(SHARD + shard.metadata.name);
-      // Records whose collection is gone have no event of their own to be found by.
-      this.#queue.add(COLLECTION + shard.spec.collection);
-    }
   }
 
   async #work(key: string): Promise<{ readonly againInMs: number | undefined }> {
