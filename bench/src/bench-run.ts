@@ -1,0 +1,75 @@
+/** One run from the data to the figures. */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { makeDataSet } from "./data-set.js";
+import { collectVersions, describeMachine } from "./machine.js";
+import type { BenchOptions } from "./options.js";
+import { measureFts5 } from "./peers/fts5.js";
+import { measureLmdb } from "./peers/lmdb.js";
+import { exactNearest, measureUsearch } from "./peers/usearch.js";
+import type { BenchResults } from "./results.js";
+import type { Stage } from "./stage.js";
+import { measurePlacement } from "./stages/placement.js";
+import { measureSingleNode } from "./stages/single-node.js";
+import { measureThreeNodes } from "./stages/three-nodes.js";
+
+export class BenchRun {
+  readonly #options: BenchOptions;
+  readonly #progress: (line: string) => void;
+  readonly #steps: (() => Promise<void>)[] = [];
+  #directory: string | undefined;
+
+  constructor(options: BenchOptions, progress: (line: string) => void) {
+    this.#options = options;
+    this.#progress = progress;
+  }
+
+  /** `parent`: on the disk that is to be measured. */
+  async measure(parent: string): Promise<BenchResults> {
+    const startMs = performance.now();
+    const { scale, isQuick } = this.#options;
+    await mkdir(parent, { recursive: true });
+    this.#directory = await mkdtemp(join(parent, "bench-"));
+    this.#progress("data and exact answers");
+    const dataSet = makeDataSet(scale.dataSet);
+    const truth = exactNearest(dataSet);
+    const placement = measurePlacement(scale.placement);
+    const single = await measureSingleNode(this.#stage("one"), scale, dataSet, truth);
+    const { candidates } = single.figures;
+    const threeNodes = await measureThreeNodes(this.#stage("three"), scale, dataSet, candidates);
+    // After the clusters: what runs in this process holds up the control plane, which does too.
+    this.#progress("peers: usearch");
+    const usearch = measureUsearch(dataSet, truth, candidates);
+    this.#progress("peers: SQLite FTS5");
+    const fts5 = measureFts5(dataSet, single.bm25Rows);
+    this.#progress("peers: LMDB");
+    const lmdb = await measureLmdb(join(this.#directory, "lmdb"), scale.measureMs);
+    return {
+      takenAt: new Date().toISOString(),
+      seconds: Math.round((performance.now() - startMs) / 1000),
+      command: isQuick ? 'make bench BENCH="--quick"' : "make bench",
+      machine: describeMachine(),
+      versions: collectVersions(),
+      dataSet: scale.dataSet,
+      placement,
+      singleNode: single.figures,
+      threeNodes,
+      peers: { usearch, fts5, lmdb },
+    };
+  }
+
+  /** Ends the processes of the run and removes its files; a second call does nothing. */
+  async cleanUp(): Promise<void> {
+    for (const step of this.#steps.splice(0).reverse()) await step();
+    if (this.#directory !== undefined) await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #stage(name: string): Stage {
+    return {
+      dataDirectory: join(this.#directory ?? "", name),
+      nodeEnv: {},
+      progress: this.#progress,
+      onCleanUp: (step) => this.#steps.push(step),
+    };
+  }
+}

@@ -1,0 +1,72 @@
+/** The command line and the sizes that it stands for. */
+import { parseArgs } from "node:util";
+import type { DataSetShape } from "./data-set.js";
+
+export interface BenchScale {
+  readonly dataSet: DataSetShape;
+  /** Documents of the collection that is spread over three nodes. */
+  readonly spreadDocuments: number;
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+  readonly placement: { readonly nodes: number; readonly zones: number; readonly shards: number };
+  /** The run is given up after this time. */
+  readonly timeoutMs: number;
+}
+
+export interface BenchOptions {
+  readonly scale: BenchScale;
+  readonly isQuick: boolean;
+  readonly asJson: boolean;
+}
+
+const DATA_SET: DataSetShape = {
+  documents: 100_000,
+  dimensions: 128,
+  clusters: 200,
+  terms: 50_000,
+  wordsPerText: 30,
+  queries: 500,
+  seed: 42,
+};
+
+const FULL: BenchScale = {
+  dataSet: DATA_SET,
+  spreadDocuments: 30_000,
+  warmUpMs: 2000,
+  measureMs: 5000,
+  placement: { nodes: 1000, zones: 4, shards: 10_000 },
+  timeoutMs: 480_000,
+};
+
+const QUICK: BenchScale = {
+  dataSet: { ...DATA_SET, documents: 5000, queries: 50 },
+  spreadDocuments: 1500,
+  warmUpMs: 300,
+  measureMs: 700,
+  placement: { nodes: 100, zones: 4, shards: 1000 },
+  timeoutMs: 60_000,
+};
+
+export const USAGE = `Usage: make bench [BENCH="--quick"]
+
+Measures Prism against raw usearch, SQLite FTS5 and LMDB on this machine, and writes
+docs/benchmarks.md and docs/benchmarks.json.
+
+  --quick  5,000 documents in less than 30 seconds; writes no file, and its figures mean little
+  --json   Print the figures as JSON instead of tables
+  --help   Print this
+`;
+
+/** Undefined: only help is asked for. @throws {TypeError} on an unknown argument. */
+export function parseOptions(argv: readonly string[]): BenchOptions | undefined {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  return { scale: values.quick ? QUICK : FULL, isQuick: values.quick, asJson: values.json };
+}

@@ -1,0 +1,109 @@
+/** What a run measured, as docs/benchmarks.json holds it. Times of servers are CPU of all their threads. */
+import type { DataSetShape } from "./data-set.js";
+
+export interface LoadFigures {
+  readonly inFlight: number;
+  readonly requests: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly serverCpuUs: number;
+}
+
+export interface SearchFigures {
+  /** One caller, then sixteen. */
+  readonly loads: readonly LoadFigures[];
+}
+
+export interface IngestFigures {
+  readonly documents: number;
+  /** Until every bulk request was answered: everything is durable. */
+  readonly acknowledgedPerSecond: number;
+  /** Until every vector was in the graph and no merge was left to do. */
+  readonly searchablePerSecond: number;
+  /** Until the end of that, graph and merges included. */
+  readonly serverCpuUs: number;
+}
+
+export interface PlainWriteFigures extends LoadFigures {
+  readonly documentsPerSecond: number;
+  readonly batch: number;
+  readonly serverCpuUsPerDocument: number;
+}
+
+export interface SingleNodeFigures {
+  readonly ingest: IngestFigures;
+  readonly residentBytes: number;
+  /** The fewest tried that reach the wanted recall; the most tried when none does. */
+  readonly candidates: number;
+  readonly recallAt10: number;
+  readonly vector: SearchFigures;
+  readonly bm25: SearchFigures;
+  readonly hybrid: SearchFigures;
+  readonly plainWrites: PlainWriteFigures;
+}
+
+export interface ThreeNodeFigures {
+  readonly plainWrites: PlainWriteFigures;
+  readonly documents: number;
+  readonly vector: LoadFigures;
+  readonly bm25: LoadFigures;
+  readonly hybrid: LoadFigures;
+}
+
+export interface PlacementFigures {
+  readonly nodes: number;
+  readonly zones: number;
+  readonly shards: number;
+  readonly factor: number;
+  readonly freshMs: number;
+  readonly copiesPlaced: number;
+  readonly zoneLossMs: number;
+  readonly copiesReplaced: number;
+}
+
+export interface VectorPeerFigures {
+  readonly buildCpuUs: number;
+  readonly searchCpuUs: number;
+  readonly recallAt10: number;
+}
+
+export interface TextPeerFigures {
+  readonly buildCpuUs: number;
+  readonly searchCpuUs: number;
+  /** Share of its ten best that are also among Prism's ten best. */
+  readonly agreement: number;
+}
+
+export interface StorePeerFigures {
+  readonly batch: number;
+  /** A batch is begun when the one before is on disk. */
+  readonly oneAtATimePerSecond: number;
+  readonly eightAtATimePerSecond: number;
+}
+
+export interface PeerFigures {
+  readonly usearch: VectorPeerFigures;
+  readonly fts5: TextPeerFigures;
+  readonly lmdb: StorePeerFigures;
+}
+
+export interface Machine {
+  readonly processor: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly system: string;
+}
+
+export interface BenchResults {
+  readonly takenAt: string;
+  readonly seconds: number;
+  readonly command: string;
+  readonly machine: Machine;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly dataSet: DataSetShape;
+  readonly placement: PlacementFigures;
+  readonly singleNode: SingleNodeFigures;
+  readonly threeNodes: ThreeNodeFigures;
+  readonly peers: PeerFigures;
+}
