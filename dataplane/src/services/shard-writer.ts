@@ -75,6 +75,7 @@ export class ShardWriter {
       const shard = await this.#waitForShard(collection, number, options);
       if (shard === undefined || options.deadline.hasPassed || options.signal?.aborted === true) break;
       const target = hinted ?? primaryNodeOf(shard);
+      const followedHint = hinted !== undefined;
       hinted = undefined;
       if (target !== undefined) {
         const attempt = await this.#attempt(collection, shard, target, pending, options);
@@ -83,7 +84,8 @@ export class ShardWriter {
         if (pending.length === 0) break;
         if (problem !== undefined) last = problem;
         if (attempt.kind === "moved") continue;
-        hinted = this.#hintOf(problem, target);
+        // One hint between two pauses: copies that each name the other would send it in a circle.
+        if (!followedHint) hinted = this.#hintOf(problem, target);
         if (hinted !== undefined) continue;
       }
       await this.#waitForNewer(collection, shard, pauseMs, options);
