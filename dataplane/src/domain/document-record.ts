@@ -16,6 +16,7 @@ export interface DocumentRecord {
   readonly vectors: ReadonlyMap<string, Float32Array>;
 }
 
+const SMALLEST_NORMAL = 2 ** -126;
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder();
 
@@ -135,8 +136,8 @@ export function projectRecord(record: Uint8Array, include: readonly string[] | u
  * widens to 0.10000000149011612, which nobody wrote. Nine digits always suffice (Steele and White 1990).
  */
 export function shortestFloat32(value: number): number {
-  // Most values come from people or from six-digit exports, so short forms are tried first.
-  for (let digits = 6; digits < 9; digits += 1) {
+  // Six digits are kept by every normal float32, so no shorter form is another's; subnormals keep fewer.
+  for (let digits = Math.abs(value) < SMALLEST_NORMAL ? 1 : 6; digits < 9; digits += 1) {
     const short = Number(value.toPrecision(digits));
     if (Math.fround(short) === value) return short;
   }
