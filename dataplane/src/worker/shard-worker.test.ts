@@ -1,5 +1,12 @@
+import { cpSync } from "node:fs";
+import { join } from "node:path";
+import { ShardCall } from "@prism/proto/frame-kind";
+import { GetRequest } from "@prism/proto/gen/node";
 import { afterEach, expect, test } from "vitest";
-import { CallFailed, clusterMap, until, WorkerHarness } from "./testing/worker-harness.js";
+import { encodeEntry } from "../adapters/lmdb/entry-codec.js";
+import { ShardStore } from "../adapters/lmdb/shard-store.js";
+import { numberKey } from "../adapters/lmdb/store-key.js";
+import { CallFailed, clusterMap, SPEC, until, WorkerHarness } from "./testing/worker-harness.js";
 
 const open: WorkerHarness[] = [];
 
@@ -169,4 +176,83 @@ test("data goes when two maps in a row know neither shard nor collection, and no
   expect(await worker.get("b1")).toEqual(BOOK);
   worker.applyMap(clusterMap(1, { revision: 5, without: "collection" }));
   await expect(worker.get("b1")).rejects.toMatchObject({ error: { code: "shardUnavailable" } });
+});
+
+test("what was acknowledged survives a crash at that moment", async () => {
+  const worker = await startPrimary();
+  for (let i = 0; i < 30; i += 1) await worker.put(`b${i}`, { ...BOOK, year: i });
+  const crashed = `${worker.directory}-crashed`;
+  cpSync(worker.directory, crashed, { recursive: true });
+  const again = start({ directory: crashed });
+  again.applyMap(clusterMap(1, { shard: { term: 2, version: 2, bootstrap: "" } }));
+  await until("primary again", () => again.report()?.role === "primary");
+  expect((await again.search({ filter: { field: "year", gte: 0 } })).total).toBe(30);
+  expect(await again.put("b30", BOOK)).toMatchObject({ result: "created", seq: 33 });
+});
+
+test("a damaged log stops the copy, which keeps its data and says so", async () => {
+  const worker = await startPrimary();
+  await worker.put("b1", BOOK);
+  await worker.closed();
+  open.splice(open.indexOf(worker), 1);
+  const options = { sync: true, onDiskFull: () => undefined, onFailure: () => undefined };
+  const store = new ShardStore(join(worker.directory, "stores", "0"), options);
+  const { slot } = store.records()[0]!;
+  const damaged = encodeEntry(store.entry(slot, 2)!);
+  damaged[damaged.length - 1]! ^= 1;
+  store.put("log", numberKey(slot, 2), damaged);
+  await store.close();
+  const again = start({ directory: worker.directory });
+  again.applyMap(clusterMap(1));
+  await until("reported", () => again.report()?.mapVersion !== undefined);
+  expect(again.report()).toMatchObject({ role: "failed", reason: "CopyFailed", allocationId: "a1" });
+  await expect(again.get("b1")).rejects.toMatchObject({ error: { code: "shardUnavailable" } });
+  const failure = again.messages.find((message) => message.kind === "log" && message.level === "error");
+  expect(failure).toMatchObject({ fields: { detail: expect.stringContaining("checksum") } });
+});
+
+test("a session of a history that was given up is told so", async () => {
+  const worker = await startPrimary();
+  await worker.put("b1", BOOK);
+  const read = { minimumSeq: 2, historyId: "history-0" };
+  const payload = GetRequest.encode({ id: "b1", include: [], hasInclude: false, read });
+  await expect(worker.call(ShardCall.get, payload)).rejects.toMatchObject({ error: { code: "historyLost" } });
+});
+
+test("a read that asks for more than there is ends with its time", async () => {
+  const worker = await startPrimary();
+  const payload = GetRequest.encode({
+    id: "b1",
+    include: [],
+    hasInclude: false,
+    read: { minimumSeq: 99, historyId: "" },
+  });
+  await expect(worker.call(ShardCall.get, payload, 50)).rejects.toMatchObject({ error: { code: "timeout" } });
+});
+
+test("a field that is added later is indexed from then on, and documents of before leave without a trace", async () => {
+  const worker = await startPrimary();
+  await worker.put("old", { title: "war", subtitle: "peace" });
+  const fields = [...SPEC.fields, { name: "subtitle", type: "text", analyzer: "standard" }] as const;
+  worker.applyMap(clusterMap(1, { revision: 2, generation: 2, spec: { ...SPEC, fields } }));
+  await worker.put("new", { title: "war", subtitle: "peace" });
+  const query = { kind: "text", query: "peace", fields: { subtitle: 1 }, operator: "or" } as const;
+  expect((await worker.search({ queries: [query] })).ids).toEqual(["new"]);
+  await worker.write([{ id: "old", action: "delete" }]);
+  expect((await worker.search({ queries: [query] })).ids).toEqual(["new"]);
+  const again = await restart(worker, 2);
+  expect((await again.search({})).ids).toEqual(["new"]);
+});
+
+test("writes wait while too many vectors are unindexed, and go on when they are", async () => {
+  const worker = await startPrimary({ limits: { unindexedTail: 100 } });
+  for (let round = 0; round < 6; round += 1) {
+    const statements = Array.from({ length: 100 }, (_, i) => ({
+      id: `b${round}.${i}`,
+      document: { embedding: [Math.cos(round * 100 + i), Math.sin(round * 100 + i)] },
+    }));
+    const { outcomes } = await worker.write(statements);
+    expect(outcomes.every(({ result }) => result === "created")).toBe(true);
+  }
+  expect((await worker.search({})).total).toBe(600);
 });
