@@ -10,7 +10,7 @@ import { DirectoryInUse } from "./adapters/local/lock-file.js";
 import { ClusterConflict } from "./control/cluster-bootstrap.js";
 import { startLocalCluster, type LocalCluster } from "./local-cluster.js";
 
-const TEST_TIMEOUT_MS = 60_000;
+const TEST_TIMEOUT_MS = 120_000;
 const cleanups: (() => Promise<unknown> | void)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -47,7 +47,7 @@ async function send(method: string, url: string, body: unknown): Promise<{ statu
 }
 
 async function whole(cluster: LocalCluster): Promise<void> {
-  const reached = await cluster.waitFor((status) => status.status === "ok", 20_000);
+  const reached = await cluster.waitFor((status) => status.status === "ok", 30_000);
   if (!reached) throw new Error(JSON.stringify(cluster.status().problems));
 }
 

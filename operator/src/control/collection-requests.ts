@@ -82,6 +82,8 @@ export class CollectionRequests {
         await whenUsable(name, USABLE_TIMEOUT_MS);
         return answerOf("created", plan.spec);
       case "unchanged":
+        // The one who asked first may still wait for it, or be gone with an older control plane.
+        if (object?.status.shardsCreated === false) await whenUsable(name, USABLE_TIMEOUT_MS);
         return answerOf("unchanged", plan.spec);
       case "update":
         if (!object) throw new Error("an update without an object");

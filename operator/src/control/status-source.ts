@@ -37,7 +37,10 @@ export function observeStatus(inputs: StatusInputs): StatusSource {
     settings: state.settings,
     nowMs: Date.now(),
     nodes: [...state.nodes.values()].map((node) => toNodeSource(node, inputs)),
-    collections: [...state.collections.values()].map((collection) => collection.metadata.name),
+    collections: [...state.collections.values()].map(({ metadata, status }) => ({
+      name: metadata.name,
+      shardsCreated: status.shardsCreated,
+    })),
     shards: [...state.shards.values()].flatMap((shard) => toShardSource(shard, inputs, reports)),
     lostRecords: [...inputs.lostRecords].map(([shard, since]) => ({ shard, since })),
   };

@@ -57,7 +57,7 @@ export interface StatusSource {
   readonly nowMs: number;
   readonly nodes: readonly StatusNodeSource[];
   readonly shards: readonly StatusShardSource[];
-  readonly collections: readonly string[];
+  readonly collections: readonly { readonly name: string; readonly shardsCreated: boolean }[];
   /** Shards that should have a record and have none. */
   readonly lostRecords: readonly { readonly shard: string; readonly since: number }[];
 }
@@ -68,7 +68,8 @@ const MAX_PROBLEMS = 200;
 export function buildStatus(source: StatusSource): StatusResponse {
   const nodesById = new Map(source.nodes.map((node) => [node.id, node]));
   const shards = source.shards.map((shard) => toStatusShard(shard, nodesById));
-  const nodes = source.nodes.map((node) => toStatusNode(node, source.shards));
+  const tallies = tallyNodes(source.shards);
+  const nodes = source.nodes.map((node) => toStatusNode(node, tallies.get(node.id) ?? NO_COPIES));
   const topology = toTopology(source, nodesById);
   return {
     status: overall(source, shards),
@@ -95,10 +96,30 @@ export function buildStatus(source: StatusSource): StatusResponse {
   };
 }
 
-function toStatusNode(node: StatusNodeSource, shards: readonly StatusShardSource[]): StatusNode {
-  const copies = shards.flatMap((shard) =>
-    shard.record.copies.filter((copy) => copy.node === node.id).map((copy) => ({ shard, copy })),
-  );
+interface NodeTally {
+  readonly copies: number;
+  readonly primaries: number;
+  readonly documents: number;
+}
+
+const NO_COPIES: NodeTally = { copies: 0, primaries: 0, documents: 0 };
+
+function tallyNodes(shards: readonly StatusShardSource[]): Map<string, NodeTally> {
+  const tallies = new Map<string, NodeTally>();
+  for (const { record, reports } of shards) {
+    for (const { id, node } of record.copies) {
+      const { copies, primaries, documents } = tallies.get(node) ?? NO_COPIES;
+      tallies.set(node, {
+        copies: copies + 1,
+        primaries: primaries + (id === record.primary ? 1 : 0),
+        documents: documents + (reports.get(id)?.documents ?? 0),
+      });
+    }
+  }
+  return tallies;
+}
+
+function toStatusNode(node: StatusNodeSource, tally: NodeTally): StatusNode {
   const { id, name, zone, region, rack, ready, draining, httpUrl, version, workers } = node;
   return {
     id,
@@ -113,9 +134,7 @@ function toStatusNode(node: StatusNodeSource, shards: readonly StatusShardSource
     httpUrl,
     version,
     workers,
-    copies: copies.length,
-    primaries: copies.filter(({ shard, copy }) => shard.record.primary === copy.id).length,
-    documents: sum(copies.map(({ shard, copy }) => shard.reports.get(copy.id)?.documents ?? 0)),
+    ...tally,
     memoryUsedBytes: node.memoryUsedBytes,
     diskFreeBytes: node.diskFreeBytes,
   };
@@ -192,6 +211,7 @@ function lagOf(id: string, record: ShardRecord, primary: CopyReport | undefined)
 
 function overall(source: StatusSource, shards: readonly StatusShard[]): StatusResponse["status"] {
   const states = new Set(shards.map((shard) => shard.state));
+  if (source.collections.some((collection) => !collection.shardsCreated)) return "unavailable";
   if (source.lostRecords.length > 0 || states.has("unavailable") || states.has("unknown"))
     return "unavailable";
   const alive = source.nodes.filter((node) => node.state === "alive").length;
