@@ -214,7 +214,7 @@ export class PrimaryRole {
       this.#local.add(copy);
       if (this.#joining.delete(copy)) out.note({ what: "joinConfirmed", copy });
     }
-    for (const copy of [...this.#local]) {
+    for (const copy of this.#local) {
       if (copy === allocationId || map.inSync.includes(copy) || map.recovering.includes(copy)) continue;
       this.#local.delete(copy);
       this.#joining.delete(copy);

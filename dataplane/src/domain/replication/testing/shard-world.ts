@@ -314,7 +314,7 @@ export class ShardWorld {
   #committed(node: Node, through: number): void {
     const { role, term } = node.copy!.view(this.#nowMs);
     if (role !== "primary") return;
-    for (const [operation, waiting] of [...this.#waiting]) {
+    for (const [operation, waiting] of this.#waiting) {
       if (waiting.node !== node || waiting.term !== term) continue;
       const index = node.memory.findIndex((entry) => entry.operationId === operation);
       if (index >= 0 && index < through) this.#acknowledge(operation, index + 1, node, term);
