@@ -8,7 +8,9 @@
  * durable at once.
  *
  * Side file: records of { u32 kind, u32 path length, u64 offset, u64 length, u64 old size, path, old bytes }.
- * kind 1: write; kind 2: sync, where offset is the side file's end when the sync began.
+ * kind 1: write; kind 2: sync, where offset is the side file's end when the sync began; kind 3: rename,
+ * where the old bytes are the new path. A rename itself is taken for durable, as if its folder were
+ * synced: what it brings to light is the file that was moved into place before its content was synced.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -57,6 +59,7 @@ static ssize_t (*real_pwritev64)(int, const struct iovec *, int, off64_t);
 static int (*real_ftruncate64)(int, off64_t);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
+static int (*real_rename)(const char *, const char *);
 
 __attribute__((constructor)) static void start(void) {
   real_write = dlsym(RTLD_NEXT, "write");
@@ -66,6 +69,7 @@ __attribute__((constructor)) static void start(void) {
   real_ftruncate64 = dlsym(RTLD_NEXT, "ftruncate64");
   real_fsync = dlsym(RTLD_NEXT, "fsync");
   real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
+  real_rename = dlsym(RTLD_NEXT, "rename");
   directory = getenv("PRISM_POWER_CUT_DIR");
   directory_length = directory == NULL ? 0 : strlen(directory);
 }
@@ -241,5 +245,26 @@ int fdatasync(int fd) {
   uint64_t began = sync_begins(fd, path, &path_length);
   int result = real_fdatasync(fd);
   if (result == 0) sync_ended(path, path_length, began);
+  return result;
+}
+
+/* Absolute paths alone: those of descriptors are absolute too. */
+int rename(const char *from, const char *to) {
+  int result = real_rename(from, to);
+  if (result != 0 || directory_length == 0 || strncmp(from, directory, directory_length) != 0) return result;
+  int saved = errno;
+  pthread_mutex_lock(&lock);
+  for (int i = 0; i < file_count; i += 1) {
+    if (strcmp(files[i].path, to) == 0) files[i].last_undo = 0;
+  }
+  for (int i = 0; i < file_count; i += 1) {
+    if (strcmp(files[i].path, from) == 0) snprintf(files[i].path, PATH_LENGTH, "%s", to);
+  }
+  if (file_count > 0 && side_file() >= 0) {
+    struct header header = {3, (uint32_t)strlen(from), 0, strlen(to), 0};
+    append(&header, from, to);
+  }
+  pthread_mutex_unlock(&lock);
+  errno = saved;
   return result;
 }
