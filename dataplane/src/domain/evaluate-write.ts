@@ -14,6 +14,8 @@ import type { LogEntryBody, WriteResult } from "./replication/log-entry.js";
 /** What is accepted here must be read by any thread that gets it, however small its stack. */
 const NESTING_MAX = 100;
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 export interface WriteCommand {
   readonly operationId: string;
   readonly action: "put" | "create" | "patch" | "delete";
@@ -141,7 +143,7 @@ function parseObject(bytes: Uint8Array, what: string): JsonObject {
 
 function parseJson(bytes: Uint8Array, what: string): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(utf8.decode(bytes));
   } catch (error) {
     throw new Problem("invalidJson", `the ${what} is not UTF-8 JSON: ${(error as Error).message}`);
   }
@@ -151,5 +153,6 @@ function parseJson(bytes: Uint8Array, what: string): unknown {
 function isNestedDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (levels === 0) return true;
-  return Object.values(value).some((member) => isNestedDeeper(member, levels - 1));
+  const members: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return members.some((member) => isNestedDeeper(member, levels - 1));
 }

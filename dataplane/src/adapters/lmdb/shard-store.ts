@@ -95,6 +95,8 @@ export class ShardStore {
       // The promise of a commit then resolves after its fsync, never before.
       overlappingSync: false,
       noSync: !options.sync,
+      // Else each turn has a promise of its own that nobody hears, and whose rejection ends the thread.
+      eventTurnBatching: false,
     });
     this.#meta = this.#root.openDB<Buffer, Buffer>({ name: "meta", ...shape });
     const table = (name: TableName): Binary => this.#root.openDB<Buffer, Buffer>({ name, ...shape });
@@ -313,18 +315,18 @@ export class ShardStore {
       // Encoded and checked before: nothing in here throws, so the transaction is whole.
       await this.#root.batch(() => {
         for (const { table, key, value } of writes) {
-          if (value === undefined) void table.remove(key);
-          else void table.put(key, value);
+          unheard(value === undefined ? table.remove(key) : table.put(key, value));
         }
         for (const [shardUid, record] of records) {
-          if (record === undefined) void this.#meta.remove(recordKey(shardUid));
-          else void this.#meta.put(recordKey(shardUid), Buffer.from(JSON.stringify(record)));
+          const key = recordKey(shardUid);
+          if (record === undefined) unheard(this.#meta.remove(key));
+          else unheard(this.#meta.put(key, Buffer.from(JSON.stringify(record))));
         }
-        if (state !== undefined) void this.#meta.put(STORE_KEY, Buffer.from(JSON.stringify(state)));
+        if (state !== undefined) unheard(this.#meta.put(STORE_KEY, Buffer.from(JSON.stringify(state))));
       });
     } catch (error) {
       const cause = await causeOf(error);
-      if (!isDiskFull(cause)) throw cause;
+      if (!isDiskFull(cause, this.freeBytes())) throw cause;
       this.#setFull(true);
       return false;
     }
@@ -382,10 +384,23 @@ async function causeOf(failed: unknown): Promise<Error> {
   }
 }
 
-const ENOSPC = 28;
-const MDB_MAP_FULL = -30792;
+/** The whole batch is awaited; unheard, one rejected part of it would end the thread. */
+function unheard(part: Promise<boolean>): void {
+  part.catch(() => undefined);
+}
 
-function isDiskFull(error: Error): boolean {
+const ENOSPC = 28;
+const EIO = 5;
+const MDB_MAP_FULL = -30792;
+/** With less than this left an input/output error is LMDB's name for a write that the file system cut short. */
+const FULL_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Writing again is safe after either: the failed transaction's pages are referenced by nothing, and
+ * are written anew by the next one.
+ */
+function isDiskFull(error: Error, freeBytes: number): boolean {
   const { code } = error as { code?: unknown };
+  if (code === EIO) return freeBytes < FULL_BYTES;
   return code === "ENOSPC" || code === ENOSPC || code === MDB_MAP_FULL;
 }
