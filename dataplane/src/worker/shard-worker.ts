@@ -54,6 +54,7 @@ export class ShardWorker {
   #map: ClusterMap | undefined;
   #timers: NodeJS.Timeout[] = [];
   #draining: { drain: Drain; untilMs: number; askedMs: number } | undefined;
+  #tickedMs = performance.now();
   #backgroundScheduled = false;
   #reportScheduled = false;
   #diskFull = false;
@@ -86,7 +87,7 @@ export class ShardWorker {
     this.#checkDisk();
     this.#loopDelay.enable();
     this.#timers = [
-      setInterval(() => this.#tick(), TICK_MS),
+      setInterval(() => this.#onTimer(), TICK_MS),
       setInterval(() => this.#report(), REPORT_MS),
       setInterval(() => this.#checkDisk(), DISK_CHECK_MS),
     ];
@@ -296,7 +297,20 @@ export class ShardWorker {
 
   // ---------------------------------------------------------------- time
 
+  /**
+   * A late tick means that this thread stood still, and what the others sent meanwhile is still in the
+   * queue: it is heard first, or they would be taken for silent.
+   */
+  #onTimer(): void {
+    const nowMs = performance.now();
+    const isLate = nowMs - this.#tickedMs > 3 * TICK_MS;
+    this.#tickedMs = nowMs;
+    if (isLate) setImmediate(() => this.#tick());
+    else this.#tick();
+  }
+
   #tick(): void {
+    if (this.#closing) return;
     for (const copy of this.#copies.values()) copy.tick();
     this.#drain();
   }
