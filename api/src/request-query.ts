@@ -36,6 +36,15 @@ const timeoutMs = integer(1, 600_000)
   .optional()
   .describe("Time limit in milliseconds. Default: the cluster's search.timeoutMs.");
 
+/** Longer than a failover takes with the default health settings, so that it is latency to writes and no error. */
+export const DEFAULT_WRITE_TIMEOUT_MS = 30_000;
+
+const writeTimeoutMs = integer(1, 600_000)
+  .optional()
+  .describe(
+    `Time limit in milliseconds, of bulk: for each operation. Default: ${DEFAULT_WRITE_TIMEOUT_MS}, or limits.timeoutMs if that is less.`,
+  );
+
 export const LARGEST_SCAN_PAGE = 1000;
 
 export const documentQuerySchema = strictObject({ shardKey, include, session, timeoutMs });
@@ -46,8 +55,8 @@ export const scanQuerySchema = strictObject({
   session,
   timeoutMs,
 });
-export const writeQuerySchema = strictObject({ shardKey, timeoutMs });
-export const requestQuerySchema = strictObject({ timeoutMs });
+export const writeQuerySchema = strictObject({ shardKey, timeoutMs: writeTimeoutMs });
+export const requestQuerySchema = strictObject({ timeoutMs: writeTimeoutMs });
 
 export type DocumentQuery = Immutable<z.output<typeof documentQuerySchema>>;
 export type ScanQuery = Immutable<z.output<typeof scanQuerySchema>>;

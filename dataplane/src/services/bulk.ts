@@ -59,7 +59,9 @@ class BulkRun {
   readonly #lanes: readonly BulkLane[];
   readonly #slots: Slot[] = [];
   readonly #seen: SeenShard[] = [];
+  readonly #splitter: NdjsonSplitter;
   readonly #startedAtMs = performance.now();
+  #bodyBytes = 0;
   #waitingBytes = 0;
   #answeredLines = 0;
   #failedLines = 0;
@@ -69,32 +71,60 @@ class BulkRun {
     this.#collection = collection;
     this.#limits = limits;
     this.#options = options;
+    this.#splitter = new NdjsonSplitter(limits.bulkLineBytes);
     this.#lanes = collection.shards.map(
       (_, number) => new BulkLane(collection, number, writer, options.timeoutMs, options.signal),
     );
   }
 
   async *run(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-    const splitter = new NdjsonSplitter(this.#limits.bulkLineBytes);
-    let bodyBytes = 0;
-    for await (const chunk of body) {
-      bodyBytes += chunk.length;
-      if (bodyBytes > this.#limits.bulkBytes) {
-        const detail = `the body is larger than ${describeLimit("bulkBytes", this.#limits)}; from this line on nothing was read`;
-        this.#refuse(splitter.lineNumber, undefined, new Problem("bodyTooLarge", detail));
-        return yield* this.#finish();
+    const chunks = body[Symbol.asyncIterator]();
+    try {
+      let next = chunks.next();
+      for (;;) {
+        // Answers go out while nothing comes in: a client may wait for them before it sends more.
+        const chunk = await Promise.race([next, this.#headAnswered()]);
+        if (chunk !== undefined) {
+          if (chunk.done === true) break;
+          yield* this.#read(chunk.value);
+          if (this.#isOverLimit) return yield* this.#finish();
+          next = chunks.next();
+        }
+        const ready = this.#answers();
+        if (ready !== "") yield ready;
       }
-      for (const line of splitter.push(chunk)) {
-        this.#take(line);
-        if (this.#isFull()) yield* this.#untilNotFull();
-      }
-      for (const lane of this.#lanes) lane.sendIfIdle();
-      const ready = this.#answers();
-      if (ready !== "") yield ready;
+    } finally {
+      await chunks.return?.();
     }
-    const last = splitter.finish();
+    const last = this.#splitter.finish();
     if (last !== undefined) this.#take(last);
     yield* this.#finish();
+  }
+
+  async *#read(chunk: Uint8Array): AsyncGenerator<string> {
+    this.#bodyBytes += chunk.length;
+    if (this.#isOverLimit) {
+      const detail = `the body is too large, ${describeLimit("bulkBytes", this.#limits)}; from this line on nothing was read`;
+      this.#refuse(this.#splitter.lineNumber, undefined, new Problem("bodyTooLarge", detail));
+      return;
+    }
+    for (const line of this.#splitter.push(chunk)) {
+      this.#take(line);
+      if (this.#isFull()) yield* this.#untilNotFull();
+    }
+    for (const lane of this.#lanes) lane.sendIfIdle();
+  }
+
+  get #isOverLimit(): boolean {
+    return this.#bodyBytes > this.#limits.bulkBytes;
+  }
+
+  /** Resolves when the next answer in line is there. */
+  #headAnswered(): Promise<undefined> {
+    if (this.#slots[0]?.result !== undefined) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#wake = () => resolve(undefined);
+    });
   }
 
   async *#finish(): AsyncGenerator<string> {
@@ -114,7 +144,7 @@ class BulkRun {
 
   #take(line: NdjsonLine): void {
     if (line.kind === "tooLong") {
-      const detail = `the line is longer than ${describeLimit("bulkLineBytes", this.#limits)}`;
+      const detail = `the line is too long, ${describeLimit("bulkLineBytes", this.#limits)}`;
       this.#refuse(line.number, undefined, new Problem("limitExceeded", detail));
       return;
     }
@@ -183,11 +213,7 @@ class BulkRun {
       const ready = this.#answers();
       if (ready !== "") yield ready;
       if (done()) return;
-      if (this.#slots[0]?.result === undefined) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
+      await this.#headAnswered();
     }
   }
 

@@ -6,8 +6,14 @@ import type { Coordinator } from "../../services/coordinator.js";
 import { newId } from "../../services/id-source.js";
 import { addCollectionRoutes } from "./collection-routes.js";
 import { addBulkRoute, addDocumentReadRoutes, addDocumentWriteRoutes } from "./document-routes.js";
-import { refuseRoute, refuseSocket, sendProblem, type ReportError } from "./problem-reply.js";
-import { addBodyParsers } from "./request-body.js";
+import {
+  refuseExpectation,
+  refuseRoute,
+  refuseSocket,
+  sendProblem,
+  type ReportError,
+} from "./problem-reply.js";
+import { addBodyParsers, refuseEncoding } from "./request-body.js";
 import { RequestContext } from "./request-context.js";
 import { requestIdOf } from "./request-header.js";
 import { addSearchRoutes } from "./search-routes.js";
@@ -45,7 +51,8 @@ export function buildHttpServer(deps: HttpServerDeps): FastifyInstance {
     bodyLimit: limits.bodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { maxHeaderSize: MAX_HEADER_BYTES },
+    // Node would refuse a request without Host by itself, with an empty body.
+    http: { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false },
     forceCloseConnections: "idle",
     requestIdHeader: false,
     genReqId: (raw) => requestIdOf(raw.headers) ?? newId(),
@@ -57,9 +64,12 @@ export function buildHttpServer(deps: HttpServerDeps): FastifyInstance {
     clientErrorHandler: (error, socket) => refuseSocket(error, socket, newId()),
   });
   addBodyParsers(app);
+  app.server.on("checkExpectation", (raw, response) => {
+    refuseExpectation(response, requestIdOf(raw.headers) ?? newId());
+  });
   app.addHook("onRequest", (request, reply, done) => {
     void reply.header("x-request-id", request.id);
-    done();
+    done(refuseEncoding(request));
   });
   app.addHook("onResponse", (request, reply, done) => {
     const route = request.routeOptions.url ?? "unknown";
@@ -80,8 +90,12 @@ export function buildHttpServer(deps: HttpServerDeps): FastifyInstance {
     },
     { prefix: "/api/v1" },
   );
-  const openApi = JSON.stringify(buildOpenApi(deps.version));
-  app.get("/openapi.json", (_request, reply) => reply.type("application/json; charset=utf-8").send(openApi));
+  let openApi: string | undefined;
+  app.get("/openapi.json", (_request, reply) => {
+    // Made when it is first asked for: it takes longer than the rest of the start.
+    openApi ??= JSON.stringify(buildOpenApi(deps.version));
+    return reply.type("application/json; charset=utf-8").send(openApi);
+  });
   return app;
 }
 

@@ -1,5 +1,5 @@
 /** Every error leaves the node as RFC 9457 problem+json with a code of the closed list. */
-import { STATUS_CODES } from "node:http";
+import { STATUS_CODES, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { OPERATIONS } from "@prism/api/openapi-operations";
@@ -77,6 +77,13 @@ export function refuseRoute(request: FastifyRequest, reply: FastifyReply, report
   void reply.header("allow", known.methods.join(", "));
   const detail = `${request.method} is not for this path; ${known.methods.join(", ")} are`;
   sendProblem(new Problem("methodNotAllowed", detail), request, reply, report);
+}
+
+/** For an Expect header other than 100-continue, which never reaches the routes. */
+export function refuseExpectation(response: ServerResponse, requestId: string): void {
+  const problem = new Problem("invalidRequest", "Expect takes 100-continue alone");
+  const headers = { "content-type": PROBLEM_MEDIA_TYPE, "x-request-id": requestId, connection: "close" };
+  response.writeHead(problem.kind.status, headers).end(JSON.stringify(toProblemBody(problem, requestId)));
 }
 
 /** For bytes that are no HTTP request, where there is no request to reply to. */

@@ -15,6 +15,16 @@ export function addBodyParsers(app: FastifyInstance): void {
   app.addContentTypeParser(NDJSON_TYPE, (_request, body, done) => done(null, body));
 }
 
+/** A compressed body would be read as damaged JSON, or worse, as nothing special. */
+export function refuseEncoding(request: FastifyRequest): Problem | undefined {
+  const encoding = request.headers["content-encoding"];
+  if (encoding === undefined || encoding === "identity") return undefined;
+  return new Problem(
+    "unsupportedMediaType",
+    `Content-Encoding ${encoding} is not taken; send the body as it is`,
+  );
+}
+
 /** The bytes of a JSON body. */
 export function bytesOf(request: FastifyRequest): Buffer {
   const { body } = request;

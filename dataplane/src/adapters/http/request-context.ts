@@ -2,15 +2,10 @@
 import type { FastifyReply } from "fastify";
 import { describeLimit, type Limits } from "@prism/api/limits";
 import { Problem } from "@prism/api/problem-code";
+import { DEFAULT_WRITE_TIMEOUT_MS } from "@prism/api/request-query";
 import type { Coordinator } from "../../services/coordinator.js";
 import { Deadline } from "../../services/deadline.js";
 import type { Waiting } from "../../services/documents.js";
-
-/**
- * Writes and changes of collections wait this long by default, so that a failover (a few seconds
- * with the default health settings) is latency to them and no error.
- */
-export const DEFAULT_WRITE_TIMEOUT_MS = 30_000;
 
 export class RequestContext {
   readonly #coordinator: Coordinator;
