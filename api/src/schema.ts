@@ -121,7 +121,8 @@ function describeValue(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "an object";
-  return typeof value === "string" ? JSON.stringify(value.slice(0, 64)) : String(value);
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 64));
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : typeof value;
 }
 
 function unitOf(origin: string): string {

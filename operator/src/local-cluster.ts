@@ -3,6 +3,7 @@
  * One data directory belongs to one such process at a time.
  */
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { PrismCluster } from "@prism/api/cluster";
@@ -53,6 +54,10 @@ export interface LocalNode {
   stop(signal?: NodeJS.Signals): Promise<void>;
   start(): Promise<void>;
 }
+
+/** Part of the machine's memory that all nodes together plan with. */
+const MACHINE_SHARE = 0.6;
+const SMALLEST_SHARE_BYTES = 256 * 1024 * 1024;
 
 const NODE_PROGRAM = fileURLToPath(import.meta.resolve("@prism/dataplane/main"));
 
@@ -146,6 +151,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       program: options.nodeProgram ?? NODE_PROGRAM,
       directory: join(dataDirectory, "nodes"),
       wellKnownPorts: options.wellKnownPorts ?? false,
+      defaultEnv: memoryShare(cluster.spec.nodes),
     });
     // Nodes are ended even when the control plane did not come up to end them.
     undo.push(() => workloads.close());
@@ -172,6 +178,12 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     await close();
     throw error;
   }
+}
+
+/** Nodes on one machine share its memory; each by itself would plan with half of it. */
+function memoryShare(nodes: number): Readonly<Record<string, string>> {
+  const bytes = Math.floor((totalmem() * MACHINE_SHARE) / nodes);
+  return { PRISM_LIMITS_MEMORY_BUDGET_BYTES: String(Math.max(bytes, SMALLEST_SHARE_BYTES)) };
 }
 
 /** Tells other programs where the running cluster is. Returns how to take it back. */

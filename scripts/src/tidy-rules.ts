@@ -113,7 +113,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
   },
 
   onlyTheEdgeReadsTheEnvironment: (file, lines) => {
-    const edge = /\/(main|config)\.ts$|^(scripts|demo|bench|test|cli)\//;
+    // A child process inherits the environment of its parent: whoever starts one reads it.
+    const edge = /\/(main|config|child-process)\.ts$|^(scripts|demo|bench|test|cli)\//;
     if (TEST_FILE.test(file.path) || edge.test(file.path)) return [];
     return lines.flatMap((line, i) =>
       /\bprocess\.(env|argv)\b/.test(line)

@@ -58,7 +58,7 @@ function toNodeSource(node: ApiObject<"PrismNode">, inputs: StatusInputs): Statu
       ? { exitsInARow: workload.exitsInARow, retryAt: workload.retryAtMs ?? Date.now() }
       : undefined;
   return {
-    id: node.status.nodeId as NodeId,
+    id: node.status.nodeId,
     name,
     zone,
     region,

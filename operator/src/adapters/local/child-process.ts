@@ -21,6 +21,7 @@ export interface ChildOptions {
   readonly directory: string;
   readonly index: number;
   readonly wellKnownPorts: boolean;
+  readonly defaultEnv: Readonly<Record<string, string>>;
   readonly backOff: { readonly baseMs: number; readonly maxMs: number; readonly stableMs: number };
   /** From SIGTERM to SIGKILL. */
   readonly stopTimeoutMs: number;
@@ -123,7 +124,7 @@ export class NodeChild {
       stdio: ["pipe", "pipe", "pipe"],
       // A group of its own: Ctrl-C in a terminal is for the control plane, which ends its nodes in order.
       detached: true,
-      env: { ...process.env, UV_THREADPOOL_SIZE: "32", ...this.#workload.env },
+      env: { ...this.#options.defaultEnv, ...process.env, UV_THREADPOOL_SIZE: "32", ...this.#workload.env },
     });
     this.#child = child;
     child.stdout.on("data", (chunk: Buffer) => this.#log.write(chunk));

@@ -9,6 +9,8 @@ export interface ChildProcessesOptions {
   readonly directory: string;
   /** 3080, 7000 and 3090 where free; false: any free ports, for clusters that run side by side. */
   readonly wellKnownPorts: boolean;
+  /** For every node; what the environment of this process says goes before it. */
+  readonly defaultEnv?: Readonly<Record<string, string>>;
   /** First delay before an ended process is started again, default 200 ms; doubles up to 30 s. */
   readonly backOffBaseMs?: number;
   /** From SIGTERM to SIGKILL, default 10 s. */
@@ -39,6 +41,7 @@ export class ChildProcesses implements Workloads {
       directory: join(directory, workload.name),
       index: this.#nextIndex,
       wellKnownPorts,
+      defaultEnv: this.#options.defaultEnv ?? {},
       backOff: { baseMs: backOffBaseMs, maxMs: BACK_OFF_MAX_MS, stableMs: STABLE_RUN_MS },
       stopTimeoutMs,
       random: Math.random,
