@@ -1,6 +1,5 @@
 /** Gathers what status is built from. */
 import type { CopyReport } from "@prism/proto/gen/node";
-import type { NodeId } from "../domain/shard-record.js";
 import type { ShardWait, StatusNodeSource, StatusShardSource, StatusSource } from "../domain/status.js";
 import type { Workloads } from "../ports/workloads.js";
 import { toRecord } from "../reconcile/shard-object.js";
