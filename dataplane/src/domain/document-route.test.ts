@@ -37,14 +37,14 @@ describe("the key that places a document", () => {
       write("patch", '{"party":null}', "Whig"),
       write("delete"),
     ])
-      expect(() => ringKeyOfWrite(keyed, one)).toThrow(refusal("shardKeyMissing") as Error);
+      expect(() => ringKeyOfWrite(keyed, one)).toThrow(refusal("shardKeyMissing"));
     const twice = write("patch", '{"party":"Whig"}', "Republican");
-    expect(() => ringKeyOfWrite(keyed, twice)).toThrow(refusal("invalidRequest") as Error);
-    expect(() => ringKeyOfRead(keyed, "1", undefined)).toThrow(refusal("shardKeyMissing") as Error);
+    expect(() => ringKeyOfWrite(keyed, twice)).toThrow(refusal("invalidRequest"));
+    expect(() => ringKeyOfRead(keyed, "1", undefined)).toThrow(refusal("shardKeyMissing"));
   });
 
   it("says what is wrong with a document that can't be looked into", () => {
-    expect(() => ringKeyOfWrite(keyed, write("put", "{oops"))).toThrow(refusal("invalidJson") as Error);
-    expect(() => ringKeyOfWrite(keyed, write("put", "[1]"))).toThrow(refusal("invalidRequest") as Error);
+    expect(() => ringKeyOfWrite(keyed, write("put", "{oops"))).toThrow(refusal("invalidJson"));
+    expect(() => ringKeyOfWrite(keyed, write("put", "[1]"))).toThrow(refusal("invalidRequest"));
   });
 });

@@ -98,7 +98,7 @@ export class ClusterDirectory {
           resolve(result);
         } catch (error) {
           release();
-          reject(error as Error);
+          reject(error);
         }
       });
       signal?.addEventListener("abort", onAbort);

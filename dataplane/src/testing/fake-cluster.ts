@@ -231,7 +231,8 @@ function toDocument(id: string, stored: Stored | undefined): wire.Document | und
 
 /** A document's words are those of its field `title`; its score is how often the query's words are in it. */
 function wordsOf(stored: Stored): string[] {
-  return String(stored.fields["title"] ?? "")
+  const { title } = stored.fields;
+  return (typeof title === "string" ? title : "")
     .toLowerCase()
     .split(/\W+/)
     .filter((word) => word !== "");

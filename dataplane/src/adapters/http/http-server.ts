@@ -1,5 +1,5 @@
 /** The public HTTP API of a node, under /api/v1, and its description at /openapi.json. */
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import fastify, { type FastifyInstance } from "fastify";
 import type { Limits } from "@prism/api/limits";
 import { buildOpenApi } from "@prism/api/openapi";
 import type { Coordinator } from "../../services/coordinator.js";
@@ -59,7 +59,7 @@ export function buildHttpServer(deps: HttpServerDeps): FastifyInstance {
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     frameworkErrors: (error, request, reply) => {
       void reply.header("x-request-id", request.id);
-      sendProblem(error, request as FastifyRequest, reply as FastifyReply, report);
+      sendProblem(error, request, reply, report);
     },
     clientErrorHandler: (error, socket) => refuseSocket(error, socket, newId()),
   });
