@@ -3,11 +3,12 @@
  * same operation ids, so an operation whose first try was executed is only answered again: a
  * failover looks like latency. An operation that may have been executed never ends as "failed".
  */
-import { Problem, isProblemCode, type Violation } from "@prism/api/problem-code";
+import { Problem } from "@prism/api/problem-code";
 import { ShardCall } from "@prism/proto/frame-kind";
-import { WriteRequest, WriteResponse, type CallError, type WriteItem } from "@prism/proto/gen/node";
+import { WriteRequest, WriteResponse, type WriteItem } from "@prism/proto/gen/node";
 import { primaryNodeOf } from "../domain/choose-copies.js";
 import type { NodeId, ShardMap } from "../domain/cluster-map.js";
+import { fromCallError } from "./call-error.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import type { Deadline } from "./deadline.js";
 import type { NodeTraffic } from "./node-traffic.js";
@@ -232,19 +233,6 @@ function verdictOf(response: WriteResponse, position: number): Written | Problem
   const { historyId, copies, zones } = response;
   const { result, term, seq } = outcome;
   return { kind: "written", result, term, seq, historyId, copies, zones };
-}
-
-function fromCallError(error: CallError): Problem {
-  const code = isProblemCode(error.code) ? error.code : "internalError";
-  const violations =
-    error.errorsJson.length === 0
-      ? []
-      : (JSON.parse(new TextDecoder().decode(error.errorsJson)) as Violation[]);
-  return new ShardProblem(code, error.detail, {
-    violations,
-    executed: error.executed === "unknown" ? "unknown" : "no",
-    primaryNode: error.primaryNode === "" ? undefined : (error.primaryNode as NodeId),
-  });
 }
 
 function unknownOutcome(last: Problem, options: WriteOptions): Problem {

@@ -10,7 +10,7 @@ import { ShardCall } from "@prism/proto/frame-kind";
 import { ReplicationMessage, WriteRequest, WriteResponse } from "@prism/proto/gen/node";
 import { DamagedValueError } from "../adapters/lmdb/entry-codec.js";
 import { ShardStore } from "../adapters/lmdb/shard-store.js";
-import { toCallError } from "../adapters/wire/call-error.js";
+import { toCallError } from "../services/call-error.js";
 import type { AllocationId, ClusterMap, CollectionMap, NodeId, ShardMap } from "../domain/cluster-map.js";
 import { emptyCopy } from "../domain/replication/shard-copy.js";
 import { storeOfShard, workerOfStore } from "../domain/store-of-shard.js";

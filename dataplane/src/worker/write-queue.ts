@@ -9,7 +9,7 @@
  */
 import { Problem } from "@prism/api/problem-code";
 import type { WriteItem, WriteOutcome, WriteRequest, WriteResponse } from "@prism/proto/gen/node";
-import { toCallError } from "../adapters/wire/call-error.js";
+import { toCallError } from "../services/call-error.js";
 import { toWriteCommand } from "../adapters/wire/write-command.js";
 import { evaluateWrite, type DocumentVersion, type WriteContext } from "../domain/evaluate-write.js";
 import type { NodeId } from "../domain/cluster-map.js";

@@ -18,7 +18,7 @@ import type { Logger } from "pino";
 import type { ClusterMap } from "../../domain/cluster-map.js";
 import type { CollectionAction, CollectionOutcome, ControlPlane } from "../../services/control-plane.js";
 import { toTimerMs } from "../../services/pending-calls.js";
-import { fromCallError } from "../wire/call-error.js";
+import { fromCallError } from "../../services/call-error.js";
 import { fromWireMap } from "../wire/cluster-map.js";
 import { ControlStream } from "./control-stream.js";
 

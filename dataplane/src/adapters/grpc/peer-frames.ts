@@ -2,7 +2,7 @@
 import { PeerFrameKind, type ShardCall } from "@prism/proto/frame-kind";
 import { PeerFrame, PeerHello } from "@prism/proto/gen/node";
 import { MAX_FRAME_BYTES } from "@prism/proto/node-service";
-import { toCallError } from "../wire/call-error.js";
+import { toCallError } from "../../services/call-error.js";
 
 const EMPTY = new Uint8Array(0);
 /** Room for the frame's own fields around a payload. */

@@ -14,7 +14,7 @@ import { DIAL_OPTIONS, PEER_STREAM_PATH } from "@prism/proto/node-service";
 import type { Logger } from "pino";
 import { PendingCalls, toTimerMs } from "../../services/pending-calls.js";
 import { ShardProblem, type ShardCallOptions } from "../../services/shard-calls.js";
-import { fromCallError } from "../wire/call-error.js";
+import { fromCallError } from "../../services/call-error.js";
 import { FrameWriter } from "./frame-writer.js";
 import {
   encodeCancel,

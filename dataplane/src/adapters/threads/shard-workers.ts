@@ -13,7 +13,7 @@ import { PendingCalls } from "../../services/pending-calls.js";
 import type { LocalShards } from "../../services/routed-shard-calls.js";
 import { ShardProblem, type ShardCallOptions } from "../../services/shard-calls.js";
 import type { FromWorker, ToWorker, WorkerMemory, WorkerSettings } from "../../worker/worker-message.js";
-import { fromCallError } from "../wire/call-error.js";
+import { fromCallError } from "../../services/call-error.js";
 
 const PING_INTERVAL_MS = 250;
 

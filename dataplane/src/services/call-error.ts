@@ -1,8 +1,8 @@
 /** CallError on the wire <-> ShardProblem. */
 import { isProblemCode, Problem, type Violation } from "@prism/api/problem-code";
 import type { CallError } from "@prism/proto/gen/node";
-import type { NodeId } from "../../domain/cluster-map.js";
-import { ShardProblem } from "../../services/shard-calls.js";
+import type { NodeId } from "../domain/cluster-map.js";
+import { ShardProblem } from "./shard-calls.js";
 
 const EMPTY = new Uint8Array(0);
 const utf8 = new TextDecoder();
