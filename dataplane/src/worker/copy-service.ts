@@ -369,7 +369,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.#stepping = true;
     this.#guard(() => {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        const effects = this.#copy.step({ ...next, nowMs: this.nowMs() } as CopyEvent);
+        const effects = this.#copy.step({ ...next, nowMs: this.nowMs() });
         for (const effect of effects) this.#execute(effect);
       }
     });

@@ -10,7 +10,7 @@
  * - a number of threads that changes between calls throws, so it is always one.
  */
 import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync } from "node:fs";
-import { Index, MetricKind, ScalarKind, type Matches } from "usearch";
+import { Index, MetricKind, ScalarKind } from "usearch";
 import { checksum } from "../../engine/checksum.js";
 import { LoadMarker } from "./load-marker.js";
 
@@ -122,7 +122,7 @@ export class GraphIndex {
     if (!Number.isInteger(k) || k < 1) throw new RangeError(`A search for ${k} results cannot be made.`);
     const wanted = Math.min(k, GRAPH_RESULTS_MAX, this.size);
     if (wanted === 0) return { keys: new Uint32Array(0), distances: new Float32Array(0) };
-    const matches = this.#index.search(vector, wanted, THREADS) as Matches;
+    const matches = this.#index.search(vector, wanted, THREADS);
     const words = new Uint32Array(matches.keys.buffer, matches.keys.byteOffset, matches.keys.length * 2);
     const keys = new Uint32Array(matches.keys.length);
     for (let i = 0; i < keys.length; i += 1) keys[i] = words[2 * i]!;

@@ -77,7 +77,7 @@ export class VectorFields implements VectorEngine {
 
   /** All saved fields or none: one stamp must hold for them all. A field added since is empty. */
   load(directory: string): IndexStamp | undefined {
-    const manifest = readChecked<Manifest>(directory, MANIFEST);
+    const manifest = readChecked(directory, MANIFEST) as Manifest | undefined;
     const isLoaded = manifest?.fields.every((name) => {
       const stamp = this.#fields.get(name)?.load(join(directory, directoryName(name)));
       return stamp !== undefined && isSame(stamp, manifest.stamp);

@@ -80,7 +80,7 @@ export function saveVectors(
  * be had is not: its vectors are all in the tail, and it is built again.
  */
 export function loadVectors(directory: string, field: VectorField): StoredVectors | undefined {
-  const header = readChecked<Header>(directory, HEADER);
+  const header = readChecked(directory, HEADER) as Header | undefined;
   if (header === undefined || !isOfField(header, field)) return undefined;
   const stored = readVectors(vectorsPath(directory, header.generation), header);
   if (stored === undefined) return undefined;
@@ -101,7 +101,7 @@ export function writeChecked(directory: string, name: string, content: object): 
 }
 
 /** Undefined when the file is missing or not as it was written. */
-export function readChecked<T>(directory: string, name: string): T | undefined {
+export function readChecked(directory: string, name: string): unknown {
   let bytes: Buffer;
   try {
     bytes = readFileSync(join(directory, name));
@@ -111,7 +111,7 @@ export function readChecked<T>(directory: string, name: string): T | undefined {
   const lineEnd = bytes.indexOf("\n");
   const json = bytes.subarray(lineEnd + 1);
   if (lineEnd < 0 || bytes.toString("latin1", 0, lineEnd) !== String(checksum(json))) return undefined;
-  return JSON.parse(json.toString("utf8")) as T;
+  return JSON.parse(json.toString("utf8")) as unknown;
 }
 
 function isOfField(header: Header, field: VectorField): boolean {
