@@ -74,8 +74,7 @@ async function adminUrls(directory: string): Promise<[name: string, url: string]
   const found: [string, string][] = [];
   for (const name of await names(join(directory, "nodes"))) {
     const text = await endOf(join(directory, "nodes", name, "data", "listening.json"));
-    const admin = text === "" ? undefined : (JSON.parse(text) as { admin?: string }).admin;
-    if (admin !== undefined) found.push([name, admin.startsWith("http") ? admin : `http://${admin}`]);
+    if (text !== "") found.push([name, (JSON.parse(text) as { adminUrl: string }).adminUrl]);
   }
   return found;
 }
