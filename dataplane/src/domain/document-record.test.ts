@@ -53,6 +53,19 @@ test("answers carry what they are asked for", () => {
   expect(project(record, ["toString"])).toEqual({});
 });
 
+test("picked fields are what parsing the document and picking them gives", () => {
+  const names = fc.string({ unit: "grapheme", maxLength: 4 });
+  fc.assert(
+    fc.property(fc.dictionary(names, fc.jsonValue()), fc.array(names, { minLength: 1 }), (document, more) => {
+      const include = [...more, ...Object.keys(document).slice(0, 2)].filter((name) => name !== "*");
+      fc.pre(include.length > 0);
+      const stored = JSON.parse(JSON.stringify(document)) as Record<string, unknown>;
+      const picked = Object.entries(stored).filter(([name]) => include.includes(name));
+      expect(project(encodeRecord(stored, VECTORS), include)).toEqual(Object.fromEntries(picked));
+    }),
+  );
+});
+
 test("a field named __proto__ is a field like others", () => {
   const document = JSON.parse('{"__proto__": {"year": 1}}') as Record<string, unknown>;
   const record = encodeRecord(document, VECTORS);

@@ -8,6 +8,8 @@
  * All numbers are little-endian.
  */
 
+import { findMembers } from "./json-members.js";
+
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 export interface DocumentRecord {
@@ -115,20 +117,38 @@ export function recordToDocument(record: Uint8Array): Record<string, unknown> {
 
 /**
  * Which fields an answer carries: a list of names, "*" in it for all; undefined: all but vectors.
- * Returned as UTF-8 JSON.
+ * Returned as UTF-8 JSON: values are copied as they are stored, which needs no parsing.
  */
 export function projectRecord(record: Uint8Array, include: readonly string[] | undefined): Uint8Array {
   if (include === undefined) return fieldsJson(record);
-  if (include.includes("*")) return utf8.encode(JSON.stringify(recordToDocument(record)));
   if (include.length === 0) return utf8.encode("{}");
-  const { fields, vectors } = decodeRecord(record);
-  const picked: Record<string, unknown> = {};
-  for (const name of include) {
-    const vector = vectors.get(name);
-    if (vector !== undefined) setField(picked, name, Array.from(vector, shortestFloat32));
-    else if (Object.hasOwn(fields, name)) setField(picked, name, fields[name]);
+  if (include.includes("*")) return utf8.encode(JSON.stringify(recordToDocument(record)));
+  const json = fieldsJson(record);
+  const members = findMembers(json);
+  if (members === undefined) throw new RangeError("the bytes are not a record");
+  const picked: Uint8Array[] = [];
+  for (const name of new Set(include)) {
+    const range = members.get(name);
+    const value = range === undefined ? vectorJson(record, name) : json.subarray(range.start, range.end);
+    if (value === undefined) continue;
+    picked.push(utf8.encode(`${picked.length === 0 ? "{" : ","}${JSON.stringify(name)}:`), value);
   }
-  return utf8.encode(JSON.stringify(picked));
+  return concatenate([...picked, utf8.encode(picked.length === 0 ? "{}" : "}")]);
+}
+
+function vectorJson(record: Uint8Array, name: string): Uint8Array | undefined {
+  const vector = decodeVectors(record).get(name);
+  return vector && utf8.encode(JSON.stringify(Array.from(vector, shortestFloat32)));
+}
+
+function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }
 
 /**

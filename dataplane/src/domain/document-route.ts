@@ -4,6 +4,8 @@ import { Problem, type Violation } from "@prism/api/problem-code";
 import { toPointer } from "@prism/api/schema";
 import { findMembers, type JsonRange } from "./json-members.js";
 
+const utf8 = new TextDecoder();
+
 export interface DocumentWrite {
   readonly action: "put" | "create" | "patch" | "delete";
   readonly id: string;
@@ -77,7 +79,7 @@ function membersOf(document: Uint8Array): Map<string, JsonRange> {
 /** Throws Problem `invalidJson`. */
 export function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
+    return JSON.parse(utf8.decode(bytes)) as unknown;
   } catch (error) {
     throw new Problem("invalidJson", error instanceof Error ? error.message : "not JSON", { cause: error });
   }

@@ -19,6 +19,9 @@ const CLOSE_OBJECT = 0x7d;
 const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
 
+/** A byte order mark is kept: it is part of a key like any other character. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /**
  * Ranges of the values by key; of equal keys the last, as JSON.parse has it. Undefined when the
  * bytes are no object. Keys are unescaped.
@@ -105,10 +108,19 @@ function skipNested(bytes: Uint8Array, from: number): number | undefined {
 }
 
 function parseKey(quoted: Uint8Array): string | undefined {
+  if (isPlain(quoted)) return utf8.decode(quoted.subarray(1, -1));
   try {
-    const key: unknown = JSON.parse(new TextDecoder().decode(quoted));
+    const key: unknown = JSON.parse(utf8.decode(quoted));
     return typeof key === "string" ? key : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Nothing escaped, and nothing that would have to be. */
+function isPlain(quoted: Uint8Array): boolean {
+  for (let at = 1; at < quoted.length - 1; at += 1) {
+    if (quoted[at] === BACKSLASH || quoted[at]! < 0x20) return false;
+  }
+  return true;
 }

@@ -9,6 +9,9 @@ export interface EncodedShardQuery {
   readonly vectors: Uint8Array[];
 }
 
+const utf8 = new TextEncoder();
+const fromUtf8 = new TextDecoder();
+
 type JsonQuery = TextQuery | Omit<VectorQuery, "values">;
 
 export function encodeShardQuery(query: ShardQuery): EncodedShardQuery {
@@ -18,12 +21,12 @@ export function encodeShardQuery(query: ShardQuery): EncodedShardQuery {
     vectors.push(toFloat32Bytes(one.values));
     return { kind: "vector", field: one.field, candidates: one.candidates };
   });
-  return { queryJson: new TextEncoder().encode(JSON.stringify({ ...query, queries })), vectors };
+  return { queryJson: utf8.encode(JSON.stringify({ ...query, queries })), vectors };
 }
 
 /** Throws SyntaxError or RangeError on bytes that encodeShardQuery did not make. */
 export function decodeShardQuery(encoded: EncodedShardQuery): ShardQuery {
-  const parsed = JSON.parse(new TextDecoder().decode(encoded.queryJson)) as Omit<ShardQuery, "queries"> & {
+  const parsed = JSON.parse(fromUtf8.decode(encoded.queryJson)) as Omit<ShardQuery, "queries"> & {
     readonly queries: readonly JsonQuery[];
   };
   let next = 0;

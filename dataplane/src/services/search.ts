@@ -38,6 +38,8 @@ import { Deadline } from "./deadline.js";
 import { HitFetcher, type PageHit } from "./hit-fetcher.js";
 import { ReadSession, type SeenShard } from "./read-level.js";
 
+const utf8 = new TextDecoder();
+
 /** The statistics round ends here, so that a silent shard leaves time for the search itself. */
 const STATISTICS_SHARE = 0.3;
 /** Of the time for a search: kept to fetch the hits' fields and to answer. */
@@ -244,7 +246,7 @@ function decodeAnswer(shard: number, node: NodeId, tookMs: number, payload: Uint
 }
 
 function parseJson<T>(bytes: Uint8Array, absent: T): T {
-  return bytes.length === 0 ? absent : (JSON.parse(new TextDecoder().decode(bytes)) as T);
+  return bytes.length === 0 ? absent : (JSON.parse(utf8.decode(bytes)) as T);
 }
 
 /** The whole ranking, best first. */
