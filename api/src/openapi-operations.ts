@@ -37,7 +37,9 @@ const BODY = [
   "bodyTooLarge",
   "unsupportedMediaType",
 ] as const;
-const OWNED = ["managedElsewhere", "controlPlaneUnavailable", "timeout"] as const;
+const OWNED = ["managedElsewhere", "controlPlaneUnavailable", "timeout", "outcomeUnknown"] as const;
+/** No body is asked for; one that is sent all the same is read, and must be one that could be. */
+const NO_BODY = ["bodyTooLarge", "unsupportedMediaType"] as const;
 const VALUES = ["wrongDimensions", "notFinite", "zeroVector", "unknownField", "wrongFieldType"] as const;
 const READ = ["invalidRequest", "collectionNotFound", "shardUnavailable", "historyLost", "timeout"] as const;
 const WRITE = [
@@ -109,7 +111,7 @@ const COLLECTIONS: readonly Operation[] = [
     summary: "Delete a collection and its documents",
     query: requestQuerySchema,
     answers: { 200: { text: "Deleted.", schema: "CollectionDeleted" } },
-    problems: [...OWNED, "collectionNotFound", "deletionProtected"],
+    problems: [...OWNED, ...NO_BODY, "collectionNotFound", "deletionProtected"],
   },
 ];
 
@@ -168,7 +170,7 @@ const DOCUMENTS: readonly Operation[] = [
     query: writeQuerySchema,
     headers: ["idempotencyKey", "ifMatch", "misdirected"],
     answers: { 200: { text: "deleted, or unchanged when there was none.", schema: "WriteResponse" } },
-    problems: ["invalidRequest", "limitExceeded", ...WRITE, "versionConflict"],
+    problems: [...NO_BODY, ...WRITE, "versionConflict"],
   },
   {
     operationId: "scanDocuments",
@@ -252,6 +254,8 @@ export const OPERATIONS: readonly Operation[] = [...COLLECTIONS, ...DOCUMENTS, .
 
 /** What any operation may answer besides its own problems. */
 export const COMMON_PROBLEMS: readonly ProblemCode[] = [
+  "invalidRequest",
+  "limitExceeded",
   "methodNotAllowed",
   "internalError",
   "clusterNotReady",
