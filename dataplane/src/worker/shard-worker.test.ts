@@ -102,6 +102,16 @@ test("a retry is answered with the first try's result, also after a restart", as
   expect(await again.get("b1")).toEqual({ ...BOOK, year: 1900 });
 });
 
+test("an operation id that was used for another document or action names another operation", async () => {
+  const worker = await startPrimary();
+  await worker.write([{ id: "b1", document: BOOK, operationId: "x" }]);
+  const { outcomes } = await worker.write([
+    { id: "b2", document: BOOK, operationId: "x" },
+    { id: "b1", action: "delete", operationId: "x" },
+  ]);
+  expect(outcomes.map(({ result }) => result)).toEqual(["created", "deleted"]);
+});
+
 test("operations of one call see those before them, and one that is refused leaves the others", async () => {
   const worker = await startPrimary();
   const { outcomes } = await worker.write([

@@ -8,6 +8,7 @@
  * Once an operation is in the log its answer is its result or "outcome unknown", never "failed".
  */
 import { Problem } from "@prism/api/problem-code";
+import { xxh32 } from "@prism/proto/contract/xxh32";
 import type { WriteItem, WriteOutcome, WriteRequest, WriteResponse } from "@prism/proto/gen/node";
 import { toCallError } from "../services/call-error.js";
 import { toWriteCommand } from "../adapters/wire/write-command.js";
@@ -280,7 +281,8 @@ class Slice {
 
   /** An outcome that is known at once; else the operation was attached to an entry. */
   take(item: WriteItem, index: number): WriteOutcome | undefined {
-    const { operationId, id } = item;
+    const { id } = item;
+    const operationId = scopedOperationId(item);
     const done = this.#host.data.findDone(operationId);
     if (done !== undefined) return written(done);
     const seq = this.#host.data.findPending(operationId);
@@ -317,6 +319,14 @@ class Slice {
       : this.#host.data.current(item.id);
     return evaluateWrite(command, current, this.#context);
   }
+}
+
+/**
+ * An operation id is the client's to choose: one that it uses again, for another document or another
+ * action, names another operation, and must not be answered with the result of the first.
+ */
+function scopedOperationId({ operationId, action, id }: WriteItem): string {
+  return `${operationId}#${xxh32(Buffer.from(`${action}\n${id}`)).toString(36)}`;
 }
 
 function written({ result, term, seq }: DoneOperation): WriteOutcome {
