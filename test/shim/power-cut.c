@@ -5,7 +5,8 @@
  * (PRISM_POWER_CUT_LOG.<pid>). An fsync or fdatasync makes what was written before it began durable.
  * After all processes are killed, a power cut is played by putting back, newest first, what was
  * never synced (see ../src/power-cut.ts). Writes through a descriptor with O_DSYNC or O_SYNC are
- * durable at once.
+ * durable at once. PRISM_POWER_CUT_SYNC_MS makes every sync take that much longer, as on a slow disk: more
+ * moments of a run are then between a write and its sync.
  *
  * Side file: records of { u32 kind, u32 path length, u64 offset, u64 length, u64 old size, path, old bytes }.
  * kind 1: write; kind 2: sync, where offset is the side file's end when the sync began; kind 3: rename,
@@ -24,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATH_LENGTH 4096
@@ -46,6 +48,7 @@ struct tracked {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *directory;
 static size_t directory_length;
+static long sync_ms;
 static int side = -1;
 static pid_t side_owner;
 static uint64_t side_end;
@@ -72,6 +75,8 @@ __attribute__((constructor)) static void start(void) {
   real_rename = dlsym(RTLD_NEXT, "rename");
   directory = getenv("PRISM_POWER_CUT_DIR");
   directory_length = directory == NULL ? 0 : strlen(directory);
+  const char *slow = getenv("PRISM_POWER_CUT_SYNC_MS");
+  sync_ms = slow == NULL ? 0 : atol(slow);
 }
 
 /* A forked child has its own side file: it must not write into its parent's. */
@@ -164,6 +169,10 @@ static uint64_t sync_begins(int fd, char *path, size_t *path_length) {
   pthread_mutex_lock(&lock);
   uint64_t end = side_file() < 0 ? 0 : side_end;
   pthread_mutex_unlock(&lock);
+  if (sync_ms > 0) {
+    struct timespec pause = {sync_ms / 1000, (sync_ms % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+  }
   return end;
 }
 

@@ -2,12 +2,15 @@ import { describe, expect, test } from "vitest";
 import { History, type FoundDocument, type Operation, type OperationKind, type Outcome } from "./history.js";
 import { seededRandom } from "./seeded-random.js";
 
-const acknowledged = (result: string, version = "1.1"): Outcome => ({ kind: "acknowledged", result, version });
+const acknowledged = (result: string, version = "1.1"): Outcome => ({
+  kind: "acknowledged",
+  result,
+  version,
+});
 
 function history(...operations: readonly (readonly [OperationKind, number, Outcome])[]): History {
   const made = new History();
-  for (const [kind, counter, outcome] of operations)
-    made.add({ id: "a", kind, counter, outcome, tookMs: 1 });
+  for (const [kind, counter, outcome] of operations) made.add({ id: "a", kind, counter, outcome, tookMs: 1 });
   return made;
 }
 

@@ -12,7 +12,9 @@
 export type DocumentValue = string | undefined;
 
 export function valueOf(fields: Readonly<Record<string, unknown>> | undefined): DocumentValue {
-  return fields === undefined ? undefined : `${String(fields["counter"])}/${String(fields["patched"] ?? "-")}`;
+  if (fields === undefined) return undefined;
+  const { counter, patched = "-" } = fields as { readonly counter?: number; readonly patched?: number | "-" };
+  return `${counter ?? "?"}/${patched}`;
 }
 
 export type OperationKind = "put" | "create" | "patch" | "delete" | "read";
@@ -95,13 +97,18 @@ export class History {
     const violations: Violation[] = [];
     for (const [id, operations] of this.#byId) violations.push(...checkId(id, operations, found.get(id)));
     for (const [id, document] of found) {
-      if (!this.#byId.has(id)) violations.push({ id, kind: "phantom", detail: `nobody wrote ${document.value}` });
+      if (!this.#byId.has(id))
+        violations.push({ id, kind: "phantom", detail: `nobody wrote ${document.value}` });
     }
     return violations;
   }
 }
 
-function checkId(id: string, operations: readonly Operation[], found: FoundDocument | undefined): Violation[] {
+function checkId(
+  id: string,
+  operations: readonly Operation[],
+  found: FoundDocument | undefined,
+): Violation[] {
   const violations: Violation[] = [];
   let states: readonly State[] = [{ value: undefined, version: undefined }];
   const seen = new Set<DocumentValue>([undefined]);

@@ -32,9 +32,9 @@ export interface WrittenFile {
   undos: Undo[];
 }
 
-export interface CutReport {
-  readonly files: number;
-  readonly writesUndone: number;
+export interface UndoneFile {
+  readonly path: string;
+  readonly writes: number;
 }
 
 /** Builds a C source of ../shim; undefined when there is no C compiler. */
@@ -65,28 +65,26 @@ export function powerCutEnvironment(library: string, directory: string, sideFile
  *
  * @param sideFiles as PRISM_POWER_CUT_LOG: the files' common beginning
  */
-export async function cutPower(sideFiles: string): Promise<CutReport> {
-  let files = 0;
-  let writesUndone = 0;
+export async function cutPower(sideFiles: string): Promise<readonly UndoneFile[]> {
+  const undone: UndoneFile[] = [];
   const directory = dirname(sideFiles);
   for (const name of await readdir(directory)) {
     if (!name.startsWith(`${basename(sideFiles)}.`)) continue;
     const side = join(directory, name);
     for (const file of unsyncedOf(await readFile(side))) {
       if (file.undos.length === 0) continue;
-      files += 1;
-      writesUndone += file.undos.length;
       await undo(file);
+      undone.push({ path: file.path, writes: file.undos.length });
     }
     await rm(side);
   }
-  return { files, writesUndone };
+  return undone;
 }
 
 /** The files of a side file with their writes that no sync made durable. */
 export function unsyncedOf(side: Buffer): readonly WrittenFile[] {
   const byPath = new Map<string, WrittenFile>();
-  for (let at = 0; at + HEADER_BYTES <= side.length; ) {
+  for (let at = 0; at + HEADER_BYTES <= side.length;) {
     const kind = side.readUInt32LE(at);
     const pathLength = side.readUInt32LE(at + 4);
     const offset = Number(side.readBigUInt64LE(at + 8));

@@ -56,7 +56,9 @@ export class ShardCopies {
       const [first, ...others] = this.copies.filter((copy) => copy.shard === shard);
       return others
         .filter((other) => other.digest !== first!.digest)
-        .map((other) => `${shard}: ${first!.node} and ${other.node} differ in ${differingIds(first!, other)}`);
+        .map(
+          (other) => `${shard}: ${first!.node} and ${other.node} differ in ${differingIds(first!, other)}`,
+        );
     });
   }
 
@@ -90,7 +92,9 @@ function differingIds(a: ShardCopyContent, b: ShardCopyContent): string {
   const shown = differing
     .slice(0, 5)
     .map((id) => `${id}: ${text(a.documents.get(id))} and ${text(b.documents.get(id))}`);
-  return differing.length === 0 ? "other bytes of equal versions" : `${differing.length} ids, ${shown.join(", ")}`;
+  return differing.length === 0
+    ? "other bytes of equal versions"
+    : `${differing.length} ids, ${shown.join(", ")}`;
 }
 
 async function newestMap(adminUrls: readonly string[]): Promise<ClusterMap> {
@@ -121,7 +125,7 @@ class CopyPeer {
     const link = await this.#linkTo(node);
     const documents = new Map<string, FoundDocument>();
     const digest = createHash("sha256");
-    for (let after = ""; ; ) {
+    for (let after = ""; ;) {
       const request = ScanRequest.encode({ after, limit: PAGE, include: [], hasInclude: false });
       const answer = ScanResponse.decode(await link.call(shard.uid, ShardCall.scan, request, CALL));
       for (const document of answer.documents) {
