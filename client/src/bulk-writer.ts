@@ -3,102 +3,94 @@
  * the source than is being sent. Every line carries an operation id, so a batch whose answer was lost is
  * sent again whole, and lines that failed for a while are sent again alone; each is applied at most once.
  */
-import { bulkResultSchema, bulkSummarySchema, type BulkError } from "@prism/api/document";
+import type { BulkError } from "@prism/api/document";
 import { setTimeout as delay } from "node:timers/promises";
+import type { BulkOperation, BulkProgress, BulkSettings } from "./bulk-options.js";
+import { asObject, parseJson } from "./error-answer.js";
 import { newOperationId } from "./operation-id.js";
 import { PrismError } from "./prism-error.js";
-import { parseJson, type Answer } from "./transport.js";
-
-export interface BulkOperation {
-  /** Default put. */
-  readonly action?: "put" | "create" | "patch" | "delete";
-  /** Left out with put or create: the server makes one. */
-  readonly id?: string;
-  readonly document?: Readonly<Record<string, unknown>>;
-  readonly ifMatch?: string;
-  /** Needed for patch and delete in collections with a shard key. */
-  readonly shardKey?: string;
-  /** Made by the SDK when left out. */
-  readonly opId?: string;
-}
-
-export interface BulkOptions {
-  /** Lines per request. Default 500. */
-  readonly batchLines?: number;
-  /** Bytes per request, about. Default 4 MiB. */
-  readonly batchBytes?: number;
-  /** Requests on the way at once. Default 4. */
-  readonly concurrency?: number;
-  /** Times a line that failed with a retryable error is sent again. Default 8. */
-  readonly lineRetries?: number;
-  /** Called for each line that failed for good; without it they are only counted. */
-  readonly onFailure?: (failure: BulkFailure) => void;
-  /** Called after each answered batch. */
-  readonly onProgress?: (progress: BulkProgress) => void;
-  readonly signal?: AbortSignal;
-}
-
-export interface BulkFailure {
-  /** Position in the source, from 0. */
-  readonly position: number;
-  readonly operation: BulkOperation;
-  readonly error: BulkError;
-}
-
-export interface BulkProgress {
-  readonly succeeded: number;
-  readonly failed: number;
-  readonly bytes: number;
-}
-
-export interface BulkReport extends BulkProgress {
-  /** Read-your-writes token of all that succeeded. */
-  readonly session: string;
-}
+import type { Answer } from "./transport.js";
 
 interface Line {
   readonly position: number;
   readonly operation: BulkOperation;
   readonly text: string;
+  readonly bytes: number;
   attempts: number;
+  /** Once an attempt may have been executed, no later refusal can take that back. */
+  executed: "no" | "unknown";
 }
 
-export type SendBulk = (body: string, signal: AbortSignal | undefined) => Promise<Answer>;
+export type SendBulk = (body: string, signal: AbortSignal) => Promise<Answer>;
 
-const DEFAULTS = { batchLines: 500, batchBytes: 4 * 1024 * 1024, concurrency: 4, lineRetries: 8 };
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2000;
 
 export class BulkWriter {
   readonly #send: SendBulk;
-  readonly #noteSession: (session: string) => string;
-  readonly #options: BulkOptions & typeof DEFAULTS;
+  readonly #noteSession: (session: string) => void;
+  readonly #settings: BulkSettings;
+  /** Ends requests and pauses when the caller gives up or a request failed for good. */
+  readonly #ending = new AbortController();
   #succeeded = 0;
   #failed = 0;
   #bytes = 0;
-  #session = "";
 
-  constructor(send: SendBulk, noteSession: (session: string) => string, options: BulkOptions) {
+  constructor(send: SendBulk, noteSession: (session: string) => void, settings: BulkSettings) {
     this.#send = send;
     this.#noteSession = noteSession;
-    this.#options = { ...DEFAULTS, ...options };
+    this.#settings = settings;
   }
 
-  /** @throws {PrismError} when a whole request failed for good; what was answered before stays counted in onProgress. */
-  async run(source: Iterable<BulkOperation> | AsyncIterable<BulkOperation>): Promise<BulkReport> {
-    const underway = new Set<Promise<void>>();
-    let broken: unknown;
-    for await (const batch of this.#batches(source)) {
-      if (broken !== undefined) break;
-      const sending = this.#sendBatch(batch)
-        .catch((error: unknown) => {
-          broken ??= error;
-        })
-        .finally(() => underway.delete(sending));
-      underway.add(sending);
-      if (underway.size >= this.#options.concurrency) await Promise.race(underway);
+  /**
+   * Resolves or rejects when no request is under way any more. What the source throws is thrown after
+   * the batches that were sent before have been answered.
+   *
+   * @throws {PrismError} when a whole request failed for good; what was answered before stays counted in onProgress.
+   */
+  async run(source: Iterable<BulkOperation> | AsyncIterable<BulkOperation>): Promise<BulkProgress> {
+    const { signal } = this.#settings;
+    const giveUp = (): void => this.#ending.abort(signal?.reason);
+    if (signal?.aborted === true) throw gaveUp(signal, "no");
+    signal?.addEventListener("abort", giveUp, { once: true });
+    try {
+      await this.#sendAll(this.#batches(source));
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
     }
-    await Promise.all(underway);
-    if (broken !== undefined) throw broken;
-    return { ...this.#progress(), session: this.#session };
+    return this.#progress();
+  }
+
+  async #sendAll(batches: AsyncGenerator<Line[]>): Promise<void> {
+    const ended = new Promise<undefined>((resolve) => {
+      this.#ending.signal.addEventListener("abort", () => resolve(undefined), { once: true });
+    });
+    const underway = new Set<Promise<void>>();
+    const failures: unknown[] = [];
+    const fail = (error: unknown): void => {
+      failures.push(error);
+      this.#ending.abort(error);
+    };
+    try {
+      for (;;) {
+        // A source that has nothing for a long time must not keep the end from being noticed.
+        const next = await Promise.race([batches.next(), ended]);
+        if (next === undefined || next.done === true) break;
+        const sending = this.#sendBatch(next.value)
+          .catch(fail)
+          .finally(() => underway.delete(sending));
+        underway.add(sending);
+        if (underway.size >= this.#settings.concurrency) await Promise.race(underway);
+      }
+    } finally {
+      await Promise.all(underway);
+    }
+    if (this.#ending.signal.aborted) {
+      // Not awaited: a source in the middle of a wait closes when that is over.
+      batches.return(undefined).catch(() => undefined);
+    }
+    if (failures.length > 0) throw failures[0];
+    if (this.#settings.signal?.aborted === true) throw gaveUp(this.#settings.signal, "unknown");
   }
 
   #progress(): BulkProgress {
@@ -106,18 +98,25 @@ export class BulkWriter {
   }
 
   async *#batches(source: Iterable<BulkOperation> | AsyncIterable<BulkOperation>): AsyncGenerator<Line[]> {
+    const { batchLines, batchBytes } = this.#settings;
     let batch: Line[] = [];
-    let bytes = 0;
+    let batchedBytes = 0;
     let position = 0;
     for await (const operation of source) {
       const text = JSON.stringify({ ...operation, opId: operation.opId ?? newOperationId() });
-      batch.push({ position, operation, text, attempts: 0 });
-      position += 1;
-      bytes += text.length + 1;
-      if (batch.length >= this.#options.batchLines || bytes >= this.#options.batchBytes) {
+      const bytes = Buffer.byteLength(text) + 1;
+      if (batch.length > 0 && batchedBytes + bytes > batchBytes) {
         yield batch;
         batch = [];
-        bytes = 0;
+        batchedBytes = 0;
+      }
+      batch.push({ position, operation, text, bytes, attempts: 0, executed: "no" });
+      position += 1;
+      batchedBytes += bytes;
+      if (batch.length >= batchLines) {
+        yield batch;
+        batch = [];
+        batchedBytes = 0;
       }
     }
     if (batch.length > 0) yield batch;
@@ -126,11 +125,39 @@ export class BulkWriter {
   async #sendBatch(batch: Line[]): Promise<void> {
     let lines = batch;
     for (let round = 0; lines.length > 0; round += 1) {
-      if (round > 0) await delay(Math.min(2000, 50 * 2 ** round) * Math.random());
-      const body = `${lines.map((line) => line.text).join("\n")}\n`;
-      const answer = await this.#send(body, this.#options.signal);
+      if (round > 0) await this.#pause(round);
+      const answer = await this.#request(lines);
+      if (answer === undefined) return;
       lines = this.#takeAnswer(lines, answer);
-      this.#options.onProgress?.(this.#progress());
+      this.#settings.onProgress?.(this.#progress());
+    }
+  }
+
+  /** Half of the pause is fixed, half is chance, so that the retries cover a known time. */
+  async #pause(round: number): Promise<void> {
+    const ceilingMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (round - 1));
+    const waitMs = (ceilingMs * (1 + Math.random())) / 2;
+    await delay(waitMs, undefined, { signal: this.#ending.signal }).catch(() => undefined);
+  }
+
+  /** undefined: it was too large, and its halves have been sent instead. */
+  async #request(lines: Line[]): Promise<Answer | undefined> {
+    try {
+      const body = `${lines.map((line) => line.text).join("\n")}\n`;
+      return await this.#send(body, this.#ending.signal);
+    } catch (error) {
+      if (!(error instanceof PrismError) || error.status !== 413) throw error;
+      const [line] = lines;
+      if (lines.length === 1 && line !== undefined) {
+        const { message: detail, retryable, executed } = error;
+        this.#settle(line, { code: "bodyTooLarge", detail, retryable, executed });
+        this.#settings.onProgress?.(this.#progress());
+        return undefined;
+      }
+      const half = Math.ceil(lines.length / 2);
+      await this.#sendBatch(lines.slice(0, half));
+      await this.#sendBatch(lines.slice(half));
+      return undefined;
     }
   }
 
@@ -139,53 +166,57 @@ export class BulkWriter {
     const again: Line[] = [];
     const answered = new Set<number>();
     for (const text of answer.text.split("\n")) {
-      if (text === "") continue;
-      const value = parseJson(text);
-      const summary = bulkSummarySchema.safeParse(value);
-      if (summary.success) {
-        this.#session = this.#noteSession(summary.data.summary.session);
-        continue;
-      }
-      const result = bulkResultSchema.parse(value);
-      const line = lines[result.line - 1];
-      if (line === undefined || answered.has(result.line)) continue;
-      answered.add(result.line);
-      if (result.error === undefined) this.#settle(line);
-      else if (result.error.retryable && line.attempts < this.#options.lineRetries)
-        again.push(this.#retried(line));
-      else this.#settle(line, result.error);
+      const { summary, line: number, error } = asObject(parseJson(text));
+      const { session } = asObject(summary);
+      if (typeof session === "string") this.#noteSession(session);
+      const line = typeof number === "number" ? lines[number - 1] : undefined;
+      if (line === undefined || answered.has(line.position)) continue;
+      // From there on the server read nothing; the lines before are settled, so the rest is a smaller body.
+      const failure = error as BulkError | undefined;
+      if (failure?.code === "bodyTooLarge" && line !== lines[0]) continue;
+      answered.add(line.position);
+      if (failure === undefined) this.#settle(line);
+      else if (failure.retryable && line.attempts < this.#settings.lineRetries)
+        again.push(retried(line, failure.executed));
+      else this.#settle(line, failure);
     }
-    if (answered.size < lines.length) this.#unanswered(lines, answered, again);
-    return again;
-  }
-
-  /** A response that ended early: what it did not say is asked again under the same operation ids. */
-  #unanswered(lines: readonly Line[], answered: ReadonlySet<number>, again: Line[]): void {
-    for (const [i, line] of lines.entries()) {
-      if (answered.has(i + 1)) continue;
-      if (line.attempts >= this.#options.lineRetries) {
-        throw new PrismError("connectionLost", "the bulk answer ended early", {
-          retryable: true,
-          executed: "unknown",
-          attempts: line.attempts + 1,
-        });
-      }
-      again.push(this.#retried(line));
+    // An answer that ended early: what it did not say is asked again under the same operation ids.
+    const unanswered = lines.filter((line) => !answered.has(line.position));
+    for (const line of unanswered) {
+      if (line.attempts >= this.#settings.lineRetries) throw endedEarly(line, answer);
+      again.push(retried(line, "unknown"));
     }
-  }
-
-  #retried(line: Line): Line {
-    line.attempts += 1;
-    return line;
+    return again.sort((a, b) => a.position - b.position);
   }
 
   #settle(line: Line, error?: BulkError): void {
-    this.#bytes += line.text.length;
+    this.#bytes += line.bytes;
     if (error === undefined) {
       this.#succeeded += 1;
       return;
     }
     this.#failed += 1;
-    this.#options.onFailure?.({ position: line.position, operation: line.operation, error });
+    const { position, operation } = line;
+    const executed = line.executed === "unknown" ? "unknown" : error.executed;
+    this.#settings.onFailure?.({ position, operation, error: { ...error, executed } });
   }
+}
+
+function retried(line: Line, executed: "no" | "unknown"): Line {
+  line.attempts += 1;
+  if (executed === "unknown") line.executed = "unknown";
+  return line;
+}
+
+function endedEarly(line: Line, answer: Answer): PrismError {
+  return new PrismError("connectionLost", `the bulk answer of ${answer.url} ended early`, {
+    retryable: true,
+    executed: "unknown",
+    attempts: line.attempts + 1,
+  });
+}
+
+function gaveUp(signal: AbortSignal, executed: "no" | "unknown"): PrismError {
+  const cause = signal.reason as unknown;
+  return new PrismError("aborted", "the caller gave up", { retryable: false, executed, attempts: 0, cause });
 }

@@ -2,7 +2,8 @@
 import type { CollectionSpec } from "@prism/api/collection";
 import type { DocumentBody, DocumentResponse, ScanResponse, WriteResponse } from "@prism/api/document";
 import type { CountResponse, SearchResponse } from "@prism/api/search";
-import { BulkWriter, type BulkOperation, type BulkOptions, type BulkReport } from "./bulk-writer.js";
+import { bulkSettings, type BulkOperation, type BulkOptions, type BulkReport } from "./bulk-options.js";
+import { BulkWriter } from "./bulk-writer.js";
 import { newOperationId } from "./operation-id.js";
 import { PrismError } from "./prism-error.js";
 import type { RoutingTable } from "./routing-table.js";
@@ -19,10 +20,18 @@ export interface CallOptions {
 export interface WriteOptions extends CallOptions {
   /** Makes your own retry exact across processes. The SDK makes one for each call when left out. */
   readonly operationId?: string;
-  /** "<term>.<seq>" of the version to be replaced; another version is refused with versionConflict. */
+  /** "<term>.<seq>" (an ETag, with its quotes or without) of the version to be replaced; another version is refused with versionConflict. */
   readonly ifMatch?: string;
   /** Value of the shard key, for delete and patch in collections that have one. */
   readonly shardKey?: string;
+}
+
+export interface ScanOptions extends CallOptions {
+  readonly include?: readonly string[];
+  /** Documents per request, at most 1,000. Default 500. */
+  readonly pageSize?: number;
+  /** Default readYourWrites once this client has written, else eventual. */
+  readonly consistency?: "eventual" | "readYourWrites";
 }
 
 export interface ReadOptions extends CallOptions {
@@ -32,6 +41,13 @@ export interface ReadOptions extends CallOptions {
   readonly consistency?: "eventual" | "readYourWrites";
 }
 
+/**
+ * Reads see what this client has written and seen (read-your-writes) unless they ask for another level.
+ *
+ * `historyLost` from a read says that the cluster gave up the past of a shard which this client had seen:
+ * acknowledged writes may be gone. It stays until `forgetSession`, which accepts that; then read again
+ * what matters. A collection that was deleted and made anew is another one: its reads know no session yet.
+ */
 export class CollectionClient {
   readonly name: string;
   readonly #transport: Transport;
@@ -51,7 +67,7 @@ export class CollectionClient {
 
   /** The collection's definition. */
   async describe(options: CallOptions = {}): Promise<CollectionSpec> {
-    return this.#json({ method: "GET", path: this.#path, repeatable: true, ...options });
+    return this.#transport.json({ method: "GET", path: this.#path, effect: "read", ...timing(options) });
   }
 
   /** Writes a document, new or not. */
@@ -64,7 +80,10 @@ export class CollectionClient {
     return this.#write("PUT", id, document, options, { "if-none-match": "*" });
   }
 
-  /** Writes a document under an id that the server makes. */
+  /**
+   * Writes a document under an id that the server makes of the operation id: so an attempt whose answer
+   * was lost can be repeated without making a second document.
+   */
   async add(document: DocumentBody, options: WriteOptions = {}): Promise<WriteResponse> {
     const headers = { "idempotency-key": options.operationId ?? newOperationId() };
     const body = JSON.stringify(document);
@@ -73,9 +92,9 @@ export class CollectionClient {
       path: `${this.#path}/documents`,
       body,
       headers,
-      repeatable: true,
+      effect: "exact",
     } as const;
-    return this.#noted(await this.#json<WriteResponse>({ ...call, ...timing(options) }));
+    return this.#noted(await this.#transport.json<WriteResponse>({ ...call, ...timing(options) }));
   }
 
   /** Merges into a document (RFC 7396: null removes a field). @throws {PrismError} documentNotFound */
@@ -93,14 +112,17 @@ export class CollectionClient {
     const query = new URLSearchParams();
     if (options.include !== undefined) query.set("include", options.include.join(","));
     if (options.shardKey !== undefined) query.set("shardKey", options.shardKey);
-    const session = options.consistency === "eventual" ? "" : this.#session.token;
-    if (session !== "") {
-      query.set("session", session);
-    }
+    this.#addSession(query, options);
     const preferred = this.#holders(options.shardKey ?? id, "read", options.shardKey !== undefined);
-    const path = `${this.#path}/documents/${encodeURIComponent(id)}${withQuestionMark(query)}`;
+    const path = `${this.#documentPath(id)}${withQuestionMark(query)}`;
     try {
-      return await this.#json({ method: "GET", path, repeatable: true, preferred, ...timing(options) });
+      return await this.#transport.json({
+        method: "GET",
+        path,
+        effect: "read",
+        preferred,
+        ...timing(options),
+      });
     } catch (error) {
       if (error instanceof PrismError && error.code === "documentNotFound") return undefined;
       throw error;
@@ -108,57 +130,75 @@ export class CollectionClient {
   }
 
   /** Every document, in the order of their ids, page by page as it is read. */
-  async *scan(options: ReadOptions & { readonly pageSize?: number } = {}): AsyncGenerator<DocumentResponse> {
+  async *scan(options: ScanOptions = {}): AsyncGenerator<DocumentResponse> {
     let cursor: string | null = "";
     while (cursor !== null) {
       const query = new URLSearchParams({ limit: String(options.pageSize ?? 500) });
       if (cursor !== "") query.set("cursor", cursor);
       if (options.include !== undefined) query.set("include", options.include.join(","));
+      this.#addSession(query, options);
       const path = `${this.#path}/documents${withQuestionMark(query)}`;
-      const page: ScanResponse = await this.#json({
-        method: "GET",
-        path,
-        repeatable: true,
-        ...timing(options),
-      });
+      const call = { method: "GET", path, effect: "read", ...timing(options) } as const;
+      const page: ScanResponse = await this.#transport.json(call);
       yield* page.documents;
       cursor = page.cursor;
     }
   }
 
-  /** Sees what this client has written, unless the request names a consistency of its own. */
+  /**
+   * Sees what this client has written, unless the request names a consistency of its own.
+   * `request.timeoutMs` is the time after which the cluster answers with the shards that it has;
+   * `options.timeoutMs` the time after which this call fails.
+   */
   async search(request: SearchInput, options: CallOptions = {}): Promise<SearchResponse> {
-    const answer: SearchResponse = await this.#read("search", request, options);
-    this.#session.note(answer.session);
-    return answer;
+    return this.#read("search", request, options);
   }
 
   async count(
-    request: Pick<SearchInput, "queries" | "filter" | "consistency"> = {},
+    request: Pick<SearchInput, "queries" | "filter" | "consistency" | "timeoutMs"> = {},
     options: CallOptions = {},
   ): Promise<CountResponse> {
     return this.#read("count", request, options);
   }
 
   /**
-   * Sends many operations, with back-pressure: the source is read no faster than it is sent.
+   * Sends many operations, with back-pressure: the source is read no faster than it is sent. Each line
+   * carries an operation id, so what is sent again is applied once.
    *
-   * @throws {PrismError} when a whole request failed for good
+   * @throws {PrismError} when a whole request failed for good: a missing collection, say
+   * @throws {RangeError} when an option is out of range
    */
   async bulk(
     source: Iterable<BulkOperation> | AsyncIterable<BulkOperation>,
     options: BulkOptions = {},
   ): Promise<BulkReport> {
-    const send = async (body: string, signal: AbortSignal | undefined): Promise<Answer> =>
+    const settings = bulkSettings(options);
+    const send = async (body: string, signal: AbortSignal): Promise<Answer> =>
       this.#transport.call({
         method: "POST",
         path: `${this.#path}/bulk`,
         body,
         contentType: "application/x-ndjson",
-        repeatable: true,
-        ...(signal === undefined ? {} : { signal }),
+        effect: "exact",
+        timeoutMs: settings.timeoutMs,
+        attemptTimeoutMs: settings.idleTimeoutMs,
+        answersPieceByPiece: true,
+        retries: settings.lineRetries,
+        signal,
       });
-    return new BulkWriter(send, (session) => this.#session.note(session), options).run(source);
+    const writer = new BulkWriter(send, (token) => this.#session.note(this.name, token), settings);
+    const progress = await writer.run(source);
+    return { ...progress, session: this.#session.tokenOf(this.name) };
+  }
+
+  /** Read-your-writes token of what this client has written and seen here; "" for nothing. */
+  get session(): string {
+    return this.#session.tokenOf(this.name);
+  }
+
+  /** Reads from now on may miss what was written before: the way on after `historyLost`. */
+  forgetSession(): void {
+    this.#session.forget(this.name);
   }
 
   // ---------------------------------------------------------------- shared ways
@@ -174,48 +214,61 @@ export class CollectionClient {
       "idempotency-key": options.operationId ?? newOperationId(),
       ...extra,
     };
-    if (options.ifMatch !== undefined) headers["if-match"] = `"${options.ifMatch}"`;
+    if (options.ifMatch !== undefined) headers["if-match"] = `"${options.ifMatch.replaceAll('"', "")}"`;
     const query = new URLSearchParams(options.shardKey === undefined ? {} : { shardKey: options.shardKey });
     const keyField = this.#routing?.shardKeyOf(this.name);
-    const keyValue = keyField === undefined ? options.shardKey : document?.[keyField];
-    const preferred = this.#holders(
-      typeof keyValue === "string" ? keyValue : id,
-      "write",
-      typeof keyValue === "string",
-    );
-    const response: WriteResponse = await this.#json({
+    const keyValue = options.shardKey ?? (keyField === undefined ? undefined : document?.[keyField]);
+    const isShardKey = typeof keyValue === "string";
+    const response: WriteResponse = await this.#transport.json({
       method,
-      path: `${this.#path}/documents/${encodeURIComponent(id)}${withQuestionMark(query)}`,
+      path: `${this.#documentPath(id)}${withQuestionMark(query)}`,
       ...(document === undefined ? {} : { body: JSON.stringify(document) }),
       headers,
-      repeatable: true,
-      preferred,
+      effect: "exact",
+      preferred: this.#holders(isShardKey ? keyValue : id, "write", isShardKey),
       ...timing(options),
     });
     return this.#noted(response);
   }
 
-  async #read<T>(what: "search" | "count", request: object, options: CallOptions): Promise<T> {
-    const token = this.#session.token;
-    const own = "consistency" in request || token === "";
-    const body = own ? request : { ...request, consistency: { level: "readYourWrites", session: token } };
-    const path = `${this.#path}/${what}`;
-    return this.#json({
+  async #read<T extends { readonly session: string }>(
+    what: "search" | "count",
+    request: Pick<SearchInput, "consistency" | "timeoutMs">,
+    options: CallOptions,
+  ): Promise<T> {
+    const consistency = this.#consistencyOf(request);
+    const answer: T = await this.#transport.json({
       method: "POST",
-      path,
-      body: JSON.stringify(body),
-      repeatable: true,
-      ...timing(options),
+      path: `${this.#path}/${what}`,
+      body: JSON.stringify({ ...request, consistency }),
+      effect: "read",
+      ...searchTiming(request.timeoutMs, options),
     });
+    this.#session.note(this.name, answer.session);
+    return answer;
   }
 
-  async #json<T>(call: Call): Promise<T> {
-    const answer = await this.#transport.call(call);
-    return JSON.parse(answer.text) as T;
+  /** What the request names, with this client's session where it asks for one; undefined: the server's default. */
+  #consistencyOf({ consistency }: Pick<SearchInput, "consistency">): SearchInput["consistency"] {
+    const token = this.#session.tokenOf(this.name);
+    if (consistency === undefined)
+      return token === "" ? undefined : { level: "readYourWrites", session: token };
+    if (consistency.level !== "readYourWrites" || consistency.session !== undefined) return consistency;
+    return token === "" ? undefined : { ...consistency, session: token };
+  }
+
+  #addSession(query: URLSearchParams, options: Pick<ReadOptions, "consistency">): void {
+    const session = options.consistency === "eventual" ? "" : this.#session.tokenOf(this.name);
+    if (session !== "") query.set("session", session);
+  }
+
+  #documentPath(id: string): string {
+    if (id === "") throw new TypeError("a document's id must not be empty");
+    return `${this.#path}/documents/${encodeURIComponent(id)}`;
   }
 
   #noted(response: WriteResponse): WriteResponse {
-    this.#session.note(response.session);
+    this.#session.note(this.name, response.session);
     return response;
   }
 
@@ -233,6 +286,18 @@ function timing(options: CallOptions): { timeoutMs?: number; signal?: AbortSigna
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
+}
+
+/** So long after the cluster's own time limit its answer may still arrive. */
+const ANSWER_MARGIN_MS = 2000;
+
+/** A search that may take longer than an attempt usually does gets the time that it asks for. */
+function searchTiming(
+  searchTimeoutMs: number | undefined,
+  options: CallOptions,
+): Pick<Call, "needsMs" | "timeoutMs" | "signal"> {
+  const needsMs = searchTimeoutMs === undefined ? 0 : searchTimeoutMs + ANSWER_MARGIN_MS;
+  return { needsMs, ...timing(options) };
 }
 
 function withQuestionMark(query: URLSearchParams): string {

@@ -34,4 +34,38 @@ describe("the endpoint pool", () => {
     expect(pool.pick([], undefined, 300)).toBe("a");
     expect(new EndpointPool(["a"]).pick([], "a", 0)).toBe("a");
   });
+
+  it("leaves a busy endpoint alone as long as it asked for, and not longer", () => {
+    const pool = new EndpointPool(["a", "b"]);
+    pool.busy("a", 1000);
+    expect([1, 2].map(() => pool.pick([], undefined, 999))).toEqual(["b", "b"]);
+    expect([1, 2].map(() => pool.pick([], undefined, 1000))).toContain("a");
+  });
+
+  it("asks a learnt address that stays out of reach more and more seldom, up to five minutes", () => {
+    const pool = new EndpointPool(["a"]);
+    let nowMs = 0;
+    let tried = 0;
+    for (; nowMs < 3_600_000; nowMs += 100) {
+      if (pool.pick(["pod"], undefined, nowMs) !== "pod") continue;
+      tried += 1;
+      pool.failed("pod", nowMs);
+    }
+    expect(tried).toBeGreaterThan(10);
+    expect(tried).toBeLessThan(25);
+  });
+
+  it("remembers a bounded number of learnt addresses, the latest", () => {
+    const pool = new EndpointPool(["a"]);
+    for (let i = 0; i < 3000; i += 1) pool.failed(`pod-${i}`, 0);
+    expect(pool.learntCount).toBe(1024);
+    expect(pool.pick(["pod-2999"], undefined, 10)).toBe("a");
+    expect(pool.pick(["pod-0"], undefined, 10)).toBe("pod-0");
+    pool.worked("pod-2999");
+    expect(pool.learntCount).toBe(1023);
+  });
+
+  it("starts where it is told, so that clients do not all start with the same", () => {
+    expect(new EndpointPool(["a", "b", "c"], 2).pick([], undefined, 0)).toBe("c");
+  });
 });

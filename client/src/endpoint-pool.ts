@@ -11,19 +11,24 @@ interface Endpoint {
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
+/**
+ * Addresses learnt from routing may be out of reach from here for good (pod addresses, seen from outside
+ * the cluster), and finding out costs a call the time of a connection attempt.
+ */
+const LONGEST_LEARNT_PAUSE_MS = 300_000;
+/** Learnt addresses that are remembered as failed; beyond it the oldest is forgotten, hence tried once more. */
+const MOST_LEARNT = 1024;
 
 export class EndpointPool {
   readonly #endpoints: Endpoint[];
-  /** Learnt from routing: asked when they are the right node, never for their turn. */
+  /** Learnt from routing: asked when they are the right node, never for their turn. Holds failed ones only. */
   readonly #learnt = new Map<string, Endpoint>();
-  #next = 0;
+  #next: number;
 
-  constructor(urls: readonly string[]) {
+  /** @param first index of the one to start with, so that not all clients start with the same. */
+  constructor(urls: readonly string[], first = 0) {
     this.#endpoints = [...new Set(urls)].map((url) => ({ url, failures: 0, downUntilMs: 0 }));
-  }
-
-  get urls(): readonly string[] {
-    return this.#endpoints.map((endpoint) => endpoint.url);
+    this.#next = first % Math.max(1, this.#endpoints.length);
   }
 
   /** A preferred URL that is not left alone, in the order given; else the next in turn. `avoid` was just tried. */
@@ -43,25 +48,57 @@ export class EndpointPool {
   }
 
   failed(url: string, nowMs: number): void {
-    let endpoint = this.#find(url);
-    if (endpoint === undefined) {
-      endpoint = { url, failures: 0, downUntilMs: 0 };
-      this.#learnt.set(url, endpoint);
-    }
+    const configured = this.#configured(url);
+    const endpoint = configured ?? this.#learn(url);
     endpoint.failures += 1;
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (endpoint.failures - 1));
+    const longestMs = configured === undefined ? LONGEST_LEARNT_PAUSE_MS : LONGEST_PAUSE_MS;
+    // The exponent is bounded: 2 ** 1024 is Infinity.
+    const pauseMs = Math.min(longestMs, FIRST_PAUSE_MS * 2 ** Math.min(20, endpoint.failures - 1));
     endpoint.downUntilMs = nowMs + pauseMs;
   }
 
+  /** It works, and asked to be left alone until then. */
+  busy(url: string, untilMs: number): void {
+    const endpoint = this.#configured(url) ?? this.#learn(url);
+    endpoint.failures = 0;
+    endpoint.downUntilMs = untilMs;
+  }
+
   worked(url: string): void {
-    const endpoint = this.#find(url);
-    if (endpoint === undefined) return;
+    this.#learnt.delete(url);
+    const endpoint = this.#configured(url);
+    if (endpoint === undefined || endpoint.failures === 0) return;
     endpoint.failures = 0;
     endpoint.downUntilMs = 0;
+  }
+
+  /** Whether an endpoint of those configured is not left alone now. */
+  hasFree(nowMs: number): boolean {
+    return this.#endpoints.some((endpoint) => endpoint.downUntilMs <= nowMs);
+  }
+
+  /** Learnt addresses that are remembered now. */
+  get learntCount(): number {
+    return this.#learnt.size;
+  }
+
+  #learn(url: string): Endpoint {
+    const known = this.#learnt.get(url) ?? { url, failures: 0, downUntilMs: 0 };
+    // Taken out and put back: a Map keeps the order of insertion, so the first is the oldest.
     this.#learnt.delete(url);
+    this.#learnt.set(url, known);
+    if (this.#learnt.size > MOST_LEARNT) {
+      const oldest = this.#learnt.keys().next().value;
+      if (oldest !== undefined) this.#learnt.delete(oldest);
+    }
+    return known;
   }
 
   #find(url: string): Endpoint | undefined {
-    return this.#endpoints.find((endpoint) => endpoint.url === url) ?? this.#learnt.get(url);
+    return this.#configured(url) ?? this.#learnt.get(url);
+  }
+
+  #configured(url: string): Endpoint | undefined {
+    return this.#endpoints.find((endpoint) => endpoint.url === url);
   }
 }

@@ -4,9 +4,10 @@ export {
   CollectionClient,
   type CallOptions,
   type ReadOptions,
+  type ScanOptions,
   type WriteOptions,
 } from "./collection-client.js";
-export type { BulkFailure, BulkOperation, BulkOptions, BulkProgress, BulkReport } from "./bulk-writer.js";
+export type { BulkFailure, BulkOperation, BulkOptions, BulkProgress, BulkReport } from "./bulk-options.js";
 export type { QueryInput, SearchInput, TextClauseInput, VectorClauseInput } from "./search-input.js";
 export { PrismError, type ClientCode } from "./prism-error.js";
 export { newOperationId } from "./operation-id.js";

@@ -3,9 +3,10 @@ import type { CollectionSpec } from "@prism/api/collection";
 import type { RoutingResponse } from "@prism/api/routing";
 import type { StatusResponse } from "@prism/api/status";
 import { CollectionClient, type CallOptions } from "./collection-client.js";
+import { PrismError } from "./prism-error.js";
 import { RoutingTable } from "./routing-table.js";
 import { SessionKeeper } from "./session-keeper.js";
-import { Transport, type Call } from "./transport.js";
+import { Transport } from "./transport.js";
 
 export interface PrismClientOptions {
   /** Base URLs of nodes or of a service, such as http://localhost:3080. At least one. */
@@ -37,30 +38,42 @@ export interface CollectionDefinition {
   readonly fields: readonly Readonly<Record<string, unknown>>[];
 }
 
+/**
+ * A cluster as a program sees it. One client per process is enough: it keeps connections, the health of
+ * endpoints, and the session of what it has written and seen.
+ *
+ * Calls throw PrismError. They are repeated on other nodes only where that is safe: reads, and writes
+ * under an operation id, which the SDK makes for each call; the cluster applies it at most once.
+ */
 export class PrismClient {
   readonly #transport: Transport;
   readonly #routing: RoutingTable | undefined;
   readonly #session = new SessionKeeper();
 
-  /** @throws {TypeError} when an endpoint is not an http or https URL. */
+  /**
+   * @throws {TypeError} when an endpoint is not the base URL of a node
+   * @throws {RangeError} when a number is out of range
+   */
   constructor(options: PrismClientOptions) {
     const given = typeof options.endpoints === "string" ? [options.endpoints] : options.endpoints;
+    if (given.length === 0)
+      throw new TypeError("endpoints: name at least one, such as http://localhost:3080");
     this.#transport = new Transport({
       endpoints: given.map(toOrigin),
       apiKey: options.apiKey,
-      timeoutMs: options.timeoutMs ?? 30_000,
-      attemptTimeoutMs: options.attemptTimeoutMs ?? 10_000,
+      timeoutMs: atLeast(1, "timeoutMs", options.timeoutMs ?? 30_000),
+      attemptTimeoutMs: atLeast(1, "attemptTimeoutMs", options.attemptTimeoutMs ?? 10_000),
       retry: {
-        retries: options.retries ?? 6,
-        baseDelayMs: options.retryBaseDelayMs ?? 50,
-        maxDelayMs: options.retryMaxDelayMs ?? 2000,
+        retries: atLeast(0, "retries", options.retries ?? 6),
+        baseDelayMs: atLeast(0, "retryBaseDelayMs", options.retryBaseDelayMs ?? 50),
+        maxDelayMs: atLeast(0, "retryMaxDelayMs", options.retryMaxDelayMs ?? 2000),
       },
-      connections: options.connections ?? 64,
+      connections: atLeast(1, "connections", options.connections ?? 64),
     });
-    if (given.length === 0)
-      throw new TypeError("endpoints: name at least one, such as http://localhost:3080");
     this.#routing =
-      (options.routing ?? true) ? new RoutingTable(async (name) => this.routing(name)) : undefined;
+      (options.routing ?? true)
+        ? new RoutingTable(async (name) => this.#loadRouting(name, { retries: 1, timeoutMs: 5000 }))
+        : undefined;
   }
 
   /** A handle; nothing is asked of the cluster yet. */
@@ -75,8 +88,16 @@ export class PrismClient {
     options: CallOptions = {},
   ): Promise<CollectionSpec> {
     const body = JSON.stringify(definition);
+    const path = collectionPath(name);
+    const spec = await this.#transport.json<CollectionSpec>({
+      method: "PUT",
+      path,
+      body,
+      effect: "exact",
+      ...options,
+    });
     this.#routing?.forget(name);
-    return this.#json({ method: "PUT", path: collectionPath(name), body, repeatable: true, ...options });
+    return spec;
   }
 
   /** Adds fields to a collection. */
@@ -86,40 +107,43 @@ export class PrismClient {
     options: CallOptions = {},
   ): Promise<CollectionSpec> {
     const body = JSON.stringify({ fields });
-    return this.#json({ method: "PATCH", path: collectionPath(name), body, repeatable: true, ...options });
+    const path = collectionPath(name);
+    return this.#transport.json({ method: "PATCH", path, body, effect: "exact", ...options });
   }
 
+  /** Deletes a collection with its documents. @throws {PrismError} collectionNotFound, deletionProtected */
   async deleteCollection(name: string, options: CallOptions = {}): Promise<void> {
+    const path = collectionPath(name);
+    try {
+      await this.#transport.call({ method: "DELETE", path, effect: "exact", ...options });
+    } catch (error) {
+      // After an attempt that got no answer, "there is none" says that it was that attempt's doing.
+      const deletedBefore =
+        error instanceof PrismError && error.code === "collectionNotFound" && error.executed === "unknown";
+      if (!deletedBefore) throw error;
+    }
     this.#routing?.forget(name);
-    await this.#transport.call({
-      method: "DELETE",
-      path: collectionPath(name),
-      repeatable: true,
-      ...options,
-    });
+    this.#session.drop(name);
   }
 
   async listCollections(options: CallOptions = {}): Promise<readonly CollectionSpec[]> {
-    const answer = await this.#json<{ collections: readonly CollectionSpec[] }>({
+    const answer = await this.#transport.json<{ collections: readonly CollectionSpec[] }>({
       method: "GET",
       path: "/collections",
-      repeatable: true,
+      effect: "read",
       ...options,
     });
     return answer.collections;
   }
 
+  /** The cluster's state as the answering node knows it: what is wrong, since when, what happens next. */
   async status(options: CallOptions = {}): Promise<StatusResponse> {
-    return this.#json({ method: "GET", path: "/status", repeatable: true, ...options });
+    return this.#transport.json({ method: "GET", path: "/status", effect: "read", ...options });
   }
 
+  /** Where a collection's shards are. */
   async routing(name: string, options: CallOptions = {}): Promise<RoutingResponse> {
-    return this.#json({
-      method: "GET",
-      path: `${collectionPath(name)}/routing`,
-      repeatable: true,
-      ...options,
-    });
+    return this.#loadRouting(name, options);
   }
 
   /** Token of all that this client has written and seen; hand it to another client for read-your-writes there. */
@@ -127,19 +151,27 @@ export class PrismClient {
     return this.#session.token;
   }
 
-  /** Reads from now on see at least what `token` covers. */
+  /** Reads from now on see at least what `token` covers. @throws {TypeError} when it is no token */
   joinSession(token: string): void {
-    this.#session.note(token);
+    this.#session.join(token);
   }
 
-  /** Closes the connections, after the calls under way. */
+  /**
+   * Reads from now on may miss what this client has written and seen before, in all collections. The way
+   * on after `historyLost`, which reads answer until then: see CollectionClient.
+   */
+  forgetSession(): void {
+    this.#session.forgetAll();
+  }
+
+  /** Waits for the requests under way, then closes the connections; calls that pause before a retry end with `aborted`. */
   async close(): Promise<void> {
     await this.#transport.close();
   }
 
-  async #json<T>(call: Call): Promise<T> {
-    const answer = await this.#transport.call(call);
-    return JSON.parse(answer.text) as T;
+  #loadRouting(name: string, options: CallOptions & { readonly retries?: number }): Promise<RoutingResponse> {
+    const path = `${collectionPath(name)}/routing`;
+    return this.#transport.json({ method: "GET", path, effect: "read", ...options });
   }
 }
 
@@ -152,5 +184,16 @@ function toOrigin(endpoint: string): string {
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new TypeError(`endpoints: "${endpoint}" is not an http or https URL such as http://localhost:3080`);
   }
+  if (url.username !== "" || url.password !== "") {
+    throw new TypeError(`endpoints: ${url.origin} must have no user and password in it; keys go to apiKey`);
+  }
+  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
+    throw new TypeError(`endpoints: "${endpoint}" must end after host and port: ${url.origin}`);
+  }
   return url.origin;
+}
+
+function atLeast(min: number, name: string, value: number): number {
+  if (Number.isFinite(value) && value >= min) return value;
+  throw new RangeError(`${name} must be a number from ${min}, not ${value}`);
 }

@@ -2,17 +2,33 @@
 import type { ProblemBody } from "@prism/api/problem";
 import type { ProblemCode, Violation } from "@prism/api/problem-code";
 
-/** Codes that the SDK adds to those of the server: no server was reached, no answer came, the caller gave up. */
+/** Codes that the SDK adds to those of the server. */
 export type ClientCode =
-  "unreachable" | "connectionLost" | "deadlineExceeded" | "aborted" | "unexpectedAnswer";
+  /** No connection to any endpoint tried. */
+  | "unreachable"
+  /** The connection broke before the answer was there. */
+  | "connectionLost"
+  /** No answer within the attempt's or the call's time. */
+  | "deadlineExceeded"
+  /** The caller's signal aborted, or the client was closed. */
+  | "aborted"
+  /** An answer that this API does not give: a proxy's page, a newer server's code. */
+  | "unexpectedAnswer";
 
+/**
+ * Every failure of a call. It is the failure of the last attempt: a call whose time ran out while the
+ * cluster refused it ends with the refusal; `deadlineExceeded` means that the last attempt had no answer.
+ */
 export class PrismError extends Error {
   readonly code: ProblemCode | ClientCode;
   /** HTTP status; undefined when no answer came. */
   readonly status: number | undefined;
   /** Whether the same call may succeed later. The SDK has retried already, within its limits. */
   readonly retryable: boolean;
-  /** `unknown`: a write may have been applied; repeat it with the same operation id to find out. */
+  /**
+   * `no`: no attempt changed anything. `unknown`: one of them may have been applied; repeat the write
+   * with the same operation id to find out. Reads are always `no`.
+   */
   readonly executed: "no" | "unknown";
   readonly requestId: string | undefined;
   /** What to do about it, as the server says. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decideRetry, type AttemptOutcome } from "./retry-policy.js";
+import { decideRetry, parseRetryAfter, type AttemptOutcome } from "./retry-policy.js";
 
 const LIMITS = { retries: 3, baseDelayMs: 50, maxDelayMs: 400 };
 const REFUSED: AttemptOutcome = {
@@ -22,7 +22,6 @@ describe("a failed attempt", () => {
     expect(decideRetry({ kind: "unsent" }, 1, false, LIMITS, 1000, 0.9)).toEqual({
       retry: true,
       waitMs: 0,
-      elsewhere: true,
     });
   });
 
@@ -38,12 +37,14 @@ describe("a failed attempt", () => {
     expect(decideRetry(FINAL, 1, true, LIMITS, 1000, 0).retry).toBe(false);
   });
 
-  it("waits as long as the server asks, within the limit", () => {
+  it("waits as long as the server asks, and its own random time on top", () => {
     const asked = { ...REFUSED, retryAfterMs: 300 };
     expect(decideRetry(asked, 1, true, LIMITS, 1000, 0)).toMatchObject({ waitMs: 300 });
-    expect(decideRetry({ ...asked, retryAfterMs: 9000 }, 1, true, LIMITS, 1000, 0)).toMatchObject({
-      waitMs: 400,
-    });
+    expect(decideRetry(asked, 1, true, LIMITS, 1000, 0.5)).toMatchObject({ waitMs: 325 });
+  });
+
+  it("is not made again when the server asks for more time than is left", () => {
+    expect(decideRetry({ ...REFUSED, retryAfterMs: 9000 }, 1, true, LIMITS, 1000, 0).retry).toBe(false);
   });
 
   it("never outlasts its retries or its deadline", () => {
@@ -51,15 +52,35 @@ describe("a failed attempt", () => {
       fc.property(
         fc.integer({ min: 1, max: 20 }),
         fc.integer({ min: 0, max: 2000 }),
+        fc.option(fc.integer({ min: 0, max: 3000 }), { nil: undefined }),
         fc.double({ min: 0, max: 0.999, noNaN: true }),
-        (attempt, remainingMs, random) => {
-          const decision = decideRetry(REFUSED, attempt, true, LIMITS, remainingMs, random);
+        (attempt, remainingMs, retryAfterMs, random) => {
+          const outcome = { ...REFUSED, retryAfterMs };
+          const decision = decideRetry(outcome, attempt, true, LIMITS, remainingMs, random);
           if (!decision.retry) return;
           expect(attempt).toBeLessThanOrEqual(LIMITS.retries);
           expect(decision.waitMs).toBeLessThan(remainingMs);
-          expect(decision.waitMs).toBeLessThanOrEqual(LIMITS.maxDelayMs);
+          expect(decision.waitMs).toBeGreaterThanOrEqual(retryAfterMs ?? 0);
+          expect(decision.waitMs - (retryAfterMs ?? 0)).toBeLessThanOrEqual(LIMITS.maxDelayMs);
         },
       ),
     );
+  });
+});
+
+describe("Retry-After", () => {
+  const now = Date.parse("Fri, 21 Nov 2025 12:00:00 GMT");
+
+  it.each([
+    ["2", 2000],
+    ["0", 0],
+    ["Fri, 21 Nov 2025 12:00:05 GMT", 5000],
+    ["Fri, 21 Nov 2025 11:00:00 GMT", 0],
+    ["-1", undefined],
+    ["soon", undefined],
+    ["", undefined],
+    [undefined, undefined],
+  ])("%j is %s ms", (text, expected) => {
+    expect(parseRetryAfter(text, now)).toBe(expected);
   });
 });

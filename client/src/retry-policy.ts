@@ -1,5 +1,5 @@
 /**
- * Whether, when and where a failed attempt is made again. Pure: randomness and time are arguments.
+ * Whether and when a failed attempt is made again. Pure: randomness and time are arguments.
  *
  * A retry is made only where it is safe: when nothing was executed, or when executing twice is the same
  * as once, because the call only reads or carries an operation id that the cluster applies at most once.
@@ -25,16 +25,19 @@ export interface RetryLimits {
   readonly maxDelayMs: number;
 }
 
-export type RetryDecision =
-  { readonly retry: false } | { readonly retry: true; readonly waitMs: number; readonly elsewhere: boolean };
+export type RetryDecision = { readonly retry: false } | { readonly retry: true; readonly waitMs: number };
 
 const NO: RetryDecision = { retry: false };
 
 /**
+ * The pause is full jitter under a doubling ceiling (M. Brooker, "Exponential Backoff And Jitter", 2015),
+ * so that clients of a failed node do not come back together. A Retry-After comes on top of it whole:
+ * a server that asks for more time than the call has left gets no second attempt.
+ *
  * @param attempt attempts made so far, from 1
  * @param repeatable executing twice is the same as once
  * @param remainingMs until the call's deadline
- * @param random in [0, 1): full jitter, so that clients of a failed node do not come back together
+ * @param random in [0, 1)
  */
 export function decideRetry(
   outcome: AttemptOutcome,
@@ -44,16 +47,17 @@ export function decideRetry(
   remainingMs: number,
   random: number,
 ): RetryDecision {
-  if (attempt > limits.retries) return NO;
-  if (!isSafe(outcome, repeatable)) return NO;
+  if (attempt > limits.retries || !isSafe(outcome, repeatable)) return NO;
   const ceilingMs = Math.min(limits.maxDelayMs, limits.baseDelayMs * 2 ** (attempt - 1));
-  const jitteredMs = Math.round(ceilingMs * random);
-  // Another endpoint can be asked at once; the same one only after a pause.
-  const asked = outcome.kind === "answered" ? (outcome.retryAfterMs ?? 0) : 0;
-  const waitMs =
-    outcome.kind === "unsent" && attempt === 1 ? 0 : Math.max(jitteredMs, Math.min(asked, limits.maxDelayMs));
-  if (waitMs >= remainingMs) return NO;
-  return { retry: true, waitMs, elsewhere: outcome.kind !== "answered" };
+  const jitterMs = Math.round(ceilingMs * random);
+  const waitMs = pauseMs(outcome, attempt, jitterMs);
+  return waitMs >= remainingMs ? NO : { retry: true, waitMs };
+}
+
+/** Nothing reached the first endpoint, so the next one can be asked at once. */
+function pauseMs(outcome: AttemptOutcome, attempt: number, jitterMs: number): number {
+  if (outcome.kind === "unsent" && attempt === 1) return 0;
+  return jitterMs + (outcome.kind === "answered" ? (outcome.retryAfterMs ?? 0) : 0);
 }
 
 function isSafe(outcome: AttemptOutcome, repeatable: boolean): boolean {
@@ -65,4 +69,15 @@ function isSafe(outcome: AttemptOutcome, repeatable: boolean): boolean {
     case "answered":
       return outcome.retryable && (repeatable || outcome.executed === "no");
   }
+}
+
+/** Retry-After (RFC 9110, section 10.2.3): seconds or a date, as milliseconds from now; undefined if it is neither. */
+export function parseRetryAfter(
+  value: string | string[] | undefined,
+  unixTimeMs: number,
+): number | undefined {
+  const text = typeof value === "string" ? value.trim() : "";
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  const dateMs = /^[A-Z][a-z]{2},/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - unixTimeMs);
 }

@@ -7,9 +7,12 @@ import type { RoutingResponse } from "@prism/api/routing";
 import { Ring, RING_HASH } from "@prism/proto/contract/ring";
 
 const FRESH_MS = 30_000;
+/** While a shard has no primary: a new collection, a failover. */
+const FRESH_INCOMPLETE_MS = 1000;
 
 interface Entry {
-  readonly routing: RoutingResponse;
+  /** undefined: it could not be had; asked again when no longer fresh. */
+  readonly routing: RoutingResponse | undefined;
   readonly ring: Ring | undefined;
   readonly loadedMs: number;
 }
@@ -19,6 +22,7 @@ export class RoutingTable {
   readonly #entries = new Map<string, Entry>();
   readonly #loading = new Set<string>();
 
+  /** @param load is asked in the background, and may fail. */
   constructor(load: (collection: string) => Promise<RoutingResponse>) {
     this.#load = load;
   }
@@ -26,8 +30,8 @@ export class RoutingTable {
   /** Base URLs of the nodes that hold `key`, the primary first; [] when not known (yet). Never waits. */
   holdersOf(collection: string, key: string, purpose: "read" | "write", nowMs: number): readonly string[] {
     const entry = this.#entries.get(collection);
-    if (entry === undefined || nowMs - entry.loadedMs > FRESH_MS) this.#refresh(collection, nowMs);
-    if (entry?.ring === undefined) return [];
+    if (entry === undefined || nowMs - entry.loadedMs > freshMs(entry)) this.#refresh(collection, nowMs);
+    if (entry?.ring === undefined || entry.routing === undefined) return [];
     const shard = entry.routing.shards[entry.ring.shardOf(key)];
     if (shard === undefined) return [];
     const primary = shard.primary === null ? [] : [shard.primary.httpUrl];
@@ -40,7 +44,7 @@ export class RoutingTable {
 
   /** The field whose value is hashed; undefined: the id, or not known. */
   shardKeyOf(collection: string): string | undefined {
-    return this.#entries.get(collection)?.routing.shardKey ?? undefined;
+    return this.#entries.get(collection)?.routing?.shardKey ?? undefined;
   }
 
   forget(collection: string): void {
@@ -56,7 +60,12 @@ export class RoutingTable {
         const ring = known ? new Ring(routing.shards.length) : undefined;
         this.#entries.set(collection, { routing, ring, loadedMs: nowMs });
       })
-      .catch(() => this.#entries.delete(collection))
+      .catch(() => this.#entries.set(collection, { routing: undefined, ring: undefined, loadedMs: nowMs }))
       .finally(() => this.#loading.delete(collection));
   }
+}
+
+function freshMs({ routing }: Entry): number {
+  const incomplete = routing?.shards.some((shard) => shard.primary === null) === true;
+  return incomplete ? FRESH_INCOMPLETE_MS : FRESH_MS;
 }

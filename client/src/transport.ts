@@ -2,12 +2,17 @@
  * One call of the API: attempts over the endpoints until it succeeds, may not be repeated, or its time
  * is up. Knows HTTP and problems, nothing of documents.
  */
-import { problemSchema } from "@prism/api/problem";
-import { setTimeout as delay } from "node:timers/promises";
-import { Agent, errors } from "undici";
+import { Agent } from "undici";
 import { EndpointPool } from "./endpoint-pool.js";
+import {
+  attemptTimedOut,
+  parseJson,
+  readConnectionError,
+  readErrorAnswer,
+  type AttemptFailure,
+} from "./error-answer.js";
 import { PrismError } from "./prism-error.js";
-import { decideRetry, type AttemptOutcome, type RetryLimits } from "./retry-policy.js";
+import { decideRetry, type RetryLimits } from "./retry-policy.js";
 
 export interface TransportSettings {
   readonly endpoints: readonly string[];
@@ -25,11 +30,19 @@ export interface Call {
   readonly body?: string;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Executing twice is the same as once. */
-  readonly repeatable: boolean;
+  /** `read`: changes nothing. `exact`: changes at most once however often it is sent. `once`: neither. */
+  readonly effect: "read" | "exact" | "once";
   /** Base URLs to try first: the nodes that hold the data. */
   readonly preferred?: readonly string[];
+  /** Default: the settings' timeoutMs, or needsMs if that is longer. */
   readonly timeoutMs?: number;
+  /** Default: the settings' attemptTimeoutMs, or needsMs if that is longer. */
+  readonly attemptTimeoutMs?: number;
+  /** An answer that takes so long is not late. */
+  readonly needsMs?: number;
+  /** The attempt's time starts anew with each piece of its answer. */
+  readonly answersPieceByPiece?: boolean;
+  readonly retries?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -41,97 +54,161 @@ export interface Answer {
   readonly url: string;
 }
 
-interface Failure {
-  readonly outcome: AttemptOutcome;
-  readonly error: PrismError;
-}
-
-/** Connection errors that come before any byte of the request went out. */
-const UNSENT = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
-]);
+/** A node whose host is down answers nothing; in a data centre a connection takes a millisecond. */
+const CONNECT_TIMEOUT_MS = 2000;
 
 export class Transport {
   readonly #settings: TransportSettings;
   readonly #agent: Agent;
   readonly #pool: EndpointPool;
+  readonly #closing = new AbortController();
 
   constructor(settings: TransportSettings) {
     this.#settings = settings;
-    this.#pool = new EndpointPool(settings.endpoints);
+    this.#pool = new EndpointPool(settings.endpoints, Math.floor(Math.random() * settings.endpoints.length));
     this.#agent = new Agent({
       connections: settings.connections,
-      connect: { timeout: 2000 },
+      connect: { timeout: CONNECT_TIMEOUT_MS },
       keepAliveTimeout: 10_000,
     });
   }
 
   /** @throws {PrismError} when the call failed for good. */
   async call(call: Call): Promise<Answer> {
-    const deadlineMs = performance.now() + (call.timeoutMs ?? this.#settings.timeoutMs);
+    const timeoutMs = call.timeoutMs ?? Math.max(this.#settings.timeoutMs, call.needsMs ?? 0);
+    const deadlineMs = performance.now() + timeoutMs;
+    const retry = { ...this.#settings.retry, retries: call.retries ?? this.#settings.retry.retries };
     let avoid: string | undefined;
+    // Once an attempt may have been executed, no later refusal can take that back.
+    let executed: "no" | "unknown" = "no";
     for (let attempt = 1; ; attempt += 1) {
-      const remainingMs = deadlineMs - performance.now();
-      if (remainingMs <= 0) throw deadlineExceeded(attempt - 1);
+      this.#checkGivenUp(call, attempt - 1, executed);
       const url = this.#pool.pick(call.preferred ?? [], avoid, performance.now());
-      const result = await this.#attempt(url, call, remainingMs, attempt);
+      const result = await this.#attempt(url, call, deadlineMs);
       if (!("outcome" in result)) return result;
+      if (mayHaveExecuted(result, call)) executed = "unknown";
+      this.#checkGivenUp(call, attempt, executed);
+      const remainingMs = deadlineMs - performance.now();
+      const { outcome } = result;
       const decision = decideRetry(
-        result.outcome,
+        outcome,
         attempt,
-        call.repeatable,
-        this.#settings.retry,
-        deadlineMs - performance.now(),
+        call.effect !== "once",
+        retry,
+        remainingMs,
         Math.random(),
       );
-      if (!decision.retry || call.signal?.aborted === true) throw result.error;
-      avoid = decision.elsewhere ? url : undefined;
-      if (decision.waitMs > 0) await this.#pause(decision.waitMs, call.signal, attempt);
+      if (!decision.retry) throw toError(result, attempt, executed);
+      avoid = url;
+      if (decision.waitMs > 0) await this.#pause(decision.waitMs, call.signal);
+      if (deadlineMs <= performance.now()) throw toError(result, attempt, executed);
     }
   }
 
+  /** The answer's JSON. @throws {PrismError} as call, and unexpectedAnswer when it is none. */
+  async json<T>(call: Call): Promise<T> {
+    const answer = await this.call(call);
+    const value = parseJson(answer.text);
+    if (value !== undefined) return value as T;
+    throw new PrismError("unexpectedAnswer", `${answer.url} answered ${answer.status} without JSON`, {
+      status: answer.status,
+      retryable: false,
+      executed: call.effect === "read" ? "no" : "unknown",
+      attempts: 1,
+    });
+  }
+
+  /** Waits for the attempts under way; calls between two attempts end with `aborted`. */
   async close(): Promise<void> {
-    await this.#agent.close();
+    this.#closing.abort();
+    if (!this.#agent.closed) await this.#agent.close();
   }
 
-  async #pause(waitMs: number, signal: AbortSignal | undefined, attempts: number): Promise<void> {
-    try {
-      await delay(waitMs, undefined, signal === undefined ? {} : { signal });
-    } catch (cause) {
-      throw aborted(attempts, "no", cause);
+  #checkGivenUp(call: Call, attempts: number, executed: "no" | "unknown"): void {
+    if (call.signal?.aborted === true) {
+      const facts = { retryable: false, executed, attempts, cause: call.signal.reason as unknown };
+      throw new PrismError("aborted", "the caller gave up", facts);
+    }
+    if (this.#closing.signal.aborted) {
+      throw new PrismError("aborted", "the client is closed", { retryable: false, executed, attempts });
     }
   }
 
-  async #attempt(url: string, call: Call, remainingMs: number, attempts: number): Promise<Answer | Failure> {
-    const timeoutMs = Math.min(remainingMs, this.#settings.attemptTimeoutMs);
-    const timeout = AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs)));
-    const signal = call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout]);
+  /** Ends early when the caller gives up or the client closes. */
+  #pause(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", done);
+        this.#closing.signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = setTimeout(done, waitMs);
+      signal?.addEventListener("abort", done, { once: true });
+      this.#closing.signal.addEventListener("abort", done, { once: true });
+    });
+  }
+
+  async #attempt(url: string, call: Call, deadlineMs: number): Promise<Answer | AttemptFailure> {
+    const byDefaultMs = Math.max(this.#settings.attemptTimeoutMs, call.needsMs ?? 0);
+    const timer = new AttemptTimer(call.attemptTimeoutMs ?? byDefaultMs, deadlineMs);
+    const giveUp = (): void => timer.abort();
+    call.signal?.addEventListener("abort", giveUp, { once: true });
+    const onPiece = (): void => {
+      if (call.answersPieceByPiece === true) timer.restart();
+    };
     try {
-      const response = await this.#agent.request({
-        origin: url,
-        path: `/api/v1${call.path}`,
-        method: call.method,
-        headers: this.#headers(call),
-        body: call.body ?? null,
-        signal,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      });
-      const text = await response.body.text();
+      const answer = await this.#request(url, call, timer.signal, onPiece);
+      if (answer.status >= 300) return this.#noteErrorAnswer(answer);
       this.#pool.worked(url);
-      const answer = { status: response.statusCode, headers: response.headers, text, url };
-      return response.statusCode < 400 ? answer : toFailure(answer, attempts);
+      return answer;
     } catch (error) {
-      if (call.signal?.aborted === true)
-        throw aborted(attempts, call.method === "GET" ? "no" : "unknown", error);
-      this.#pool.failed(url, performance.now());
-      return toConnectionFailure(error, url, attempts);
+      if ((error as { code?: unknown } | null)?.code === "UND_ERR_INVALID_ARG") throw asTypeError(error);
+      if (call.signal?.aborted !== true) this.#pool.failed(url, performance.now());
+      return timer.isOver ? attemptTimedOut(url, timer.timeoutMs) : readConnectionError(error, url);
+    } finally {
+      timer.stop();
+      call.signal?.removeEventListener("abort", giveUp);
     }
+  }
+
+  /**
+   * A node that refuses for want of room or of knowledge is left alone as long as it asks for; meanwhile
+   * the call need not wait where another endpoint is free.
+   */
+  #noteErrorAnswer(answer: Answer): AttemptFailure {
+    const failure = readErrorAnswer(answer, Date.now());
+    const { outcome, code } = failure;
+    const ofNode = code === "tooManyRequests" || code === "clusterNotReady" || code === "unexpectedAnswer";
+    if (outcome.kind !== "answered" || !outcome.retryable || !ofNode) {
+      this.#pool.worked(answer.url);
+      return failure;
+    }
+    const nowMs = performance.now();
+    this.#pool.busy(answer.url, nowMs + (outcome.retryAfterMs ?? 0));
+    if (!this.#pool.hasFree(nowMs)) return failure;
+    return { ...failure, outcome: { ...outcome, retryAfterMs: undefined } };
+  }
+
+  async #request(url: string, call: Call, signal: AbortSignal, onPiece: () => void): Promise<Answer> {
+    const response = await this.#agent.request({
+      origin: url,
+      path: `/api/v1${call.path}`,
+      method: call.method,
+      headers: this.#headers(call),
+      body: call.body ?? null,
+      signal,
+      // The attempt's own timer ends it; two clocks would make two kinds of errors.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    const pieces: Buffer[] = [];
+    for await (const piece of response.body as AsyncIterable<Buffer>) {
+      pieces.push(piece);
+      onPiece();
+    }
+    const text = Buffer.concat(pieces).toString("utf8");
+    return { status: response.statusCode, headers: response.headers, text, url };
   }
 
   #headers(call: Call): Record<string, string> {
@@ -142,69 +219,63 @@ export class Transport {
   }
 }
 
-function toFailure(answer: Answer, attempts: number): Failure {
-  const retryAfter = Number(answer.headers["retry-after"]);
-  const retryAfterMs = Number.isFinite(retryAfter) ? retryAfter * 1000 : undefined;
-  const body = problemSchema.safeParse(parseJson(answer.text));
-  if (!body.success) {
-    const error = new PrismError(
-      "unexpectedAnswer",
-      `${answer.url} answered ${answer.status} without a problem`,
-      {
-        status: answer.status,
-        retryable: answer.status >= 502,
-        executed: "unknown",
-        attempts,
+/**
+ * Ends one attempt. Not AbortSignal.timeout joined by AbortSignal.any: joined signals hang on to a
+ * caller's long-lived signal, one per attempt.
+ */
+class AttemptTimer {
+  readonly timeoutMs: number;
+  readonly #deadlineMs: number;
+  readonly #controller = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(attemptTimeoutMs: number, deadlineMs: number) {
+    this.timeoutMs = Math.min(attemptTimeoutMs, deadlineMs - performance.now());
+    this.#deadlineMs = deadlineMs;
+    this.restart();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  restart(): void {
+    clearTimeout(this.#timer);
+    const leftMs = Math.min(this.timeoutMs, this.#deadlineMs - performance.now());
+    this.#timer = setTimeout(
+      () => {
+        this.#isOver = true;
+        this.abort();
       },
+      Math.max(0, Math.ceil(leftMs)),
     );
-    return {
-      outcome: { kind: "answered", retryable: error.retryable, executed: "unknown", retryAfterMs },
-      error,
-    };
   }
-  const { retryable, executed } = body.data;
-  return {
-    outcome: { kind: "answered", retryable, executed, retryAfterMs },
-    error: PrismError.ofProblem(body.data, attempts),
-  };
-}
 
-function toConnectionFailure(cause: unknown, url: string, attempts: number): Failure {
-  const code = (cause as { code?: unknown } | null)?.code;
-  if (typeof code === "string" && UNSENT.has(code)) {
-    const detail = `no connection to ${url} (${code})`;
-    return {
-      outcome: { kind: "unsent" },
-      error: new PrismError("unreachable", detail, { retryable: true, executed: "no", attempts, cause }),
-    };
+  abort(): void {
+    this.#controller.abort();
   }
-  const timedOut =
-    (cause as { name?: unknown } | null)?.name === "TimeoutError" ||
-    cause instanceof errors.HeadersTimeoutError;
-  const [name, detail] = timedOut
-    ? (["deadlineExceeded", `${url} did not answer in time`] as const)
-    : (["connectionLost", `the connection to ${url} broke before the answer`] as const);
-  const error = new PrismError(name, detail, { retryable: true, executed: "unknown", attempts, cause });
-  return { outcome: { kind: "lost" }, error };
-}
 
-function deadlineExceeded(attempts: number): PrismError {
-  return new PrismError("deadlineExceeded", "the call's time is up", {
-    retryable: true,
-    executed: "unknown",
-    attempts,
-  });
-}
-
-function aborted(attempts: number, executed: "no" | "unknown", cause: unknown): PrismError {
-  return new PrismError("aborted", "the caller gave up", { retryable: false, executed, attempts, cause });
-}
-
-/** The value of a JSON text, or undefined. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
+  stop(): void {
+    clearTimeout(this.#timer);
   }
+}
+
+function mayHaveExecuted({ outcome }: AttemptFailure, call: Call): boolean {
+  if (call.effect === "read" || outcome.kind === "unsent") return false;
+  return outcome.kind === "lost" || outcome.executed === "unknown";
+}
+
+function toError(failure: AttemptFailure, attempts: number, executed: "no" | "unknown"): PrismError {
+  const { code, detail, outcome: _outcome, ...facts } = failure;
+  return new PrismError(code, detail, { ...facts, executed, attempts });
+}
+
+/** Header values that HTTP has no way to write: an operation id or key with control characters, say. */
+function asTypeError(cause: unknown): TypeError {
+  return new TypeError(`the request cannot be sent: ${(cause as Error).message}`, { cause });
 }
