@@ -204,7 +204,9 @@ describe("a bulk", () => {
       sendNdjson(response, bulkAnswer(request.body, undefined, sessionToken("uid", number, 7))),
     );
     const report = await notesOf(node).bulk(documents(30), { batchLines: 10 });
-    expect([...(decodeSession(report.session).get("uid")?.keys() ?? [])].sort((a, b) => a - b)).toEqual([1, 2, 3]);
+    expect([...(decodeSession(report.session).get("uid")?.keys() ?? [])].sort((a, b) => a - b)).toEqual([
+      1, 2, 3,
+    ]);
   });
 
   it("splits a request that is too large on the way, down to the line that is", async () => {
