@@ -99,7 +99,7 @@ export async function runFailureDrill(context: DrillContext): Promise<DrillRepor
 
   tell("looking for every acknowledged write");
   const found = await getAll(collection, load.ledger.ids());
-  const after = await settledStatus(cluster, client);
+  const after = await settledStatus(cluster);
   return {
     node: victim.name,
     zone: victim.zone,
@@ -214,13 +214,13 @@ async function getAll(
 }
 
 /** Copies report their counts every now and then: waits until they agree, but not for ever. */
-async function settledStatus(cluster: LocalCluster, client: PrismClient): Promise<StatusResponse> {
+async function settledStatus(cluster: LocalCluster): Promise<StatusResponse> {
   await cluster.waitFor(
     ({ shards }) =>
       shards.every(({ copies }) => copies.every((copy) => copy.documents === copies[0]!.documents)),
     COUNTS_TIMEOUT_MS,
   );
-  return client.status();
+  return cluster.status();
 }
 
 function compareShards(
