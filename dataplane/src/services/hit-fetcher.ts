@@ -1,7 +1,7 @@
 /** The fields of a page of hits, from the copies that found them. */
 import type { ShardFailure } from "@prism/api/search";
 import { ShardCall } from "@prism/proto/frame-kind";
-import { FetchRequest, FetchResponse } from "@prism/proto/gen/node";
+import { FetchRequest, FetchResponse, type Document } from "@prism/proto/gen/node";
 import type { NodeId } from "../domain/cluster-map.js";
 import type { FusedHit } from "../domain/fusion.js";
 import type { CollectionEntry } from "./cluster-directory.js";
@@ -54,8 +54,7 @@ export class HitFetcher {
             ...options,
             preferred: nodes.get(number),
           });
-          const { documents } = FetchResponse.decode(answer.payload);
-          fields.set(number, new Map(documents.map((one) => [one.id, utf8.decode(one.fields)])));
+          fields.set(number, fieldsById(FetchResponse.decode(answer.payload).documents));
         } catch (error) {
           failures.push(toShardFailure(number, error));
         }
@@ -67,4 +66,17 @@ export class HitFetcher {
     });
     return { hits, failures };
   }
+}
+
+/** The page with the fields of documents that came with the hits; one that is missing drops its hit. */
+export function withFields(page: readonly FusedHit[], documents: readonly Document[]): PageHit[] {
+  const fields = fieldsById(documents);
+  return page.flatMap((hit) => {
+    const fieldsJson = fields.get(hit.id);
+    return fieldsJson === undefined ? [] : [{ ...hit, fieldsJson }];
+  });
+}
+
+function fieldsById(documents: readonly Document[]): Map<string, string> {
+  return new Map(documents.map((one) => [one.id, utf8.decode(one.fields)]));
 }

@@ -139,6 +139,25 @@ describe("searching", () => {
     expect(answer.hits).toHaveLength(19);
   });
 
+  it("asks once where one shard makes the page, and twice where the page is made of several rankings", async () => {
+    const { cluster, coordinator } = setup({ collections: [{ name: "speeches", shards: 1 }] });
+    await fill(coordinator);
+    cluster.made.length = 0;
+    const answer = await search(coordinator, { ...text, limit: 3, offset: 2 });
+    expect(answer.hits.map(({ id, fieldsJson }) => [id, fieldsJson])).toEqual([
+      ["d15", '{"title":"war tax"}'],
+      ["d18", '{"title":"war tax"}'],
+      ["d3", '{"title":"war tax"}'],
+    ]);
+    expect(cluster.made.map(({ call }) => call)).toEqual([ShardCall.search]);
+    await search(coordinator, { queries: [...text.queries, ...text.queries], limit: 3 });
+    expect(cluster.made.map(({ call }) => call)).toEqual([
+      ShardCall.search,
+      ShardCall.search,
+      ShardCall.fetch,
+    ]);
+  });
+
   it("returns a session that grows with what was seen, and sends it as the shards' read level", async () => {
     const { coordinator } = setup({});
     const session = await put(coordinator, "a", { title: "war" });

@@ -21,6 +21,7 @@ import {
   SearchResponse as WireSearchResponse,
   StatisticsRequest,
   StatisticsResponse,
+  type Document,
   type FieldStatistics,
 } from "@prism/proto/gen/node";
 import { mergeAggregations, type PartialAggregation } from "../domain/aggregation.js";
@@ -35,10 +36,12 @@ import type { HitList, QueryExplanation, ShardQuery } from "../domain/shard-quer
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import { toShardFailure, type CopyReader } from "./copy-reader.js";
 import { Deadline } from "./deadline.js";
-import { HitFetcher, type PageHit } from "./hit-fetcher.js";
+import { HitFetcher, withFields, type PageHit } from "./hit-fetcher.js";
 import { ReadSession, type SeenShard } from "./read-level.js";
 
 const utf8 = new TextDecoder();
+
+const NO_PAGE: PageOfFields = { fetchLimit: 0, fetchOffset: 0, include: [], hasInclude: false };
 
 /** The statistics round ends here, so that a silent shard leaves time for the search itself. */
 const STATISTICS_SHARE = 0.3;
@@ -66,8 +69,11 @@ interface ShardAnswer {
   readonly total: number;
   readonly aggregations: Readonly<Record<string, PartialAggregation>>;
   readonly explain: readonly QueryExplanation[];
+  readonly documents: readonly Document[];
   readonly seen: SeenShard;
 }
+
+type PageOfFields = Pick<WireSearchRequest, "fetchLimit" | "fetchOffset" | "include" | "hasInclude">;
 
 interface Round {
   readonly collection: CollectionEntry;
@@ -75,6 +81,8 @@ interface Round {
   readonly session: ReadSession;
   readonly deadline: Deadline;
   readonly signal: AbortSignal | undefined;
+  /** Whose fields the shard's answer is to bring along, when one shard alone makes the page. */
+  readonly page: PageOfFields | undefined;
 }
 
 interface Answers {
@@ -102,16 +110,14 @@ export class SearchService {
   async search(name: string, request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer> {
     const collection = this.#check(name, request);
     const query = planSearch(request, collection.spec);
-    const round = this.#round(collection, query, request, signal);
+    const round = this.#round(collection, query, request, signal, onlyPage(collection, request));
     const { answers, failures } = await this.#ask(round);
     const page = rank(request, answers).slice(request.offset, request.offset + request.limit);
-    const nodes = new Map(answers.map((answer) => [answer.shard, answer.node]));
-    const fetched = await this.#fetcher.fetch(collection, page, nodes, request.include, round);
-    failures.push(...fetched.failures);
+    const hits = await this.#withFields(round, page, answers, failures, request.include);
     const answer = this.#conclude(round, request, answers, failures);
     return {
       ...answer,
-      hits: fetched.hits,
+      hits,
       aggregations: aggregate(query, answers),
       explain: request.explain
         ? answers.map(({ shard, node, tookMs, explain }) => ({ shard, node, tookMs, queries: [...explain] }))
@@ -126,9 +132,30 @@ export class SearchService {
     signal?: AbortSignal,
   ): Promise<Omit<SearchAnswer, "hits" | "aggregations" | "explain">> {
     const collection = this.#check(name, request);
-    const round = this.#round(collection, planCount(request, collection.spec), request, signal);
+    const query = planCount(request, collection.spec);
+    const round = this.#round(collection, query, request, signal, undefined);
     const { answers, failures } = await this.#ask(round);
     return this.#conclude(round, request, answers, failures);
+  }
+
+  /** A shard that fails to give them is added to `failures`. */
+  async #withFields(
+    round: Round,
+    page: readonly FusedHit[],
+    answers: readonly ShardAnswer[],
+    failures: ShardFailure[],
+    include: readonly string[] | undefined,
+  ): Promise<readonly PageHit[]> {
+    if (round.page !== undefined) {
+      return withFields(
+        page,
+        answers.flatMap((answer) => answer.documents),
+      );
+    }
+    const nodes = new Map(answers.map((answer) => [answer.shard, answer.node]));
+    const fetched = await this.#fetcher.fetch(round.collection, page, nodes, include, round);
+    failures.push(...fetched.failures);
+    return fetched.hits;
   }
 
   #check(name: string, request: SearchRequest | CountRequest): CollectionEntry {
@@ -146,11 +173,12 @@ export class SearchService {
     query: ShardQuery,
     request: SearchRequest | CountRequest,
     signal: AbortSignal | undefined,
+    page: PageOfFields | undefined,
   ): Round {
     const { level, session: token } = request.consistency;
     const session = new ReadSession(level === "eventual" ? undefined : token, collection.uid);
     const deadline = Deadline.in(request.timeoutMs ?? this.#settings().timeoutMs);
-    return { collection, query, session, deadline, signal };
+    return { collection, query, session, deadline, signal, page };
   }
 
   /** Asks every shard; one that fails is in `failures`. Throws `historyLost` alone. */
@@ -164,6 +192,7 @@ export class SearchService {
         const read = session.levelOf(number);
         const payload = WireSearchRequest.encode({
           ...encoded,
+          ...(round.page ?? NO_PAGE),
           statistics,
           ...(read === undefined ? {} : { read }),
         });
@@ -231,6 +260,14 @@ export class SearchService {
   }
 }
 
+/** One ranking of one shard: the shard knows the page, and a second call for its fields can be saved. */
+function onlyPage(collection: CollectionEntry, request: SearchRequest): PageOfFields | undefined {
+  const { include, limit, offset, queries } = request;
+  if (collection.shards.length > 1 || queries.length > 1 || include?.length === 0) return undefined;
+  const hasInclude = include !== undefined;
+  return { fetchLimit: limit, fetchOffset: offset, include: [...(include ?? [])], hasInclude };
+}
+
 function decodeAnswer(shard: number, node: NodeId, tookMs: number, payload: Uint8Array): ShardAnswer {
   const response = WireSearchResponse.decode(payload);
   return {
@@ -241,6 +278,7 @@ function decodeAnswer(shard: number, node: NodeId, tookMs: number, payload: Uint
     total: response.total,
     aggregations: parseJson(response.aggregationsJson, {}),
     explain: parseJson(response.explainJson, []),
+    documents: response.documents,
     seen: { shard, historyId: response.historyId, seq: response.appliedSeq },
   };
 }

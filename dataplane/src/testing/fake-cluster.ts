@@ -148,11 +148,14 @@ export class FakeCluster implements ShardCalls {
       }
       case ShardCall.statistics:
         return statistics(wire.StatisticsRequest.decode(payload), store);
-      case ShardCall.search:
-        return wire.SearchResponse.encode({
-          ...search(wire.SearchRequest.decode(payload), store),
-          ...position,
-        });
+      case ShardCall.search: {
+        const request = wire.SearchRequest.decode(payload);
+        const found = search(request, store);
+        const { fetchLimit, fetchOffset } = request;
+        const page = found.lists[0]?.ids.slice(fetchOffset, fetchOffset + fetchLimit) ?? [];
+        const documents = page.map((id) => toDocument(id, store.documents.get(id))!);
+        return wire.SearchResponse.encode({ ...found, documents, ...position });
+      }
       case ShardCall.fetch: {
         const documents = wire.FetchRequest.decode(payload).ids.flatMap(
           (id) => toDocument(id, store.documents.get(id)) ?? [],

@@ -46,10 +46,15 @@ export class DocumentTable {
     this.#overlay.clear();
   }
 
-  /** @throws {DamagedValueError} */
-  get(id: string): NumberedDocument | undefined {
+  /**
+   * `likelyDoc`: the number that the indexes have for the id; a right one saves a look-up.
+   * @throws {DamagedValueError}
+   */
+  get(id: string, likelyDoc?: number): NumberedDocument | undefined {
     const overlaid = this.#overlay.get(id);
     if (overlaid !== undefined) return overlaid.document;
+    const likely = likelyDoc === undefined ? undefined : this.#store.document(this.#slot, likelyDoc);
+    if (likely?.id === id) return { ...likely, doc: likelyDoc! };
     const doc = this.#store.docOfId(this.#slot, id);
     const document = doc === undefined ? undefined : this.#store.document(this.#slot, doc);
     return document === undefined ? undefined : { ...document, doc: doc! };

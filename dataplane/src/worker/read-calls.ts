@@ -97,6 +97,8 @@ async function search(host: ReadHost, request: wire.SearchRequest, timeoutMs: nu
   const query = decodeShardQuery(request);
   const shared = request.statistics.length === 0 ? undefined : fromWireStatistics(request.statistics);
   const result = host.index.search(query, shared);
+  const { fetchOffset, fetchLimit } = request;
+  const page = result.lists[0]?.ids.slice(fetchOffset, fetchOffset + fetchLimit) ?? [];
   return wire.SearchResponse.encode({
     lists: result.lists.map(({ ids, scores }) => ({ ids: [...ids], scores: encodeScores(scores) })),
     total: result.total,
@@ -104,17 +106,25 @@ async function search(host: ReadHost, request: wire.SearchRequest, timeoutMs: nu
     appliedSeq: host.appliedSeq,
     historyId: host.historyId,
     explainJson: query.explain ? Buffer.from(JSON.stringify(result.explain)) : new Uint8Array(0),
+    documents: documentsOf(host, page, request),
   });
 }
 
 function fetchDocuments(host: ReadHost, request: wire.FetchRequest): Uint8Array {
-  const include = request.hasInclude ? request.include : undefined;
-  const documents: wire.Document[] = [];
-  for (const id of request.ids) {
+  return wire.FetchResponse.encode({ documents: documentsOf(host, request.ids, request) });
+}
+
+/** Those that exist, in the order of the ids. */
+function documentsOf(
+  host: ReadHost,
+  ids: readonly string[],
+  asked: { readonly include: readonly string[]; readonly hasInclude: boolean },
+): wire.Document[] {
+  const include = asked.hasInclude ? asked.include : undefined;
+  return ids.flatMap((id) => {
     const document = host.document(id);
-    if (document !== undefined) documents.push(project(document, include));
-  }
-  return wire.FetchResponse.encode({ documents });
+    return document === undefined ? [] : [project(document, include)];
+  });
 }
 
 /** In byte order of ids, out of the store alone: what was acknowledged before the call came is there by then. */

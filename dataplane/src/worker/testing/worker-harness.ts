@@ -2,6 +2,7 @@
  * Shard workers in the test's own thread, real in all but the thread: stores in a directory, messages
  * through the worker protocol. Several make a cluster whose links the test holds.
  */
+import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -208,10 +209,16 @@ export class WorkerHarness {
 
   async search(query: Partial<ShardQuery>): Promise<{ ids: string[]; scores: number[]; total: number }> {
     const full: ShardQuery = { queries: [], aggregations: {}, size: 10, explain: false, ...query };
-    const request = { ...encodeShardQuery(full), statistics: [] };
+    const page = { fetchLimit: full.size, fetchOffset: 0, include: [], hasInclude: false };
+    const request = { ...encodeShardQuery(full), statistics: [], ...page };
     const payload = await this.call(ShardCall.search, wire.SearchRequest.encode(request));
     const response = wire.SearchResponse.decode(payload);
     const list = response.lists[0] ?? { ids: [], scores: new Uint8Array(0) };
+    assert.deepEqual(
+      response.documents.map((document) => document.id),
+      list.ids,
+      "each hit comes with its document",
+    );
     return { ids: list.ids, scores: [...decodeScores(list.scores)], total: response.total };
   }
 
