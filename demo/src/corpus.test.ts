@@ -89,6 +89,13 @@ describe("choosePassages", () => {
   });
 });
 
+test("few passages are of all times", () => {
+  const chosen = choosePassages(fakePassages(Array.from({ length: 233 }, () => 30)), 1500).slice(0, 47);
+  const numbers = chosen.map((passage) => passage.year).sort((a, b) => a - b);
+  const gaps = numbers.map((number, i) => number - (numbers[i - 1] ?? 0));
+  expect(Math.max(...gaps, 233 - numbers.at(-1)!)).toBeLessThanOrEqual(10);
+});
+
 test("two speeches of one year have passages of different ids", () => {
   const text = "We meet again.";
   const speeches = passagesOf([

@@ -66,21 +66,36 @@ export function passagesOf(speeches: readonly Speech[]): Passage[][] {
 /**
  * `wanted` passages, as many of each speech as of any other while it has enough, evenly spaced within the
  * speech; all passages when there are no more than that. They come in rounds, one of each speech a round,
- * so that however few are loaded they are of all speeches.
+ * and the speeches of a round from all over the list, so that however few are loaded they are of all times.
  */
 export function choosePassages(speeches: readonly (readonly Passage[])[], wanted: number): Passage[] {
+  const order = spreadOrder(speeches.length).map((i) => speeches[i]!);
   const quotas = shareOut(
-    speeches.map((passages) => passages.length),
+    order.map((passages) => passages.length),
     wanted,
   );
   const chosen: Passage[] = [];
   for (let round = 0; round < Math.max(0, ...quotas); round += 1) {
-    for (const [i, passages] of speeches.entries()) {
+    for (const [i, passages] of order.entries()) {
       const quota = quotas[i]!;
       if (round < quota) chosen.push(passages[Math.floor(((round + 0.5) * passages.length) / quota)]!);
     }
   }
   return chosen;
+}
+
+/**
+ * The numbers below `count`, each once, any first few of them spread evenly: steps of the golden section
+ * (Fibonacci hashing; Knuth, The Art of Computer Programming, volume 3, section 6.4).
+ */
+function spreadOrder(count: number): number[] {
+  let step = Math.max(1, Math.round(count * 0.618));
+  while (greatestCommonDivisor(step, count) > 1) step += 1;
+  return Array.from({ length: count }, (_, i) => (i * step) % count);
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 /** Equal shares of `wanted`, none above what is there; what does not divide goes to the first. */

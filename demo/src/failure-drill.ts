@@ -78,8 +78,8 @@ export async function runFailureDrill(context: DrillContext): Promise<DrillRepor
   const load = new WriteLoad(collection, signal);
   const reader = new SearchLoad(readerClient.collection(SPEECHES), context.vector, signal);
   const loadStartedMs = performance.now();
-  await waitForWrites(load, loadStartedMs);
-  await delay(STEADY_MS);
+  await waitForWrites(load, loadStartedMs, signal);
+  await delay(STEADY_MS, undefined, { signal });
 
   const before = cluster.status();
   const victim = chooseVictim(before);
@@ -88,11 +88,11 @@ export async function runFailureDrill(context: DrillContext): Promise<DrillRepor
   node.kill("SIGKILL");
   tell(`kill -9 ${node.pid} (${victim.name}, zone ${victim.zone}) under load`);
 
-  const resumed = await waitForWrites(load, killedMs);
+  const resumed = await waitForWrites(load, killedMs, signal);
   tell(resumed ? "every shard takes writes" : `not every shard took writes within ${RESUME_TIMEOUT_MS} ms`);
   const inSyncAfterMs = await waitForReturn(cluster, victim.name, node.pid, killedMs);
   if (inSyncAfterMs !== undefined) tell(`${victim.name} is back by itself, every copy is in sync`);
-  await delay(STEADY_MS);
+  await delay(STEADY_MS, undefined, { signal });
   await load.stop();
   const searches = await reader.stop();
   const loadSeconds = (performance.now() - loadStartedMs) / 1000;
@@ -156,12 +156,12 @@ async function expectInSync(cluster: LocalCluster, when: string): Promise<void> 
 }
 
 /** True as soon as every shard has acknowledged writes after the given time. */
-async function waitForWrites(load: WriteLoad, sinceMs: number): Promise<boolean> {
+async function waitForWrites(load: WriteLoad, sinceMs: number, signal: AbortSignal): Promise<boolean> {
   const deadlineMs = performance.now() + RESUME_TIMEOUT_MS;
   while (performance.now() < deadlineMs) {
     const counts = [...load.ledger.countByShardAfter(sinceMs).values()];
     if (counts.length === SHARDS && counts.every((count) => count >= WARM_UP_WRITES)) return true;
-    await delay(POLL_MS);
+    await delay(POLL_MS, undefined, { signal });
   }
   return false;
 }

@@ -160,12 +160,15 @@ class Demonstration {
       ),
     );
     this.#cluster = await starting;
+    // What is made from here on would never be ended.
+    this.#abort.signal.throwIfAborted();
     const seconds = (performance.now() - startedMs) / 1000;
     this.#print([...renderNodes(this.#cluster.addresses()), `   ready in ${seconds.toFixed(1)} s`]);
     return seconds;
   }
 
   #client(endpoints: readonly string[]): PrismClient {
+    this.#abort.signal.throwIfAborted();
     const client = new PrismClient({ endpoints });
     this.#undo.push(() => client.close());
     return client;
@@ -245,5 +248,6 @@ function explain(error: unknown): readonly [text: string, code: number] {
 main().catch((error: unknown) => {
   const [text, code] = explain(error);
   process.stderr.write(`demo: ${text}\n`);
-  process.exitCode = code;
+  // The steps that were interrupted may hold timers.
+  process.exit(code);
 });

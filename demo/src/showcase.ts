@@ -83,9 +83,9 @@ async function buildSearches(embedder: Embedder): Promise<Search[]> {
     },
     {
       kind: "filtered and counted",
-      asked: "peace, 1900 to 1999, by party and decade",
+      asked: "war and peace, 1900 to 1999, by party and decade",
       input: {
-        queries: [{ text: { query: "peace", fields: ["body"] } }],
+        queries: [{ text: { query: "war and peace", fields: ["body"] } }],
         filter: { field: "year", gte: 1900, lt: 2000 },
         aggregations: {
           party: { terms: { field: "party", size: 5 } },
