@@ -7,6 +7,7 @@ test("reads flags and fills defaults", () => {
     dataDirectory: "/d",
     adminPort: 0,
     workersPerNode: 0,
+    readyTimeoutMs: 30_000,
     logLevel: "info",
   });
 });

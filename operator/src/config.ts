@@ -8,6 +8,8 @@ export interface OperatorConfig {
   readonly adminPort: number;
   /** Worker threads of each node; 0 lets nodes decide. */
   readonly workersPerNode: number;
+  /** How long all nodes may take to be ready at the start; then everything is stopped again. */
+  readonly readyTimeoutMs: number;
   readonly logLevel: string;
 }
 
@@ -22,10 +24,11 @@ export class ConfigError extends Error {
 export const USAGE = `usage: main.js --cluster cluster.yaml --data directory
   [--admin-port 3091]  port of probes, metrics and status on 127.0.0.1; 0 for any
   [--workers 0]        worker threads of each node; 0 lets nodes decide
+  [--ready-timeout-ms 30000]  how long nodes may take to be ready at the start
   [--log-level info]   trace | debug | info | warn | error`;
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error"];
-const KNOWN = ["cluster", "data", "admin-port", "workers", "log-level"];
+const KNOWN = ["cluster", "data", "admin-port", "workers", "ready-timeout-ms", "log-level"];
 
 /** @throws {ConfigError} */
 export function parseConfig(argv: readonly string[]): OperatorConfig {
@@ -60,6 +63,7 @@ export function parseConfig(argv: readonly string[]): OperatorConfig {
     dataDirectory: required("data"),
     adminPort: integer("admin-port", 3091, 65_535),
     workersPerNode: integer("workers", 0, 64),
+    readyTimeoutMs: integer("ready-timeout-ms", 30_000, 3_600_000),
     logLevel,
   };
   if (violations.length > 0) throw new ConfigError(violations);

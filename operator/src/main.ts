@@ -20,6 +20,7 @@ async function main(): Promise<void> {
     adminPort: config.adminPort,
     wellKnownPorts: true,
     workersPerNode: config.workersPerNode,
+    readyTimeoutMs: config.readyTimeoutMs,
     log,
   });
   const stop = (signal: NodeJS.Signals): void => {

@@ -304,12 +304,14 @@ function topologyProblems(source: StatusSource): StatusProblem[] {
 }
 
 function problem(reason: Reason, object: string, since: number, evidence: Evidence): StatusProblem {
-  const details = Object.entries(evidence).map(([key, value]) => `${key}: ${toText(value)}`);
+  const details = Object.entries(evidence).map(([key, value]) => `${key}: ${toText(key, value)}`);
   const message = details.length === 0 ? REASONS[reason] : `${REASONS[reason]} (${details.join("; ")})`;
   return { reason, severity: severityOf(reason), object, since, message, next: NEXT_STEP[reason] };
 }
 
-function toText(value: Evidence[string]): string {
+/** Evidence named ...At is a time; people read dates. */
+function toText(key: string, value: Evidence[string]): string {
+  if (key.endsWith("At") && typeof value === "number") return new Date(value).toISOString();
   return typeof value === "object" ? value.join(", ") : String(value);
 }
 

@@ -28,10 +28,18 @@ test("a lock that a living process holds is refused, and free again when given b
 test("a lock of a process that is gone, or half written, is taken over", () => {
   const path = lockPath();
   const { pid } = spawnSync(process.execPath, ["-e", ""]);
-  writeFileSync(path, `${pid}\n`);
+  writeFileSync(path, JSON.stringify({ pid, startedAt: "" }));
   takeLock(path)();
   writeFileSync(path, "");
   const release = takeLock(path);
-  expect(readFileSync(path, "utf8")).toBe(`${process.pid}\n`);
+  expect(readFileSync(path, "utf8")).toContain(`"pid":${process.pid}`);
   release();
+});
+
+test("a lock whose process id is another process's by now is taken over", () => {
+  const path = lockPath();
+  for (const pid of [process.pid, process.ppid]) {
+    writeFileSync(path, JSON.stringify({ pid, startedAt: "1@another-boot" }));
+    takeLock(path)();
+  }
 });

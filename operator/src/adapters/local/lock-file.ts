@@ -1,4 +1,4 @@
-import { existsSync, openSync, readFileSync, closeSync, unlinkSync, writeSync, renameSync } from "node:fs";
+import { openSync, readFileSync, closeSync, unlinkSync, writeSync, renameSync } from "node:fs";
 
 /** The data directory belongs to another process. */
 export class DirectoryInUse extends Error {
@@ -8,22 +8,30 @@ export class DirectoryInUse extends Error {
   }
 }
 
+interface Holder {
+  readonly pid: number;
+  /** Clock ticks from the boot of the machine, and which boot; "" where /proc does not tell. */
+  readonly startedAt: string;
+}
+
 /**
- * Takes the lock, or throws DirectoryInUse. A lock whose process is gone is taken over. Returns the
- * function that gives it back.
+ * Takes the lock, or throws DirectoryInUse. A lock whose process is gone is taken over; the start time
+ * tells, because a pid alone is soon another's: in a container it is the same at every start. Returns
+ * the function that gives it back.
  */
 export function takeLock(path: string): () => void {
+  const mine = JSON.stringify(processOf(process.pid));
   for (let attempt = 0; ; attempt += 1) {
     try {
       const descriptor = openSync(path, "wx");
-      writeSync(descriptor, `${process.pid}\n`);
+      writeSync(descriptor, `${mine}\n`);
       closeSync(descriptor);
-      return () => releaseLock(path);
+      return () => releaseLock(path, mine);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt >= 3) throw error;
     }
-    const pid = holderOf(path);
-    if (pid !== undefined && isAlive(pid)) throw new DirectoryInUse(path, pid);
+    const holder = holderOf(path);
+    if (holder !== undefined && isAlive(holder)) throw new DirectoryInUse(path, holder.pid);
     // Renamed and not deleted in place: of two processes that find it stale, one moves it away, and
     // neither can delete the lock that the other has just taken.
     const aside = `${path}.${process.pid}.stale`;
@@ -36,25 +44,40 @@ export function takeLock(path: string): () => void {
   }
 }
 
-function releaseLock(path: string): void {
-  if (existsSync(path) && holderOf(path) === process.pid) unlinkSync(path);
+function releaseLock(path: string, mine: string): void {
+  if (readText(path)?.trim() === mine) unlinkSync(path);
 }
 
-function holderOf(path: string): number | undefined {
+function holderOf(path: string): Holder | undefined {
   try {
-    const pid = Number(readFileSync(path, "utf8").trim());
-    return Number.isInteger(pid) && pid > 0 ? pid : undefined;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+    const { pid, startedAt = "" } = JSON.parse(readText(path) ?? "") as Partial<Holder>;
+    return typeof pid === "number" && Number.isInteger(pid) && pid > 0 ? { pid, startedAt } : undefined;
+  } catch {
+    return undefined;
   }
 }
 
-function isAlive(pid: number): boolean {
+function isAlive(holder: Holder): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
+    process.kill(holder.pid, 0);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  return processOf(holder.pid).startedAt === holder.startedAt;
+}
+
+/** Field 22 of /proc/<pid>/stat is the start; the fields after the command's closing parenthesis begin at 3. */
+function processOf(pid: number): Holder {
+  const stat = readText(`/proc/${pid}/stat`);
+  const ticks = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  const boot = readText("/proc/sys/kernel/random/boot_id")?.trim();
+  return { pid, startedAt: ticks === undefined ? "" : `${ticks}@${boot ?? ""}` };
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
   }
 }
