@@ -74,7 +74,7 @@ export function judge({ load, searches, drill }: Measurements): Claim[] {
 }
 
 export function longestPauseMs(drill: DrillReport): number {
-  return Math.max(0, ...drill.shards.map((shard) => shard.longestMs));
+  return Math.max(0, ...drill.shards.map((shard) => shard.longestAfterMs));
 }
 
 function firstOf(ids: readonly string[]): string {

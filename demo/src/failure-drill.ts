@@ -104,7 +104,7 @@ export async function runFailureDrill(context: DrillContext): Promise<DrillRepor
     node: victim.name,
     zone: victim.zone,
     killedPid: node.pid,
-    shards: compareShards(load.ledger.pausesAfter(killedMs), before, after),
+    shards: compareShards(load.ledger.pausesAround(killedMs), before, after),
     resumed,
     inSyncAfterMs,
     loadSeconds,

@@ -24,7 +24,15 @@ const GOOD: Measurements = {
     node: "node-a-0",
     zone: "a",
     killedPid: 1,
-    shards: [{ shard: 0, longestMs: 412.4, primaryBefore: "node-a-0", primaryAfter: "node-b-0" }],
+    shards: [
+      {
+        shard: 0,
+        longestBeforeMs: 31.5,
+        longestAfterMs: 412.4,
+        primaryBefore: "node-a-0",
+        primaryAfter: "node-b-0",
+      },
+    ],
     resumed: true,
     inSyncAfterMs: 2300,
     loadSeconds: 8,
@@ -113,7 +121,7 @@ describe("the report", () => {
   test("shows the drill as measured", () => {
     const lines = renderDrill(plain, GOOD.drill).join("\n");
     expect(lines).toContain("writes acknowledged            5,000 in 8.0 s");
-    expect(lines).toContain("0      node-a-0        node-b-0     412 ms");
+    expect(lines).toContain("0      node-a-0        node-b-0     32 ms                 412 ms");
     expect(lines).toContain("ledger      0      4,000  4,000  4,000");
     expect(renderDrill(plain, { ...GOOD.drill, inSyncAfterMs: undefined }).join("\n")).toContain(
       "not in time",

@@ -80,17 +80,18 @@ export function renderDrill(paint: Paint, drill: DrillReport): string[] {
     ["  lost", grouped(verdict.lost.length)],
     ["writes failed", grouped(writes.failed)],
     ["requests repeated by the SDK", grouped(writes.retries)],
-    ["longest pause of writes", `${longestPauseMs(drill).toFixed(0)} ms`],
+    ["longest pause of writes then", `${longestPauseMs(drill).toFixed(0)} ms`],
     ["searches meanwhile", `${grouped(searches.answered)}, the slowest ${searches.slowestMs.toFixed(0)} ms`],
     ["  failed", grouped(searches.failed)],
     ["  missed a shard", grouped(searches.partial)],
     ["all copies in sync again", seconds(drill.inSyncAfterMs)],
   ];
-  const shards = drill.shards.map(({ shard, primaryBefore, primaryAfter, longestMs }) => [
-    String(shard),
-    primaryBefore,
-    primaryAfter,
-    `${longestMs.toFixed(0)} ms`,
+  const shards = drill.shards.map((row) => [
+    String(row.shard),
+    row.primaryBefore,
+    row.primaryAfter,
+    `${row.longestBeforeMs.toFixed(0)} ms`,
+    `${row.longestAfterMs.toFixed(0)} ms`,
   ]);
   const copies = drill.copies.map(({ collection, shard, documents }) => [
     collection,
@@ -101,7 +102,10 @@ export function renderDrill(paint: Paint, drill: DrillReport): string[] {
   return [
     ...table(facts),
     "",
-    ...table([head(["shard", "primary before", "primary now", "longest pause"]), ...shards]),
+    ...table([
+      head(["shard", "primary before", "primary now", "longest pause before", "and from then on"]),
+      ...shards,
+    ]),
     "",
     ...table([head(["collection", "shard", "documents of each copy"]), ...copies]),
   ];

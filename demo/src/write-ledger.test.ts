@@ -48,7 +48,7 @@ describe("WriteLedger", () => {
     expect(ledger.failed).toBe(1);
   });
 
-  test("measures each shard's longest pause that ended after the event", () => {
+  test("measures each shard's longest pauses that ended before and after the event", () => {
     const ledger = ledgerOf(
       ["a", 1, 0, 0],
       ["b", 1, 1, 5],
@@ -57,9 +57,9 @@ describe("WriteLedger", () => {
       ["e", 1, 1, 1400],
       ["f", 1, 0, 1010],
     );
-    expect(ledger.pausesAfter(950)).toEqual([
-      { shard: 0, longestMs: 100 },
-      { shard: 1, longestMs: 1395 },
+    expect(ledger.pausesAround(950)).toEqual([
+      { shard: 0, longestBeforeMs: 900, longestAfterMs: 100 },
+      { shard: 1, longestBeforeMs: 0, longestAfterMs: 1395 },
     ]);
     expect(ledger.countByShardAfter(1005)).toEqual(
       new Map([

@@ -29,8 +29,10 @@ export interface Verdict {
 
 export interface Pause {
   readonly shard: number;
-  /** Longest time between two acknowledgements of the shard of which the second came after the event. */
-  readonly longestMs: number;
+  /** Longest time between two acknowledgements of the shard: what is usual here. */
+  readonly longestBeforeMs: number;
+  /** Of the pairs of which the second came after the event. */
+  readonly longestAfterMs: number;
 }
 
 export class WriteLedger {
@@ -95,14 +97,16 @@ export class WriteLedger {
   }
 
   /** In the order of the shards. */
-  pausesAfter(eventMs: number): Pause[] {
-    const longest = new Map<number, number>();
-    const last = new Map<number, number>();
+  pausesAround(eventMs: number): Pause[] {
+    const pauses = new Map<number, Pause & { lastMs: number }>();
     for (const { shard, atMs } of this.#acknowledgements) {
-      const gapMs = atMs - (last.get(shard) ?? atMs);
-      last.set(shard, atMs);
-      if (atMs > eventMs) longest.set(shard, Math.max(longest.get(shard) ?? 0, gapMs));
+      const known = pauses.get(shard) ?? { shard, longestBeforeMs: 0, longestAfterMs: 0, lastMs: atMs };
+      const gapMs = atMs - known.lastMs;
+      const key = atMs > eventMs ? "longestAfterMs" : "longestBeforeMs";
+      pauses.set(shard, { ...known, [key]: Math.max(known[key], gapMs), lastMs: atMs });
     }
-    return [...longest].map(([shard, longestMs]) => ({ shard, longestMs })).sort((a, b) => a.shard - b.shard);
+    return [...pauses.values()]
+      .map(({ shard, longestBeforeMs, longestAfterMs }) => ({ shard, longestBeforeMs, longestAfterMs }))
+      .sort((a, b) => a.shard - b.shard);
   }
 }
