@@ -1,7 +1,9 @@
 /** From the global options to a client: --endpoint, PRISM_ENDPOINT, or the local cluster of --data. */
+import { resolve } from "node:path";
+import type { StatusResponse } from "@prism/api/status";
 import { PrismClient } from "@prism/client";
 import { CommandError, EXIT } from "./exit-code.js";
-import { readOperator, readStatus } from "./local-directory.js";
+import { describeAbsence, listeningNodes, readOperator, readStatus } from "./local-directory.js";
 
 export interface ConnectionOptions {
   readonly endpoint?: readonly string[];
@@ -9,24 +11,47 @@ export interface ConnectionOptions {
   readonly apiKey?: string;
 }
 
+/** Data directory of the local cluster, in the directory where one works. */
+export const DEFAULT_DATA = ".prism";
+
+/** A node that hangs must not use up the time of a call for which another could answer. */
+const ATTEMPT_TIMEOUT_MS = 2000;
+
 /** @throws {CommandError} when there is no endpoint to be found. */
 export async function endpointsOf(options: ConnectionOptions): Promise<readonly string[]> {
   if (options.endpoint !== undefined && options.endpoint.length > 0) return options.endpoint;
-  const operator = await readOperator(options.data);
+  const directory = resolve(options.data);
+  const operator = await readOperator(directory);
   const status = operator === undefined ? undefined : await readStatus(operator);
-  const urls = status?.nodes.map((node) => node.httpUrl).filter((url) => url !== "") ?? [];
+  const urls = status === undefined ? [] : urlsOf(status);
   if (urls.length > 0) return urls;
+  // Nodes answer while the control plane does not.
+  const alive = (await listeningNodes(directory)).filter((node) => node.alive).map((node) => node.httpUrl);
+  if (operator !== undefined && alive.length > 0) return alive;
+  const why =
+    operator === undefined
+      ? await describeAbsence(directory)
+      : `cluster ${operator.clusterName} has no node yet`;
   throw new CommandError(
-    `no cluster runs in ${options.data}: start one with \`prism up\`, or name a node with --endpoint http://host:3080`,
+    `${why}: start it with \`prism up\`, or name a node with --endpoint http://host:3080`,
     EXIT.unreachable.code,
   );
 }
 
-export async function connect(options: ConnectionOptions): Promise<PrismClient> {
+/** Nodes that live first: they are asked in turn, and one that hangs costs an attempt. */
+function urlsOf(status: StatusResponse): string[] {
+  const known = status.nodes.filter((node) => node.httpUrl !== "");
+  const alive = known.filter((node) => node.state === "alive");
+  return (alive.length > 0 ? alive : known).map((node) => node.httpUrl);
+}
+
+/** @param quick calls are small, so that one attempt need not last long. */
+export async function connect(options: ConnectionOptions, quick = false): Promise<PrismClient> {
   const endpoints = await endpointsOf(options);
   try {
     return new PrismClient({
       endpoints,
+      ...(quick ? { attemptTimeoutMs: ATTEMPT_TIMEOUT_MS } : {}),
       ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
     });
   } catch (error) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { BulkOperation } from "@prism/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openDocuments } from "./document-source.js";
+import { openDocuments, type BadLine } from "./document-source.js";
 
 let directory: string;
 beforeAll(async () => {
@@ -12,17 +12,36 @@ beforeAll(async () => {
 });
 afterAll(async () => rm(directory, { recursive: true }));
 
-async function read(text: string, idField?: string): Promise<BulkOperation[]> {
-  const path = join(directory, "documents");
-  await writeFile(path, text);
-  const source = await openDocuments(path, Readable.from([]), idField);
-  return collect(source.operations);
+interface Read {
+  readonly operations: BulkOperation[];
+  readonly places: string[];
+  readonly bad: BadLine[];
+  readonly readBytes: number;
 }
 
-async function collect(operations: AsyncIterable<BulkOperation>): Promise<BulkOperation[]> {
-  const collected: BulkOperation[] = [];
-  for await (const operation of operations) collected.push(operation);
-  return collected;
+async function readAll(path: string, stdin: Readable, idField?: string): Promise<Read> {
+  const bad: BadLine[] = [];
+  const source = await openDocuments(path, stdin, idField, (line) => bad.push(line));
+  const operations: BulkOperation[] = [];
+  for await (const operation of source.operations) operations.push(operation);
+  return {
+    operations,
+    readBytes: source.readBytes(),
+    places: operations.map((operation) => source.whereOf(operation)),
+    bad,
+  };
+}
+
+async function readText(text: string, idField?: string): Promise<Read> {
+  const path = join(directory, "documents");
+  await writeFile(path, text);
+  return readAll(path, Readable.from([]), idField);
+}
+
+async function read(text: string, idField?: string): Promise<BulkOperation[]> {
+  const { operations, bad } = await readText(text, idField);
+  expect(bad).toEqual([]);
+  return operations;
 }
 
 describe("documents of a file", () => {
@@ -52,15 +71,43 @@ describe("documents of a file", () => {
     ]);
   });
 
-  it("name the line that is not right", async () => {
-    await expect(read('{"id":"a"}\n{broken')).rejects.toThrow(/line 2/);
-    await expect(read('{"id":"a"}\n7')).rejects.toThrow(/line 2: must be a JSON object/);
-    await expect(read('{"n":1}', "key")).rejects.toThrow(/line 1: field key/);
+  it("that are none are reported with their line, and the others go on", async () => {
+    const { operations, places, bad } = await readText('{"id":"a"}\n\n{broken\n7\n{"id":true}\n{"id":"b"}\n');
+    expect(operations.map((operation) => operation.id)).toEqual(["a", "b"]);
+    expect(places).toEqual(["line 1", "line 6"]);
+    expect(bad).toMatchObject([
+      { where: "line 3", detail: expect.stringContaining("is not JSON") as string },
+      { where: "line 4", detail: "must be a JSON object" },
+      { where: "line 5", detail: "field id must be a string or a number" },
+    ]);
+    const array = await readText('[{"n":1}, 3]', "key");
+    expect(array.operations).toEqual([]);
+    expect(array.bad.map((line) => line.where)).toEqual(["element 1", "element 2"]);
+  });
+
+  it("of an array that is not JSON are none", async () => {
+    await expect(readText("[1,")).rejects.toThrow(/documents: is not JSON/);
+  });
+
+  it("are counted in bytes as they are handed on", async () => {
+    const text = '{"id":"a","n":"ü"}\n{"id":"b"}\n';
+    expect((await readText(text)).readBytes).toBe(Buffer.byteLength(text));
+  });
+
+  it("may begin with a byte order mark", async () => {
+    expect(await read('\uFEFF{"id":"ü"}\n')).toEqual([{ id: "ü", document: {} }]);
   });
 
   it("come from standard input when the file is -", async () => {
-    const source = await openDocuments("-", Readable.from(['{"id":"a"}\n']), undefined);
-    expect(source.totalBytes).toBeUndefined();
-    expect(await collect(source.operations)).toEqual([{ id: "a", document: {} }]);
+    const { operations, bad } = await readAll("-", Readable.from(['{"id":"a"}\n']));
+    expect(operations).toEqual([{ id: "a", document: {} }]);
+    expect(bad).toEqual([]);
+  });
+
+  it("of a directory, or of nothing, are refused by name", async () => {
+    await expect(readAll(directory, Readable.from([]))).rejects.toThrow(`${directory}: is a directory`);
+    await expect(readAll("/nonexistent", Readable.from([]))).rejects.toThrow("/nonexistent: no such file");
+    const failing = new Readable({ read: () => failing.destroy(new Error("gone")) });
+    await expect(readAll("-", failing)).rejects.toThrow("standard input: gone");
   });
 });

@@ -1,90 +1,148 @@
 /**
  * Documents from a file or standard input: NDJSON (one document or bulk line per line) or one JSON
- * array. Read as a stream; an array is held in memory whole, and its size is limited.
+ * array. Read as a stream; an array is held in memory whole, and its size is limited. A line that is no
+ * document is reported and passed over.
  */
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { BulkOperation } from "@prism/client";
 import { CommandError } from "./exit-code.js";
+import { sizeOfFile, unreadable } from "./text-file.js";
 
 export interface DocumentSource {
   readonly operations: AsyncIterable<BulkOperation>;
   /** Bytes in all, for the progress bar; undefined for standard input. */
   readonly totalBytes: number | undefined;
-  /** Bytes read so far. */
+  /** Bytes of what has been handed on so far. */
   readonly readBytes: () => number;
+  /** Where an operation stood: "line 3". */
+  readonly whereOf: (operation: BulkOperation) => string;
+}
+
+export interface BadLine {
+  /** "line 3" or "element 3", from 1. */
+  readonly where: string;
+  readonly detail: string;
 }
 
 const ARRAY_BYTES_MAX = 512 * 1024 * 1024;
 
 /**
  * @param idField the field whose value becomes the document's id; a number is written as text
- * @throws {CommandError} naming the file, or the line that is not right.
+ * @throws {CommandError} naming the file when it can't be read at all.
  */
 export async function openDocuments(
   path: string,
   stdin: Readable,
   idField: string | undefined,
+  onBadLine: (bad: BadLine) => void,
 ): Promise<DocumentSource> {
   const isStdin = path === "-";
-  let totalBytes: number | undefined;
-  if (!isStdin) {
-    try {
-      totalBytes = (await stat(path)).size;
-    } catch {
-      throw new CommandError(`${path}: no such file`);
-    }
-  }
-  const stream = isStdin ? stdin : createReadStream(path);
-  let read = 0;
-  stream.on("data", (chunk: Buffer | string) => {
-    read += chunk.length;
-  });
-  stream.pause();
+  const totalBytes = isStdin ? undefined : await sizeOfFile(path);
   const name = isStdin ? "standard input" : path;
-  return { operations: operationsOf(stream, name, idField), totalBytes, readBytes: () => read };
+  const reader = new DocumentReader(name, idField, onBadLine);
+  return {
+    // Opened when it is read: an error before that would find no listener.
+    operations: reader.operationsOf(() => (isStdin ? stdin : createReadStream(path))),
+    totalBytes,
+    readBytes: () => reader.readBytes,
+    whereOf: (operation) => reader.whereOf(operation),
+  };
 }
 
-async function* operationsOf(
-  stream: Readable,
-  name: string,
-  idField: string | undefined,
-): AsyncGenerator<BulkOperation> {
-  const lines = createInterface({ input: stream, crlfDelay: Infinity });
-  let number = 0;
-  let array: string[] | undefined;
-  let arrayBytes = 0;
-  for await (const line of lines) {
-    number += 1;
-    if (array === undefined && line.trim() === "") continue;
-    if (array === undefined && line.trimStart().startsWith("[")) array = [];
-    if (array !== undefined) {
-      arrayBytes += line.length;
-      if (arrayBytes > ARRAY_BYTES_MAX)
-        throw new CommandError(`${name}: an array of more than 512 MiB; send NDJSON`);
-      array.push(line);
-      continue;
-    }
-    yield toOperation(parse(line, `${name}, line ${number}`), `${name}, line ${number}`, idField);
+class DocumentReader {
+  readonly #name: string;
+  readonly #idField: string | undefined;
+  readonly #onBadLine: (bad: BadLine) => void;
+  readonly #places = new WeakMap<BulkOperation, string>();
+  #readBytes = 0;
+
+  constructor(name: string, idField: string | undefined, onBadLine: (bad: BadLine) => void) {
+    this.#name = name;
+    this.#idField = idField;
+    this.#onBadLine = onBadLine;
   }
-  if (array === undefined) return;
-  const values = parse(array.join("\n"), name) as unknown[];
-  for (const [i, value] of values.entries()) yield toOperation(value, `${name}, element ${i}`, idField);
+
+  get readBytes(): number {
+    return this.#readBytes;
+  }
+
+  whereOf(operation: BulkOperation): string {
+    return this.#places.get(operation) ?? this.#name;
+  }
+
+  /** @throws {CommandError} */
+  async *operationsOf(open: () => Readable): AsyncGenerator<BulkOperation> {
+    try {
+      yield* this.#lines(open());
+    } catch (error) {
+      throw unreadable(this.#name, error);
+    }
+  }
+
+  async *#lines(stream: Readable): AsyncGenerator<BulkOperation> {
+    const lines = createInterface({ input: stream, crlfDelay: Infinity });
+    // Without a listener of its own an error of the stream would end the process.
+    const broken: unknown[] = [];
+    stream.once("error", (error) => {
+      broken.push(error);
+      lines.close();
+    });
+    let number = 0;
+    let array: string[] | undefined;
+    for await (const text of lines) {
+      number += 1;
+      this.#readBytes += Buffer.byteLength(text) + 1;
+      const line = number === 1 ? text.replace(/^\uFEFF/, "") : text;
+      if (array === undefined && line.trim() === "") continue;
+      if (array === undefined && line.trimStart().startsWith("[")) array = [];
+      if (array === undefined) yield* this.#take(() => parse(line), `line ${number}`);
+      else array.push(line);
+      if (array !== undefined && this.#readBytes > ARRAY_BYTES_MAX)
+        throw new CommandError(`${this.#name}: an array of more than 512 MiB; send NDJSON`);
+    }
+    if (broken.length > 0) throw broken[0];
+    if (array !== undefined) yield* this.#elements(array.join("\n"));
+  }
+
+  *#elements(text: string): Generator<BulkOperation> {
+    let values: unknown[];
+    try {
+      values = parse(text) as unknown[];
+    } catch (error) {
+      throw new CommandError(`${this.#name}: ${(error as Error).message}`);
+    }
+    for (const [i, value] of values.entries()) yield* this.#take(() => value, `element ${i + 1}`);
+  }
+
+  *#take(read: () => unknown, where: string): Generator<BulkOperation> {
+    let operation: BulkOperation;
+    try {
+      operation = toOperation(read(), this.#idField);
+    } catch (error) {
+      if (!(error instanceof NotADocument)) throw error;
+      this.#onBadLine({ where, detail: error.message });
+      return;
+    }
+    this.#places.set(operation, where);
+    yield operation;
+  }
 }
 
-function parse(text: string, where: string): unknown {
+class NotADocument extends Error {}
+
+function parse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new CommandError(`${where}: ${(error as Error).message}`);
+    throw new NotADocument(`is not JSON: ${(error as Error).message}`);
   }
 }
 
-function toOperation(value: unknown, where: string, idField: string | undefined): BulkOperation {
+function toOperation(value: unknown, idField: string | undefined): BulkOperation {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new CommandError(`${where}: must be a JSON object`);
+    throw new NotADocument("must be a JSON object");
   }
   const object = value as Record<string, unknown>;
   if (isBulkLine(object)) return object;
@@ -92,7 +150,7 @@ function toOperation(value: unknown, where: string, idField: string | undefined)
   const id = object[field];
   if (id === undefined && idField === undefined) return { document: object };
   if (typeof id !== "string" && typeof id !== "number") {
-    throw new CommandError(`${where}: field ${field} must be a string or a number`);
+    throw new NotADocument(`field ${field} must be a string or a number`);
   }
   const document = field === "id" ? withoutId(object) : object;
   return { id: String(id), document };

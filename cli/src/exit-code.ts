@@ -4,8 +4,8 @@ export const EXIT = {
   failed: { code: 1, meaning: "the cluster refused, or some documents failed" },
   usage: { code: 2, meaning: "the command line or a file it names is not right" },
   unreachable: { code: 3, meaning: "no node could be reached" },
-  degraded: { code: 4, meaning: "status: the cluster is degraded (5: unavailable)" },
-  unavailable: { code: 5, meaning: "status: at least one shard takes no writes" },
+  degraded: { code: 4, meaning: "status: everything works, with less redundancy than wanted" },
+  unavailable: { code: 5, meaning: "status: at least one shard takes no writes, or nothing is known yet" },
 } as const;
 
 /** An error for the person at the keyboard: no stack, one fix. */

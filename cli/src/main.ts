@@ -21,7 +21,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await buildProgram(context, (code) => (process.exitCode = code)).parseAsync(process.argv);
+  const program = buildProgram(context, (code) => (process.exitCode = code));
+  // Alone it is a question, not a mistake.
+  if (process.argv.length <= 2) program.outputHelp();
+  else await program.parseAsync(process.argv);
 } catch (error) {
   process.exitCode = report(error);
 }
@@ -34,7 +37,11 @@ function report(error: unknown): number {
     return error.exitCode;
   }
   if (error instanceof PrismError) {
-    const violations = error.violations.map(({ pointer, detail }) => `\n  ${pointer}: ${detail}`).join("");
+    // One violation is the message already.
+    const violations = error.violations
+      .filter(({ detail }) => !error.message.includes(detail))
+      .map(({ pointer, detail }) => `\n  ${pointer}: ${detail}`)
+      .join("");
     const fix = error.fix === undefined ? "" : `\n  ${error.fix}`;
     process.stderr.write(`prism: ${error.message}${violations}${fix}\n`);
     return error.status === undefined ? EXIT.unreachable.code : EXIT.failed.code;

@@ -10,7 +10,8 @@ import { debugBundle } from "./commands/debug-bundle.js";
 import { load, type LoadOptions } from "./commands/load.js";
 import { search, type SearchOptions } from "./commands/search.js";
 import { status } from "./commands/status.js";
-import { down, up } from "./commands/up.js";
+import { down, up, type UpOptions } from "./commands/up.js";
+import { DEFAULT_DATA } from "./connection.js";
 import type { Context, GlobalOptions } from "./context.js";
 import { EXIT } from "./exit-code.js";
 
@@ -41,7 +42,7 @@ export function buildProgram(context: Context, setExit: (code: number) => void):
     .addOption(
       new Option("--data <directory>", "data directory of the local cluster")
         .env("PRISM_DATA")
-        .default(".prism"),
+        .default(DEFAULT_DATA),
     )
     .addOption(new Option("--api-key <key>", "sent as a bearer token").env("PRISM_API_KEY"))
     .option("--json", "print JSON for scripts", false)
@@ -49,16 +50,16 @@ export function buildProgram(context: Context, setExit: (code: number) => void):
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
-    })
-    .showHelpAfterError("(see prism --help)")
-    .exitOverride();
+    });
   const global = (): GlobalOptions => program.opts<GlobalOptions>();
   addLocal(program, context, global);
   addStatus(program, context, global, setExit);
   addCollection(program, context, global);
   addDocuments(program, context, global, setExit);
   addDebug(program, context, global);
-  for (const command of program.commands) command.exitOverride();
+  forAll(program, "prism", (command, path) =>
+    command.exitOverride().showHelpAfterError(`(see ${path} --help)`),
+  );
   return program;
 }
 
@@ -67,15 +68,16 @@ function addLocal(program: Command, context: Context, global: () => GlobalOption
     .command("up")
     .description("start a cluster on this machine and wait until it is ready")
     .argument("[file]", "a PrismCluster as YAML; left out: the one of last time, or a new one")
-    .option("--nodes <n>", "nodes of a new cluster, one zone each up to three", integer(1, 64), 3)
-    .option("--name <name>", "name of a new cluster", "demo")
-    .option("--wait <seconds>", "how long to wait", integer(1, 600), 60)
+    .option("--nodes <n>", "nodes of a new cluster, one zone each up to three (default: 3)", integer(1, 64))
+    .option("--name <name>", 'name of a new cluster (default: "demo")')
+    .option("--wait <seconds>", "how long it may take until it is ready", integer(1, 600), 60)
     .addHelpText(
       "after",
       "\nExamples:\n  $ prism up\n  $ prism up cluster.yaml --data /var/lib/prism\n  $ prism up --nodes 1",
     )
-    .action((file: string | undefined, options: { nodes: number; name: string; wait: number }) =>
-      up(context, file, { nodes: options.nodes, name: options.name, waitSeconds: options.wait }, global()),
+    .action(
+      (file: string | undefined, { wait, ...options }: Omit<UpOptions, "waitSeconds"> & { wait: number }) =>
+        up(context, file, { ...options, waitSeconds: wait }, global()),
     );
   program
     .command("down")
@@ -123,20 +125,17 @@ function addCollection(program: Command, context: Context, global: () => GlobalO
       "after",
       "\nExamples:\n  $ prism collection create notes --text title --text body:english --integer year\n  $ prism collection create notes --file notes.yaml",
     )
-    .action((name: string, options: CreateOptions) => createCollection(context, name, options, global()))
-    .exitOverride();
+    .action((name: string, options: CreateOptions) => createCollection(context, name, options, global()));
   collection
     .command("list")
     .description("all collections")
-    .action(() => listCollections(context, global()))
-    .exitOverride();
+    .action(() => listCollections(context, global()));
   collection
     .command("delete")
     .description("delete a collection and its documents")
     .argument("<name>")
     .option("--yes", "yes, delete the documents", false)
-    .action((name: string, options: { yes: boolean }) => deleteCollection(context, name, options, global()))
-    .exitOverride();
+    .action((name: string, options: { yes: boolean }) => deleteCollection(context, name, options, global()));
 }
 
 function addDocuments(
@@ -165,7 +164,7 @@ function addDocuments(
     .description("search a collection")
     .argument("<collection>")
     .argument("[text]", "text to look for")
-    .option("--fields <names>", "text fields with boosts, such as title^2,body")
+    .option("--fields <names>", "text fields with boosts, such as title^2,body (default: all)")
     .option("--vector <field=[numbers]>", "a vector query; with a text: hybrid")
     .option("--filter <json>", 'such as {"field":"year","gte":1900}')
     .option("--include <names>", "fields to show, separated by commas")
@@ -187,8 +186,12 @@ function addDebug(program: Command, context: Context, global: () => GlobalOption
     .command("bundle")
     .description("write status, maps, protocol events, metrics and log ends into one file")
     .argument("[file]", "default: prism-debug-<time>.json.gz")
-    .action((file: string | undefined) => debugBundle(context, file, global()))
-    .exitOverride();
+    .action((file: string | undefined) => debugBundle(context, file, global()));
+}
+
+function forAll(command: Command, path: string, change: (command: Command, path: string) => unknown): void {
+  change(command, path);
+  for (const child of command.commands) forAll(child, `${path} ${child.name()}`, change);
 }
 
 function list(value: string): string[] {

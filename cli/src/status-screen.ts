@@ -3,7 +3,7 @@
  * shards it is about. Pure: the same status and time give the same lines.
  */
 import type { StatusNode, StatusResponse, StatusShard } from "@prism/api/status";
-import { byteSize, duration, grouped, table, type Colour, type Paint } from "./terminal.js";
+import { byteSize, counted, duration, grouped, table, type Colour, type Paint } from "./terminal.js";
 
 const STATUS_COLOUR: Readonly<Record<StatusResponse["status"], Colour>> = {
   ok: "green",
@@ -42,10 +42,10 @@ function headline(status: StatusResponse, nowMs: number, paint: Paint): string[]
   const state = paint(STATUS_COLOUR[status.status], status.status);
   const facts = [
     `${status.activeNodes}/${status.wantedNodes} nodes`,
-    `${status.collectionCount} collections`,
-    `${status.shardCount} shards`,
+    counted(status.collectionCount, "collection"),
+    counted(status.shardCount, "shard"),
     `${status.inSyncCount}/${status.replicaCount} copies in sync`,
-    `${grouped(status.documentCount)} documents`,
+    counted(status.documentCount, "document"),
   ];
   const lines = [
     `${paint("bold", status.clusterName)}: ${state}   ${facts.join(", ")}   (${status.clusterMode}, version ${status.version})`,

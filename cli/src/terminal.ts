@@ -57,3 +57,8 @@ export function byteSize(bytes: number): string {
 export function grouped(value: number): string {
   return value.toLocaleString("en-US");
 }
+
+/** 1 -> "1 shard", 2 -> "2 shards". */
+export function counted(value: number, noun: string): string {
+  return `${grouped(value)} ${noun}${value === 1 ? "" : "s"}`;
+}

@@ -1,11 +1,11 @@
 /** `prism collection create|list|delete`. */
-import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import type { CollectionDefinition } from "@prism/client";
 import { connect } from "../connection.js";
 import { type Context, print, printJson, type GlobalOptions } from "../context.js";
 import { CommandError } from "../exit-code.js";
-import { table } from "../terminal.js";
+import { counted, table } from "../terminal.js";
+import { readTextFile } from "../text-file.js";
 
 export interface CreateOptions {
   readonly file?: string;
@@ -34,7 +34,7 @@ export async function createCollection(
     const spec = await client.createCollection(name, definition);
     if (global.json) return printJson(context, spec);
     const fields = spec.fields.map((field) => `${field.name} (${field.type})`).join(", ");
-    print(context, [`collection ${spec.name}: ${spec.shards} shards, fields ${fields}`]);
+    print(context, [`collection ${spec.name}: ${counted(spec.shards, "shard")}, fields ${fields}`]);
   } finally {
     await client.close();
   }
@@ -99,12 +99,7 @@ async function definitionOf(options: CreateOptions): Promise<CollectionDefinitio
 }
 
 async function readDefinition(file: string): Promise<CollectionDefinition> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch {
-    throw new CommandError(`${file}: no such file`);
-  }
+  const text = await readTextFile(file);
   try {
     return parse(text) as CollectionDefinition;
   } catch (error) {

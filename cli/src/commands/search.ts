@@ -1,12 +1,11 @@
 /** `prism search`: text, vector, hybrid or filtered, from options or a whole request as JSON. */
-import { readFile } from "node:fs/promises";
-import type { Filter } from "@prism/api/search";
-import type { SearchResponse } from "@prism/api/search";
-import type { QueryInput, SearchInput } from "@prism/client";
+import type { Filter, SearchResponse } from "@prism/api/search";
+import type { PrismClient, QueryInput, SearchInput, VectorClauseInput } from "@prism/client";
 import { connect } from "../connection.js";
 import { type Context, print, printJson, type GlobalOptions } from "../context.js";
 import { CommandError } from "../exit-code.js";
 import { grouped } from "../terminal.js";
+import { readStream, readTextFile } from "../text-file.js";
 
 export interface SearchOptions {
   readonly fields?: string;
@@ -27,10 +26,11 @@ export async function search(
   options: SearchOptions,
   global: GlobalOptions,
 ): Promise<void> {
-  const request =
-    options.request === undefined ? requestOf(text, options) : await readRequest(options.request);
+  const given = options.request === undefined ? undefined : await readRequest(context, options.request);
+  const parts = given === undefined ? partsOf(options) : undefined;
   const client = await connect(global);
   try {
+    const request = given ?? (await requestOf(client, collection, text, options, parts ?? {}));
     const answer = await client.collection(collection).search(request);
     if (global.json) return printJson(context, answer);
     printAnswer(context, answer);
@@ -39,21 +39,47 @@ export async function search(
   }
 }
 
-function requestOf(text: string | undefined, options: SearchOptions): SearchInput {
+/** What needs no cluster to be understood, so that a mistake in it is told first. */
+interface RequestParts {
+  readonly fields?: Readonly<Record<string, number>>;
+  readonly vector?: VectorClauseInput;
+  readonly filter?: Filter;
+}
+
+function partsOf({ fields, vector, filter }: SearchOptions): RequestParts {
+  return {
+    ...(fields === undefined ? {} : { fields: boosts(fields) }),
+    ...(vector === undefined ? {} : { vector: vectorOf(vector) }),
+    ...(filter === undefined ? {} : { filter: json(filter, "--filter") as Filter }),
+  };
+}
+
+async function requestOf(
+  client: PrismClient,
+  collection: string,
+  text: string | undefined,
+  options: SearchOptions,
+  { fields, vector, filter }: RequestParts,
+): Promise<SearchInput> {
   const queries: QueryInput[] = [];
-  if (text !== undefined) {
-    if (options.fields === undefined)
-      throw new CommandError("name the text fields to search: --fields title,body");
-    queries.push({ text: { query: text, fields: boosts(options.fields) } });
-  }
-  if (options.vector !== undefined) queries.push({ vector: vectorOf(options.vector) });
+  if (text !== undefined)
+    queries.push({ text: { query: text, fields: fields ?? (await textFields(client, collection)) } });
+  if (vector !== undefined) queries.push({ vector });
   return {
     queries,
     limit: options.limit,
     explain: options.explain,
-    ...(options.filter === undefined ? {} : { filter: json(options.filter, "--filter") as Filter }),
+    ...(filter === undefined ? {} : { filter }),
     ...(options.include === undefined ? {} : { include: options.include.split(",") }),
   };
+}
+
+/** Without --fields a text is looked for in all text fields. */
+async function textFields(client: PrismClient, collection: string): Promise<string[]> {
+  const { fields } = await client.collection(collection).describe();
+  const names = fields.filter((field) => field.type === "text").map((field) => field.name);
+  if (names.length > 0) return names;
+  throw new CommandError(`${collection} has no text field to look in`);
 }
 
 /** title^2,body -> {title: 2, body: 1} */
@@ -83,14 +109,9 @@ function json(text: string, what: string): unknown {
   }
 }
 
-async function readRequest(file: string): Promise<SearchInput> {
-  let text: string;
-  try {
-    text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8");
-  } catch {
-    throw new CommandError(`${file}: no such file`);
-  }
-  return json(text, file) as SearchInput;
+async function readRequest(context: Context, file: string): Promise<SearchInput> {
+  const text = file === "-" ? await readStream(context.stdin) : await readTextFile(file);
+  return json(text, file === "-" ? "standard input" : file) as SearchInput;
 }
 
 function printAnswer(context: Context, answer: SearchResponse): void {
@@ -101,7 +122,7 @@ function printAnswer(context: Context, answer: SearchResponse): void {
     : paint("yellow", `  partial: ${answer.shards.failed} of ${answer.shards.total} shards missing`);
   const lines = [`${relation}${grouped(answer.total.value)} match, ${answer.tookMs} ms${partial}`];
   for (const [i, hit] of answer.results.entries()) {
-    lines.push(`${paint("bold", `${i + 1}. ${hit.id}`)}  ${hit.score.toFixed(4)}`);
+    lines.push(`${paint("bold", `${i + 1}. ${hit.id}`)}  ${Number(hit.score.toPrecision(4))}`);
     for (const [name, value] of Object.entries(hit.fields ?? {}))
       lines.push(`   ${paint("grey", `${name}:`)} ${shortened(value)}`);
   }

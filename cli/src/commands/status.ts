@@ -18,7 +18,7 @@ export async function status(
   options: StatusOptions,
   global: GlobalOptions,
 ): Promise<number> {
-  const client = await connect(global);
+  const client = await connect(global, true);
   try {
     if (options.watch) return await watch(context, client, options, global);
     return show(context, await client.status({ timeoutMs: 5000 }), global);
@@ -54,10 +54,11 @@ async function watch(
   let code: number = EXIT.ok.code;
   while (!stopped.signal.aborted) {
     try {
-      const answer = await client.status({ timeoutMs: 5000 });
+      const answer = await client.status({ timeoutMs: 5000, signal: stopped.signal });
       context.stdout.write(clear);
       code = show(context, answer, global);
     } catch (error) {
+      if (stopped.signal.aborted) break;
       code = EXIT.unreachable.code;
       context.stdout.write(`${clear}${(error as Error).message}\n`);
     }

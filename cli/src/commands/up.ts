@@ -1,20 +1,33 @@
 /** `prism up` and `prism down`: a local cluster as background processes. */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseClusterFile, ClusterFileError } from "@prism/operator/cluster-file";
+import { DEFAULT_DATA } from "../connection.js";
 import { type Context, print, printJson, type GlobalOptions } from "../context.js";
 import { CommandError, EXIT } from "../exit-code.js";
-import { readOperator, readStatus, startOperator, stopOperator } from "../local-directory.js";
-import { table } from "../terminal.js";
+import {
+  describeAbsence,
+  readOperator,
+  readStatus,
+  startOperator,
+  stopOperator,
+  type OperatorFile,
+} from "../local-directory.js";
+import { counted, table } from "../terminal.js";
+import { readTextFile } from "../text-file.js";
 
 export interface UpOptions {
-  readonly nodes: number;
-  readonly name: string;
+  /** Of a new cluster. Default 3. */
+  readonly nodes?: number;
+  /** Of a new cluster. Default demo. */
+  readonly name?: string;
   readonly waitSeconds: number;
 }
 
 /** The version of the data plane that this command line starts. */
 const VERSION = "0.1.0";
+const CLUSTER_FILE = "cluster.yaml";
 
 export async function up(
   context: Context,
@@ -23,37 +36,69 @@ export async function up(
   global: GlobalOptions,
 ): Promise<void> {
   const directory = resolve(global.data);
-  const running = await readOperator(directory);
-  if (running === undefined) {
-    const clusterFile = await clusterFileFor(directory, file, options);
-    context.stderr.write(`starting in ${directory} ...\n`);
-    await startOperator(directory, clusterFile, options.waitSeconds * 1000);
-  } else if (file !== undefined) {
-    throw new CommandError(
-      `a cluster runs in ${directory} (process ${running.pid}): \`prism down\` first, or use another --data`,
-    );
-  }
+  const before = await readOperator(directory);
+  if (before === undefined) await start(context, directory, file, options);
+  else refuseChange(directory, before, file, options);
   const operator = await readOperator(directory);
   const status = operator === undefined ? undefined : await readStatus(operator);
-  if (operator === undefined || status === undefined)
-    throw new CommandError("the cluster ended again", EXIT.failed.code);
+  if (operator === undefined) throw new CommandError("the cluster ended again", EXIT.failed.code);
+  if (status === undefined) {
+    const detail = `the control plane, process ${operator.pid}, runs but does not answer`;
+    throw new CommandError(detail, EXIT.failed.code);
+  }
   const nodes = status.nodes.map(({ name, zone, httpUrl }) => ({ name, zone, httpUrl }));
   if (global.json)
     return printJson(context, { clusterName: status.clusterName, dataDirectory: directory, nodes });
-  const first = nodes[0]?.httpUrl ?? "";
+  const prism = commandFor(global);
+  const state = context.paint("green", before === undefined ? "ready" : "already running");
   print(context, [
-    `${context.paint("green", "ready")}: cluster ${status.clusterName}, ${status.activeNodes} nodes, data in ${directory}`,
+    `${state}: cluster ${status.clusterName}, ${counted(status.activeNodes, "node")}, data in ${directory}`,
     ...table(
       nodes.map((node) => [node.name, `zone ${node.zone}`, node.httpUrl]),
       "  ",
     ),
     "",
     "next:",
-    "  prism status",
-    "  prism collection create notes --text body",
-    `  curl ${first}/api/v1/status`,
-    "  prism down",
+    `  ${prism} status`,
+    `  ${prism} collection create notes --text body`,
+    `  curl ${nodes[0]?.httpUrl ?? ""}/api/v1/status`,
+    `  ${prism} down`,
   ]);
+}
+
+async function start(
+  context: Context,
+  directory: string,
+  file: string | undefined,
+  options: UpOptions,
+): Promise<void> {
+  const text = await clusterText(directory, file, options);
+  await mkdir(directory, { recursive: true });
+  const kept = join(directory, CLUSTER_FILE);
+  context.stderr.write(`starting in ${directory} ...\n`);
+  // Kept only when it has started: a file that is refused must not take the place of the one that works.
+  await writeFile(`${kept}.new`, text);
+  await startOperator(directory, `${kept}.new`, options.waitSeconds * 1000);
+  await rename(`${kept}.new`, kept);
+}
+
+function refuseChange(
+  directory: string,
+  operator: OperatorFile,
+  file: string | undefined,
+  options: UpOptions,
+): void {
+  if (file === undefined && options.nodes === undefined && options.name === undefined) return;
+  throw new CommandError(
+    `cluster ${operator.clusterName} runs in ${directory} already (process ${operator.pid}): ` +
+      "`prism down` first, or use another --data",
+  );
+}
+
+/** So that what is printed can be pasted. */
+function commandFor(global: GlobalOptions): string {
+  const usual = global.data === DEFAULT_DATA || global.data === process.env["PRISM_DATA"];
+  return usual ? "prism" : `prism --data ${global.data}`;
 }
 
 export async function down(context: Context, global: GlobalOptions): Promise<void> {
@@ -61,7 +106,7 @@ export async function down(context: Context, global: GlobalOptions): Promise<voi
   const operator = await readOperator(directory);
   if (operator === undefined) {
     if (global.json) return printJson(context, { stopped: false });
-    return print(context, [`no cluster runs in ${directory}`]);
+    return print(context, [await describeAbsence(directory)]);
   }
   if (!(await stopOperator(operator, 60_000))) {
     throw new CommandError(`process ${operator.pid} did not end within 60 s`, EXIT.failed.code);
@@ -71,37 +116,25 @@ export async function down(context: Context, global: GlobalOptions): Promise<voi
 }
 
 /** The file given, or the one that an earlier start left in the data directory, or a new default. */
-async function clusterFileFor(
-  directory: string,
-  file: string | undefined,
-  options: UpOptions,
-): Promise<string> {
-  const own = join(directory, "cluster.yaml");
+async function clusterText(directory: string, file: string | undefined, options: UpOptions): Promise<string> {
+  const kept = join(directory, CLUSTER_FILE);
+  const isNew = options.nodes !== undefined || options.name !== undefined;
   if (file !== undefined) {
-    const text = await readClusterFile(file);
-    checkClusterFile(text, file);
-    await mkdir(directory, { recursive: true });
-    await writeFile(own, text);
-    return own;
+    if (isNew) throw new CommandError("give a file, or --nodes and --name for a new cluster, not both");
+    return checked(await readTextFile(file), file);
   }
-  try {
-    await readFile(own);
-    return own;
-  } catch {
-    await mkdir(directory, { recursive: true });
-    const text = defaultCluster(options);
-    checkClusterFile(text, own);
-    await writeFile(own, text);
-    return own;
+  if (!existsSync(kept)) return checked(defaultCluster(options), kept);
+  if (isNew) {
+    throw new CommandError(
+      `--nodes and --name are for a new cluster, and ${directory} has one: leave them out, or edit ${kept}`,
+    );
   }
+  return checked(await readTextFile(kept), kept);
 }
 
-async function readClusterFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch {
-    throw new CommandError(`${file}: no such file`);
-  }
+function checked(text: string, file: string): string {
+  checkClusterFile(text, file);
+  return text;
 }
 
 function checkClusterFile(text: string, file: string): void {
@@ -112,17 +145,17 @@ function checkClusterFile(text: string, file: string): void {
   }
 }
 
-function defaultCluster(options: UpOptions): string {
-  const factor = Math.min(3, options.nodes);
+function defaultCluster({ nodes = 3, name = "demo" }: UpOptions): string {
+  const factor = Math.min(3, nodes);
   return [
     "apiVersion: prism.dev/v1alpha1",
     "kind: PrismCluster",
     "metadata:",
-    `  name: ${options.name}`,
+    `  name: ${JSON.stringify(name)}`,
     "spec:",
     `  version: ${VERSION}`,
-    `  mode: ${options.nodes === 1 ? "Single" : "Cluster"}`,
-    `  nodes: ${options.nodes}`,
+    `  mode: ${nodes === 1 ? "Single" : "Cluster"}`,
+    `  nodes: ${nodes}`,
     `  replication: {factor: ${factor}, minReplicasForWrite: ${Math.min(2, factor)}}`,
     "",
   ].join("\n");

@@ -41,5 +41,6 @@ test("a lock whose process id is another process's by now is taken over", () => 
   for (const pid of [process.pid, process.ppid]) {
     writeFileSync(path, JSON.stringify({ pid, startedAt: "1@another-boot" }));
     takeLock(path)();
+    expect(existsSync(path)).toBe(false);
   }
 });
