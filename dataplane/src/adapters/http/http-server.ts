@@ -54,6 +54,8 @@ export function buildHttpServer(deps: HttpServerDeps): FastifyInstance {
     // Node would refuse a request without Host by itself, with an empty body.
     http: { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false },
     forceCloseConnections: "idle",
+    // What still comes over open connections is answered like the rest: fastify's own 503 is no problem+json.
+    return503OnClosing: false,
     requestIdHeader: false,
     genReqId: (raw) => requestIdOf(raw.headers) ?? newId(),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },

@@ -88,7 +88,9 @@ export function refuseExpectation(response: ServerResponse, requestId: string): 
 
 /** For bytes that are no HTTP request, where there is no request to reply to. */
 export function refuseSocket(error: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+  // Bytes in the middle of an answer that has begun would make another answer of it.
+  const { _httpMessage: answering } = socket as { _httpMessage?: { readonly headersSent: boolean } | null };
+  if (error.code === "ECONNRESET" || !socket.writable || answering?.headersSent === true) {
     socket.destroy();
     return;
   }
