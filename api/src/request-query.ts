@@ -26,7 +26,9 @@ const include = z
   .string()
   .transform((names) => names.split(",").filter((name) => name !== ""))
   .optional()
-  .describe("Fields to return, separated by commas; left out: all; empty: none.");
+  .describe(
+    "Fields to return, separated by commas; * stands for all; empty: none. Left out: all, but of many documents no vectors.",
+  );
 const session = z
   .string()
   .max(LONGEST_SESSION)

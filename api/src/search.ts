@@ -215,7 +215,10 @@ export const searchRequestSchema = strictObject({
   aggregations: z.record(aggregationName, aggregationSchema).default({}),
   limit: count.default(10),
   offset: count.default(0),
-  include: z.array(fieldName).optional().describe("Fields to return; left out: all; []: none."),
+  include: z
+    .array(fieldName)
+    .optional()
+    .describe("Fields to return, * for all; []: none. Left out: all but vectors."),
   explain: z.boolean().default(false),
 });
 
