@@ -90,16 +90,29 @@ export class ClusterUnderTest {
     await this.settled();
   }
 
-  /** Waits until every shard has all its copies in sync and every copy has all that is committed. */
+  /** Waits until every node is alive and every shard has all its copies in sync; writes may go on. */
+  async inSync(timeoutMs = READY_TIMEOUT_MS): Promise<StatusResponse> {
+    return this.#until("all copies in sync", () => true, timeoutMs);
+  }
+
+  /** Once nobody writes: waits until every shard has all its copies in sync and every copy has all that is committed. */
   async settled(timeoutMs = READY_TIMEOUT_MS): Promise<StatusResponse> {
+    return this.#until("a settled cluster", isQuiet, timeoutMs);
+  }
+
+  async #until(
+    what: string,
+    holds: (shard: StatusResponse["shards"][number]) => boolean,
+    timeoutMs: number,
+  ): Promise<StatusResponse> {
     let status: StatusResponse | undefined;
     try {
-      return await waitUntil("a settled cluster", timeoutMs, () => {
+      return await waitUntil(what, timeoutMs, () => {
         status = this.status();
-        return status.status === "ok" && status.shards.every(isQuiet) ? status : undefined;
+        return status.status === "ok" && status.shards.every(holds) ? status : undefined;
       });
     } catch (error) {
-      throw new Error(`not settled: ${describeStatus(status)}`, { cause: error });
+      throw new Error(`not ${what}: ${describeStatus(status)}`, { cause: error });
     }
   }
 

@@ -1,7 +1,7 @@
-import { isProblemCode, PROBLEMS } from "@prism/api/problem-code";
+import { PROBLEMS } from "@prism/api/problem-code";
 import { problemSchema } from "@prism/api/problem";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ApiDescription, type OpenApiDocument } from "./api-description.js";
+import { ApiDescription, type DescribedOperation, type OpenApiDocument } from "./api-description.js";
 import { ClusterUnderTest } from "./cluster-under-test.js";
 import { measureMemory, memoryEnvironment, type NodeMemory } from "./node-memory.js";
 import { send, sendCut, type RawAnswer, type RawRequest } from "./raw-request.js";
@@ -200,32 +200,40 @@ async function sendOne(url: string, request: RawRequest): Promise<RawAnswer | un
 function judge(request: MutatedRequest, answer: RawAnswer | undefined): string | undefined {
   // Whoever sends half a request and goes may find a closed connection.
   if (answer === undefined) return request.cutAfterBytes === undefined ? "no answer" : undefined;
-  const { status, text } = answer;
   const operation = api.match(request.method, request.target);
-  if (status < 400) {
-    if (request.method === "HEAD" || operation === undefined)
-      return operation ? undefined : `status ${status}`;
-    const isDocumented = operation.successes.has(status) || status === 304;
-    return isDocumented ? undefined : `status ${status} is not documented`;
-  }
+  if (answer.status < 400) return judgeSuccess(request, answer, operation);
   // HEAD has no body to judge by.
-  if (request.method === "HEAD") return status < 500 ? undefined : `status ${status}`;
-  const type = String(answer.headers["content-type"] ?? "");
+  if (request.method === "HEAD") return answer.status < 500 ? undefined : `status ${answer.status}`;
+  return judgeProblem(answer, operation);
+}
+
+function judgeSuccess(
+  { method }: MutatedRequest,
+  { status }: RawAnswer,
+  operation: DescribedOperation | undefined,
+): string | undefined {
+  if (operation === undefined) return `status ${status} where there is no operation`;
+  const isDocumented = method === "HEAD" || operation.successes.has(status) || status === 304;
+  return isDocumented ? undefined : `status ${status} is not documented for ${operation.operationId}`;
+}
+
+function judgeProblem(
+  { status, headers, text }: RawAnswer,
+  operation: DescribedOperation | undefined,
+): string | undefined {
+  const type = String(headers["content-type"] ?? "");
   if (!type.startsWith("application/problem+json")) return `content type ${type} with status ${status}`;
   const body = problemSchema.safeParse(JSON.parse(text));
   if (!body.success) return `no problem: ${text.slice(0, 200)}`;
-  const { code, executed, retryable } = body.data;
-  if (!isProblemCode(code)) return `code ${code as string} is not in the list`;
+  const { code, executed, retryable, detail } = body.data;
   const kind = PROBLEMS[code];
   if (kind.status !== status || body.data.status !== status) return `${code} with status ${status}`;
   if (kind.retryable !== retryable) return `${code} with retryable ${retryable}`;
   if (status < 500 && executed !== "no") return `${code} may have been executed`;
-  if (status >= 500 && !SERVER_SIDE.has(code)) return `${status} ${code}: ${body.data.detail}`;
-  const isDocumented =
-    operation === undefined ? NO_OPERATION.has(code) : (operation.problems.get(status)?.has(code) ?? false);
-  return isDocumented
-    ? undefined
-    : `${status} ${code} is not documented for ${operation?.operationId ?? "no operation"}`;
+  if (status >= 500 && !SERVER_SIDE.has(code)) return `${status} ${code}: ${detail}`;
+  const documented = operation === undefined ? NO_OPERATION : operation.problems.get(status);
+  if (documented?.has(code) === true) return undefined;
+  return `${status} ${code} is not documented for ${operation?.operationId ?? "no operation"}`;
 }
 
 function codeOf(answer: RawAnswer): string | undefined {

@@ -126,7 +126,7 @@ class CopyPeer {
     const documents = new Map<string, FoundDocument>();
     const digest = createHash("sha256");
     for (let after = ""; ;) {
-      const request = ScanRequest.encode({ after, limit: PAGE, include: [], hasInclude: false });
+      const request = ScanRequest.encode({ after, limit: PAGE, include: ["*"], hasInclude: true });
       const answer = ScanResponse.decode(await link.call(shard.uid, ShardCall.scan, request, CALL));
       for (const document of answer.documents) {
         documents.set(document.id, toFound(document));
