@@ -9,8 +9,8 @@ import type { LoadFigures } from "./results.js";
 
 const CONNECTIONS = 32;
 const QUIET_WINDOW_MS = 400;
-/** Timers and heartbeats of a node that has nothing to do take about a hundredth of a core. */
-const QUIET_SHARE = 0.06;
+/** Timers and heartbeats of a node that has nothing to do take a few hundredths of a core. */
+const QUIET_SHARE = 0.1;
 const QUIET_WINDOWS = 3;
 const SETTLE_TIMEOUT_MS = 120_000;
 

@@ -44,7 +44,7 @@ const QUICK: BenchScale = {
   warmUpMs: 300,
   measureMs: 700,
   placement: { nodes: 100, zones: 4, shards: 1000 },
-  timeoutMs: 60_000,
+  timeoutMs: 150_000,
 };
 
 export const USAGE = `Usage: make bench [BENCH="--quick"]
