@@ -226,6 +226,22 @@ describe("failover", () => {
     expect(node.map?.revision).toBeGreaterThan(before);
   });
 
+  test("a grown cluster says that existing shards do not move, and puts new ones on the new nodes", async () => {
+    const first = await start();
+    await create(first.nodes.all()[0]!, "before", { shards: 2 });
+    await whole(first);
+    await first.plane.stop();
+
+    const grown = await start({ store: first.store, nodes: first.nodes, count: 6 });
+    const event = grown.plane.events.latest().find(({ reason }) => reason === "ExistingShardsDoNotMove");
+    expect(event?.evidence).toEqual({ nodes: ["node-a-1", "node-b-1", "node-c-1"] });
+    await create(grown.nodes.all()[0]!, "after", { shards: 2 });
+    await whole(grown);
+    const placed = grown.plane.status().shards.map(({ collection, copies }) => ({ collection, copies }));
+    const onNew = placed.filter(({ copies }) => copies.some(({ node }) => node.endsWith("-1")));
+    expect(new Set(onNew.map(({ collection }) => collection))).toEqual(new Set(["after"]));
+  });
+
   test("a lost record is not made anew while nodes hold its data", async () => {
     const { plane, store } = await withShards(2);
     const [shard] = (await store.list("PrismShard")).items;

@@ -197,6 +197,10 @@ export class ControlPlane {
     this.#fleet.start();
     this.#stopWatch = workloads.watch((event) => this.#onWorkload(event));
     const clusterName = cluster.metadata.name;
+    const joining = names.filter((name) => this.#state.nodes.get(name)?.status.nodeId === "");
+    if (joining.length > 0 && this.#state.shards.size > 0) {
+      this.#event("ExistingShardsDoNotMove", `cluster/${clusterName}`, { nodes: joining });
+    }
     await Promise.all(
       names.map((name) => workloads.ensure({ name, clusterName, workers: workersPerNode, env: nodeEnv })),
     );

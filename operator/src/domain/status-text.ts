@@ -26,9 +26,7 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   ReplicaTimeout: "The copy is filled again. If it keeps happening, look at the node's disk and load.",
   ReplicaDisconnected: "The copy is filled again when its node is back.",
   JoinGivenUp: "The copy is filled again.",
-  TooSlow: "The copy is filled again. If it keeps happening, look at the node's disk and load.",
   CopyFailed: "The copy is made anew; the node's log has the cause.",
-  DiskFull: "Free or add disk space; searches and deletes go on.",
   LastInSyncCopyAway: "Writes wait until a node that holds an in-sync copy returns; start it.",
   ShardRecordLost: "Nothing is done to the shard's data. Restore the control plane's store from a backup.",
   ShardRecordStale: "Nothing is done to the shard's data. Restore a newer store of the control plane.",
@@ -51,7 +49,6 @@ export function severityOf(reason: Reason): StatusProblem["severity"] {
     case "ShardRecordStale":
     case "NodeDead":
     case "WorkloadBackOff":
-    case "DiskFull":
       return "critical";
     case "Recovering":
     case "NodeDraining":
