@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { StatusResponse } from "@prism/api/status";
 import { PrismClient } from "@prism/client";
 import { CommandError, EXIT } from "./exit-code.js";
-import { describeAbsence, listeningNodes, readOperator, readStatus } from "./local-directory.js";
+import { describeAbsence, listeningNodes, readOperator } from "./local-directory.js";
 
 export interface ConnectionOptions {
   readonly endpoint?: readonly string[];
@@ -22,8 +22,7 @@ export async function endpointsOf(options: ConnectionOptions): Promise<readonly 
   if (options.endpoint !== undefined && options.endpoint.length > 0) return options.endpoint;
   const directory = resolve(options.data);
   const operator = await readOperator(directory);
-  const status = operator === undefined ? undefined : await readStatus(operator);
-  const urls = status === undefined ? [] : urlsOf(status);
+  const urls = operator?.status === undefined ? [] : urlsOf(operator.status);
   if (urls.length > 0) return urls;
   // Nodes answer while the control plane does not.
   const alive = (await listeningNodes(directory)).filter((node) => node.alive).map((node) => node.httpUrl);

@@ -4,7 +4,10 @@ export const EXIT = {
   failed: { code: 1, meaning: "the cluster refused, or some documents failed" },
   usage: { code: 2, meaning: "the command line or a file it names is not right" },
   unreachable: { code: 3, meaning: "no node could be reached" },
-  degraded: { code: 4, meaning: "status: everything works, with less redundancy than wanted" },
+  degraded: {
+    code: 4,
+    meaning: "status: all works, with less redundancy than wanted or without control plane",
+  },
   unavailable: { code: 5, meaning: "status: at least one shard takes no writes, or nothing is known yet" },
 } as const;
 

@@ -25,12 +25,20 @@ export interface ListeningNode {
 
 const OPERATOR_PROGRAM = fileURLToPath(import.meta.resolve("@prism/operator/main"));
 const POLL_MS = 100;
+const ANSWER_TIMEOUT_MS = 2000;
 const LOG_BYTES_KEPT = 16 * 1024 * 1024;
 
+export interface RunningOperator extends OperatorFile {
+  /** undefined: it does not answer, or not yet. */
+  readonly status: StatusResponse | undefined;
+}
+
 /** The running operator of the directory, or undefined when none runs. */
-export async function readOperator(directory: string): Promise<OperatorFile | undefined> {
+export async function readOperator(directory: string): Promise<RunningOperator | undefined> {
   const file = await readOperatorFile(directory);
-  return file !== undefined && (await isRunning(file)) ? file : undefined;
+  if (file === undefined || !isAlive(file.pid)) return undefined;
+  const answer = await askStatus(file);
+  return answer === "absent" ? undefined : { ...file, status: answer === "silent" ? undefined : answer };
 }
 
 /** Why no cluster runs in the directory, and what to do. */
@@ -51,23 +59,16 @@ async function readOperatorFile(directory: string): Promise<OperatorFile | undef
  * A process id alone is soon another process's. The control plane listens before it writes its file and
  * until it has removed it, so where nothing listens, or somebody else does, it is gone.
  */
-async function isRunning(file: OperatorFile): Promise<boolean> {
-  if (!isAlive(file.pid)) return false;
+async function askStatus(file: OperatorFile): Promise<StatusResponse | "absent" | "silent"> {
   try {
-    const response = await fetch(`${file.adminUrl}/status`, { signal: AbortSignal.timeout(2000) });
-    if (response.status === 503) return true;
-    return ((await response.json()) as { clusterId?: unknown }).clusterId === file.clusterId;
+    const response = await fetch(`${file.adminUrl}/status`, {
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+    if (response.status === 503) return "silent";
+    const status = statusResponseSchema.safeParse(await response.json());
+    return status.data?.clusterId === file.clusterId ? status.data : "absent";
   } catch (error) {
-    return (error as Error).name === "TimeoutError";
-  }
-}
-
-export async function readStatus(operator: OperatorFile): Promise<StatusResponse | undefined> {
-  try {
-    const response = await fetch(`${operator.adminUrl}/status`, { signal: AbortSignal.timeout(2000) });
-    return response.ok ? statusResponseSchema.parse(await response.json()) : undefined;
-  } catch {
-    return undefined;
+    return (error as Error).name === "TimeoutError" ? "silent" : "absent";
   }
 }
 

@@ -60,7 +60,9 @@ function headline(status: StatusResponse, nowMs: number, paint: Paint): string[]
 }
 
 function problems(status: StatusResponse, nowMs: number, paint: Paint): string[] {
-  if (status.problems.length === 0) return [paint("green", "nothing is wrong")];
+  if (status.problems.length === 0) {
+    return status.controlPlane === "away" ? ["nothing was wrong then"] : [paint("green", "nothing is wrong")];
+  }
   return status.problems.flatMap((problem) => [
     "",
     `${paint(SEVERITY_COLOUR[problem.severity], `${problem.severity}: ${problem.reason}`)}  ${problem.object}  for ${duration(nowMs - problem.since)}`,

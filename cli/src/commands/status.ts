@@ -12,7 +12,7 @@ export interface StatusOptions {
   readonly intervalSeconds: number;
 }
 
-/** Returns the exit code: 0 ok, 4 degraded, 5 unavailable or unknown. */
+/** Returns the exit code: 0 ok, 4 degraded or without control plane, 5 unavailable or unknown. */
 export async function status(
   context: Context,
   options: StatusOptions,
@@ -32,7 +32,7 @@ function show(context: Context, answer: StatusResponse, global: GlobalOptions): 
   else print(context, statusScreen(answer, Date.now(), context.paint));
   switch (answer.status) {
     case "ok":
-      return EXIT.ok.code;
+      return answer.controlPlane === "away" ? EXIT.degraded.code : EXIT.ok.code;
     case "degraded":
       return EXIT.degraded.code;
     case "unavailable":

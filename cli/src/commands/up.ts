@@ -9,7 +9,6 @@ import { CommandError, EXIT } from "../exit-code.js";
 import {
   describeAbsence,
   readOperator,
-  readStatus,
   startOperator,
   stopOperator,
   type OperatorFile,
@@ -39,9 +38,9 @@ export async function up(
   const before = await readOperator(directory);
   if (before === undefined) await start(context, directory, file, options);
   else refuseChange(directory, before, file, options);
-  const operator = await readOperator(directory);
-  const status = operator === undefined ? undefined : await readStatus(operator);
+  const operator = before ?? (await readOperator(directory));
   if (operator === undefined) throw new CommandError("the cluster ended again", EXIT.failed.code);
+  const { status } = operator;
   if (status === undefined) {
     const detail = `the control plane, process ${operator.pid}, runs but does not answer`;
     throw new CommandError(detail, EXIT.failed.code);
