@@ -121,8 +121,13 @@ export class IndexKeeper {
     return this.#unsavedOperations > 0 && this.#loading === undefined;
   }
 
-  /** AppliedBelowCheckpoint: only when `seq` and all that it made of the documents are on disk. */
+  /**
+   * AppliedBelowCheckpoint: only when `seq` and all that it made of the documents are on disk. While
+   * they are being made, indexes are not saved: the files would pass for all of the documents.
+   */
   save(seq: number, nextDoc: number, nowMs: number): void {
+    if (!this.isReady) return;
+
     const path = this.#path(this.#data.slot);
     mkdirSync(path, { recursive: true });
     const file: FieldsFile = { seq, firstDoc: Object.fromEntries(this.#firstDoc) };
@@ -134,10 +139,6 @@ export class IndexKeeper {
 
   close(): void {
     this.#index.close();
-  }
-
-  removeFiles(): void {
-    rmSync(this.#directory, { recursive: true, force: true });
   }
 
   #path(slot: number): string {
