@@ -39,6 +39,11 @@ export interface WriteContext {
   readonly limits: Limits;
 }
 
+export function writeContextOf(spec: CollectionSpec, limits: Limits): WriteContext {
+  const vectors = spec.fields.filter((field) => field.type === "vector");
+  return { spec, limits, vectorFields: new Set(vectors.map(({ name }) => name)) };
+}
+
 export interface EvaluatedWrite {
   readonly body: LogEntryBody;
   readonly result: WriteResult;

@@ -21,6 +21,8 @@ export interface NewCopy {
   readonly collectionUid: string;
   readonly allocationId: string;
   readonly historyId: string;
+  /** Of the map that made it. */
+  readonly identityVersion: number;
 }
 
 export class CopyData implements WriteData {
@@ -88,8 +90,8 @@ export class CopyData implements WriteData {
   }
 
   /** Protocol 7.1.2: the data under a new id, which has never been primary. */
-  takeIdentity(allocationId: AllocationId): DurableCopy {
-    this.#put({ allocationId, activatedTerm: 0 });
+  takeIdentity(allocationId: AllocationId, identityVersion: number): DurableCopy {
+    this.#put({ allocationId, identityVersion, activatedTerm: 0 });
     const { termSpans, lastTimeMs } = this.#readLog();
     return this.#durable(termSpans, lastTimeMs);
   }
@@ -172,6 +174,10 @@ export class CopyData implements WriteData {
 
   findPending(operationId: string): number | undefined {
     return this.log.seqOfOperation(operationId);
+  }
+
+  knows(operationId: string): boolean {
+    return this.findPending(operationId) !== undefined || this.operations.has(operationId);
   }
 
   remove(): void {

@@ -14,6 +14,8 @@ export interface ReportedCopy {
   readonly worker: number;
   readonly record: ShardRecord;
   readonly view: CopyView;
+  /** Then its own counts: the control plane refuses to decide from a record that a copy is past. */
+  readonly metOlderRecord: boolean;
   readonly failed: FailedCopy | undefined;
   readonly isRecovering: boolean;
   readonly documents: number;
@@ -27,7 +29,7 @@ export function copyReport(copy: ReportedCopy): CopyReport {
     allocationId: record.allocationId,
     historyId: record.historyId,
     term: view.term,
-    mapVersion: view.mapVersion,
+    mapVersion: copy.metOlderRecord ? Math.max(view.mapVersion, record.identityVersion) : view.mapVersion,
     role: roleOf(copy),
     lastSeq: view.lastSeq,
     globalCheckpoint: view.globalCheckpoint,

@@ -6,6 +6,7 @@
  *   event -> ShardCopy.step -> effects -> [store | apply | send | note]
  *                                 `-- durable -> event "persisted" -> ...
  */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Problem } from "@prism/api/problem-code";
 import {
@@ -18,7 +19,7 @@ import type { StoredDocument } from "../adapters/lmdb/entry-codec.js";
 import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { fromWireMessage } from "../adapters/wire/replication-message.js";
 import type { AllocationId, CollectionMap, NodeId, ShardMap } from "../domain/cluster-map.js";
-import type { WriteContext } from "../domain/evaluate-write.js";
+import { writeContextOf, type WriteContext } from "../domain/evaluate-write.js";
 import type {
   CopyEffect,
   CopyEvent,
@@ -39,7 +40,7 @@ import { copyReport, type FailedCopy } from "./copy-report.js";
 import { IndexKeeper } from "./index-keeper.js";
 import type { ReadHost } from "./read-calls.js";
 import { SnapshotTransfers, type SnapshotHost } from "./snapshot-transfers.js";
-import type { ArrivedSnapshot } from "./snapshot-receiver.js";
+import { snapshotFacts, type ArrivedSnapshot } from "./snapshot-receiver.js";
 import type { WorkerContext } from "./worker-context.js";
 import { WriteQueue, type WriteHost } from "./write-queue.js";
 
@@ -56,6 +57,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   readonly #settings: { -readonly [K in keyof CopySettings]: CopySettings[K] };
   readonly #writes: WriteQueue;
   readonly #waiters = new AppliedWaiters();
+  readonly #indexDirectory: string;
   readonly #transfers: SnapshotTransfers;
   #copy: ShardCopy;
   /** A new identity is on its way to disk: nothing is done under it before. */
@@ -74,10 +76,12 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   #failed: FailedCopy | undefined;
   #closed = false;
   #reported = "";
+  #metOlderRecord = false;
 
   constructor(context: WorkerContext, data: CopyData, durable: DurableCopy, isNew: boolean) {
     this.#context = context;
     this.data = data;
+    this.#indexDirectory = join(context.dataDirectory, "indexes", data.record.shardUid);
     this.#settings = {
       minReplicasForWrite: 1,
       replicaTimeoutMs: 1000,
@@ -105,6 +109,11 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
 
   get allocationId(): AllocationId {
     return this.data.record.allocationId as AllocationId;
+  }
+
+  /** It can't be used, but a new one could be made in its place. */
+  get isReplaceable(): boolean {
+    return this.#failed !== undefined && !this.store.hasFailed;
   }
 
   get historyId(): string {
@@ -148,6 +157,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
       worker: this.#context.worker,
       record: this.data.record,
       view: this.#view(),
+      metOlderRecord: this.#metOlderRecord,
       failed: this.#failed,
       isRecovering: this.#places.map?.inSync.includes(this.allocationId) === false,
       documents: this.#keeper?.isReady === true ? this.#keeper.index.documents : 0,
@@ -166,13 +176,23 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.#tellConnections();
   }
 
+  /**
+   * A record older than the copy's own id says nothing to it: it would take the copy back to an id that
+   * is gone. It comes from a map file that was not written in time, or a control plane that was put back.
+   */
+  takesRecord(map: ShardMap): boolean {
+    const isOlder = map.version < this.data.record.identityVersion;
+    this.#metOlderRecord ||= isOlder;
+    return !isOlder;
+  }
+
   /** Protocol 7.1.2: the data goes on under a fresh id, which is durable before anything else happens. */
-  takeIdentity(allocationId: AllocationId): void {
+  takeIdentity(allocationId: AllocationId, identityVersion: number): void {
     this.#writes.close(new Problem("noPrimary", "the copy is being replaced"));
     this.#transfers.close();
     this.#places.forgetTold();
     this.#guard(() => {
-      const durable = this.data.takeIdentity(allocationId);
+      const durable = this.data.takeIdentity(allocationId, identityVersion);
       this.#copy = this.#machine(durable);
       this.#suspendUntilDurable(durable);
     });
@@ -263,14 +283,17 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.#end(new Problem("shardUnavailable", "the shard was removed from this node"));
     this.data.remove();
     this.#keeper?.close();
-    this.#keeper?.removeFiles();
+    rmSync(this.#indexDirectory, { recursive: true, force: true });
   }
 
   // ---------------------------------------------------------------- for writes
 
   refusal(): WriteRefusal | undefined {
     if (this.#failed !== undefined || this.#closed) return "stopped";
-    return this.#suspended ? "notPrimary" : this.#copy.canWrite();
+    const refusal = this.#suspended ? "notPrimary" : this.#copy.canWrite();
+    // While indexes are being made nothing is applied, and what is committed lies in memory.
+    const isBehind = this.#committed - this.appliedSeq >= this.#settings.maxPendingEntries;
+    return refusal ?? (isBehind ? "tooManyPending" : undefined);
   }
 
   hasBackPressure(): boolean {
@@ -312,7 +335,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   }
 
   document(id: string): StoredDocument | undefined {
-    return this.data.documents.get(id);
+    return this.data.documents.get(id, this.#keeper?.index.find(id));
   }
 
   whenApplied(seq: number, timeoutMs: number): Promise<void> {
@@ -326,12 +349,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   }
 
   snapshotArrived(snapshot: ArrivedSnapshot): void {
-    const { snapshotId, message } = snapshot;
-    const { lastSeq, lastTerm } = message.snapshotChunk;
-    const from = message.from as AllocationId;
-    const historyId = message.historyId as ShardMap["historyId"];
-    const { term } = message;
-    this.#step({ kind: "snapshotArrived", snapshotId, from, historyId, term, lastSeq, lastTerm });
+    this.#step({ kind: "snapshotArrived", ...snapshotFacts(snapshot) });
   }
 
   snapshotSent(to: AllocationId, snapshotId: string, ok: boolean): void {
@@ -351,11 +369,8 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.store.onDurable(() => {
       if (this.#copy !== copy || this.#closed) return;
       this.#suspended = false;
-      this.#context.log("info", "copy taken up", {
-        shard: this.shardUid,
-        allocation: durable.allocationId,
-        checkpoint: durable.globalCheckpoint,
-      });
+      const { allocationId: allocation, globalCheckpoint: checkpoint } = durable;
+      this.#context.log("info", "copy taken up", { shard: this.shardUid, allocation, checkpoint });
       const { map } = this.#places;
       if (map !== undefined) this.#step({ kind: "map", map });
       this.#tellConnections();
@@ -451,22 +466,12 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.#collection = collection;
     const { spec } = collection;
     this.#settings.minReplicasForWrite = spec.replication.minReplicasForWrite;
-    const vectorFields = new Set(
-      spec.fields.filter((field) => field.type === "vector").map(({ name }) => name),
-    );
-    this.#writeContext = { spec, vectorFields, limits: this.#context.limits };
+    this.#writeContext = writeContextOf(spec, this.#context.limits);
     if (this.#keeper === undefined) {
-      const directory = join(this.#context.dataDirectory, "indexes", this.shardUid);
-      const { limits } = this.#context;
+      const { store, data } = this;
+      const [{ limits }, directory, nowMs] = [this.#context, this.#indexDirectory, this.nowMs()];
       this.#guard(() => {
-        this.#keeper = new IndexKeeper(
-          this.store,
-          directory,
-          spec.fields,
-          limits,
-          this.data.indexed(),
-          this.nowMs(),
-        );
+        this.#keeper = new IndexKeeper(store, directory, spec.fields, limits, data.indexed(), nowMs);
       });
     } else this.#keeper.setFields(spec.fields, this.data.documents.nextDoc);
     this.#context.kickBackground();

@@ -53,6 +53,10 @@ export class OperationTable {
     return this.#places.length - this.#oldest;
   }
 
+  has(operationId: string): boolean {
+    return this.#seqs.has(operationId);
+  }
+
   find(operationId: string): StoredOperation | undefined {
     const seq = this.#seqs.get(operationId);
     if (seq === undefined) return undefined;

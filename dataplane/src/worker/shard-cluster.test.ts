@@ -1,5 +1,9 @@
+import { join } from "node:path";
 import { ReplicationMessage } from "@prism/proto/gen/node";
 import { afterEach, expect, test } from "vitest";
+import { encodeEntry } from "../adapters/lmdb/entry-codec.js";
+import { ShardStore } from "../adapters/lmdb/shard-store.js";
+import { numberKey } from "../adapters/lmdb/store-key.js";
 import type { AllocationId, ClusterMap, NodeId, ShardMap } from "../domain/cluster-map.js";
 import type { FromWorker } from "./worker-message.js";
 import {
@@ -125,6 +129,17 @@ class TestCluster {
   }
 }
 
+/** Flips a bit in a log entry of the shard, in a store that nobody has open. */
+async function damageEntry(directory: string, seq: number): Promise<void> {
+  const options = { sync: true, onDiskFull: () => undefined, onFailure: () => undefined };
+  const store = new ShardStore(join(directory, "stores", "0"), options);
+  const { slot } = store.records()[0]!;
+  const damaged = encodeEntry(store.entry(slot, seq)!);
+  damaged[damaged.length - 1]! ^= 1;
+  store.put("log", numberKey(slot, seq), damaged);
+  await store.close();
+}
+
 let cluster: TestCluster;
 
 async function startCluster(nodes: number, change: MapChange = {}): Promise<TestCluster> {
@@ -208,6 +223,62 @@ test("a copy that was cut off leaves, comes back under a new id and is sent what
   const { seq } = await cluster.node("n1").put("b3", { year: 3 });
   expect(await cluster.node("n3").get("b2", seq)).toEqual({ year: 2 });
   expect(cluster.node("n3").report()?.allocationId).toBe("a4");
+});
+
+test("a copy that a newer map gave another id does not go back to one of an older map after a restart", async () => {
+  await startCluster(2);
+  await cluster.node("n1").put("b1", { year: 1 });
+  cluster.change({ inSync: ["a1" as AllocationId] });
+  cluster.answersRequests = false;
+  cluster.addRecovering("a3", "n2");
+  const older = cluster.map;
+  await until("a3", () => cluster.node("n2").report()?.allocationId === "a3");
+  cluster.change({ recovering: [] });
+  cluster.addRecovering("a4", "n2");
+  await until("a4", () => cluster.node("n2").report()?.lastSeq === 2);
+  const directory = await cluster.stop("n2");
+  const again = cluster.start("n2", directory);
+  const before = again.messages.length;
+  // As of a map file that could not be written any more.
+  again.applyMap(older);
+  await until("report", () => again.messages.slice(before).some(({ kind }) => kind === "reports"));
+  expect(again.report()?.allocationId).toBe("a4");
+  cluster.answersRequests = true;
+  again.applyMap(cluster.map);
+  await until("joined", () => cluster.shard.inSync.includes("a4" as AllocationId));
+});
+
+test("a copy that failed is emptied for a new id, and filled again", async () => {
+  await startCluster(2, { minReplicasForWrite: 1 });
+  await cluster.node("n1").put("b1", { year: 1 });
+  const directory = await cluster.stop("n2");
+  await damageEntry(directory, 2);
+  cluster.change({ inSync: ["a1" as AllocationId] });
+  cluster.start("n2", directory).applyMap(cluster.map);
+  await until("failed", () => cluster.node("n2").report()?.role === "failed");
+  cluster.addRecovering("a3", "n2");
+  await until("joined", () => cluster.shard.inSync.includes("a3" as AllocationId));
+  const { seq } = await cluster.node("n1").put("b2", { year: 2 });
+  expect(await cluster.node("n2").get("b1", seq)).toEqual({ year: 1 });
+});
+
+test("below the floor, a retry of what may have been executed is not told that it was not", async () => {
+  await startCluster(2);
+  const statement = { id: "b1", document: { year: 1 }, operationId: "op-1" };
+  const first = await cluster.node("n1").write([statement]);
+  cluster.change({ inSync: ["a1" as AllocationId] });
+  await until("map", () => cluster.node("n1").report()?.mapVersion === cluster.shard.version);
+  const { outcomes } = await cluster
+    .node("n1")
+    .write([statement, { id: "b2", document: { year: 2 }, operationId: "op-2" }]);
+  expect(outcomes.map(({ error }) => [error?.code, error?.executed])).toEqual([
+    ["outcomeUnknown", "unknown"],
+    ["notEnoughCopies", "no"],
+  ]);
+  cluster.addRecovering("a3", "n2");
+  await until("joined", () => cluster.shard.inSync.includes("a3" as AllocationId));
+  await until("map", () => cluster.node("n1").report()?.mapVersion === cluster.shard.version);
+  expect((await cluster.node("n1").write([statement])).outcomes).toEqual(first.outcomes);
 });
 
 test("a new copy whose primary has no log left is filled by a snapshot, with operations of before", async () => {

@@ -185,6 +185,7 @@ export class ShardWorker {
     const fresh = here.find((id) => shard.recovering.includes(id));
     const member = here.find((id) => shard.inSync.includes(id));
     let copy = this.#copies.get(shard.uid);
+    if (copy?.takesRecord(shard) === false) return;
     if (copy === undefined) {
       const isNew = shard.bootstrap !== "" && shard.version === 1 && shard.term === 1;
       const allocationId = fresh ?? (isNew ? member : undefined);
@@ -195,16 +196,33 @@ export class ShardWorker {
       }
       copy = this.#create(store, shard, allocationId);
     } else if (!here.includes(copy.allocationId)) {
-      if (fresh !== undefined) copy.takeIdentity(fresh);
+      if (fresh !== undefined) copy = this.#renew(copy, store, shard, fresh);
       else if (here.length === 0) return this.#onUnplaced(copy, shard, map);
     }
     this.#absentSince.delete(shard.uid);
     copy.applyMap(shard, collection, map.settings.health.replicaTimeoutMs);
   }
 
+  /** The data goes on under the new id; what failed can't, and its old id is in no set any more. */
+  #renew(copy: CopyService, store: ShardStore, shard: ShardMap, fresh: AllocationId): CopyService {
+    if (!copy.isReplaceable) {
+      copy.takeIdentity(fresh, shard.version);
+      return copy;
+    }
+    copy.remove();
+    this.#context.log("info", "data of a failed copy deleted: it is filled anew", { shard: shard.uid });
+    return this.#create(store, shard, fresh);
+  }
+
   #create(store: ShardStore, shard: ShardMap, allocationId: AllocationId): CopyService {
-    const { uid, collectionUid, historyId } = shard;
-    const data = CopyData.create(store, { shardUid: uid, collectionUid, allocationId, historyId });
+    const { uid, collectionUid, historyId, version: identityVersion } = shard;
+    const data = CopyData.create(store, {
+      shardUid: uid,
+      collectionUid,
+      allocationId,
+      historyId,
+      identityVersion,
+    });
     const copy = new CopyService(this.#context, data, emptyCopy(uid, allocationId, historyId), true);
     this.#copies.set(uid, copy);
     return copy;

@@ -8,6 +8,7 @@ import { encodeDocument, encodeOperation } from "../adapters/lmdb/entry-codec.js
 import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { idKey, numberKey } from "../adapters/lmdb/store-key.js";
 import { toWriteResult } from "../adapters/wire/replication-message.js";
+import type { AllocationId, HistoryId } from "../domain/cluster-map.js";
 import { docValue } from "./document-table.js";
 
 const SILENCE_MS = 30_000;
@@ -21,6 +22,22 @@ export interface ArrivedSnapshot {
   readonly nextDoc: number;
   readonly lastChunk: number;
   readonly message: ChunkMessage;
+}
+
+/** What the copy decides by. */
+export interface SnapshotFacts {
+  readonly snapshotId: string;
+  readonly from: AllocationId;
+  readonly historyId: HistoryId;
+  readonly term: number;
+  readonly lastSeq: number;
+  readonly lastTerm: number;
+}
+
+export function snapshotFacts({ snapshotId, message }: ArrivedSnapshot): SnapshotFacts {
+  const { lastSeq, lastTerm } = message.snapshotChunk;
+  const [from, historyId] = [message.from as AllocationId, message.historyId as HistoryId];
+  return { snapshotId, from, historyId, term: message.term, lastSeq, lastTerm };
 }
 
 interface Transfer {

@@ -37,6 +37,8 @@ export interface WriteData {
   findDone(operationId: string): DoneOperation | undefined;
   /** Seq of an operation in the log, committed or not, that is not applied yet. */
   findPending(operationId: string): number | undefined;
+  /** Whether either finds it; reads nothing. */
+  knows(operationId: string): boolean;
 }
 
 /** The copy, as writes see it. */
@@ -54,6 +56,8 @@ export interface WriteHost {
   /** The in-sync copies and the domains they stand in, now. */
   safety(): { readonly historyId: string; readonly copies: number; readonly zones: number };
   nowMs(): number;
+  /** What was written before can't be read. */
+  fail(error: unknown): void;
 }
 
 interface Job {
@@ -127,6 +131,8 @@ export class WriteQueue {
     this.#pumping = true;
     try {
       while (this.#advance());
+    } catch (error) {
+      this.#host.fail(error);
     } finally {
       this.#pumping = false;
     }
@@ -229,9 +235,13 @@ export class WriteQueue {
     const from = job.next;
     this.#queuedItems -= job.items.length - from;
     job.next = job.items.length;
-    if (from === 0) return this.#end(job, problem);
-    const outcome = refused(problem);
-    for (let index = from; index < job.items.length; index += 1) this.#settle(job, index, outcome);
+    const { data } = this.#host;
+    // A retry of what an earlier call brought into the log: "not executed" would be taken for the truth.
+    const isKnown = (item: WriteItem): boolean => data.knows(scopedOperationId(item));
+    if (from === 0 && !job.items.some(isKnown)) return this.#end(job, problem);
+    for (const [index, item] of job.items.entries()) {
+      if (index >= from) this.#settle(job, index, isKnown(item) ? doubtful(problem) : refused(problem));
+    }
     return undefined;
   }
 
@@ -335,6 +345,13 @@ function written({ result, term, seq }: DoneOperation): WriteOutcome {
 
 function refused(problem: Problem): WriteOutcome {
   return { result: "", term: 0, seq: 0, error: toCallError(problem) };
+}
+
+/** The refusal of a retry. Where the primary is stays worth knowing. */
+function doubtful(problem: Problem): WriteOutcome {
+  if (!(problem instanceof ShardProblem)) return unknownOutcome(problem.detail);
+  const { code, detail, primaryNode } = problem;
+  return refused(new ShardProblem(code, detail, { executed: "unknown", primaryNode }));
 }
 
 function unknownOutcome(why: string): WriteOutcome {

@@ -4,6 +4,8 @@ export interface ShardRecord {
   readonly shardUid: string;
   readonly collectionUid: string;
   readonly allocationId: string;
+  /** Version of the shard's record that gave the copy this id; an older record says nothing to it. */
+  readonly identityVersion: number;
   readonly historyId: string;
   readonly term: number;
   readonly activatedTerm: number;

@@ -55,6 +55,7 @@ const record = (change: Partial<ShardRecord>): ShardRecord => ({
   shardUid: "s1",
   collectionUid: "c1",
   allocationId: "a1",
+  identityVersion: 1,
   historyId: "h1",
   term: 1,
   activatedTerm: 1,

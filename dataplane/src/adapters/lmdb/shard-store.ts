@@ -251,6 +251,11 @@ export class ShardStore {
     return this.#root.useReadTransaction();
   }
 
+  /** It ended for good: nothing that is put becomes durable any more. */
+  get hasFailed(): boolean {
+    return this.#failed;
+  }
+
   freeBytes(): number {
     const { bavail, bsize } = statfsSync(this.directory);
     return bavail * bsize;
