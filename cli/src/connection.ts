@@ -11,9 +11,6 @@ export interface ConnectionOptions {
   readonly apiKey?: string;
 }
 
-/** Data directory of the local cluster, in the directory where one works. */
-export const DEFAULT_DATA = ".prism";
-
 /** A node that hangs must not use up the time of a call for which another could answer. */
 const ATTEMPT_TIMEOUT_MS = 2000;
 

@@ -3,6 +3,9 @@ import type { Readable, Writable } from "node:stream";
 import type { ConnectionOptions } from "./connection.js";
 import type { Paint } from "./terminal.js";
 
+/** Data directory of the local cluster, in the directory where one works. */
+export const DEFAULT_DATA = ".prism";
+
 export interface GlobalOptions extends ConnectionOptions {
   readonly json: boolean;
 }

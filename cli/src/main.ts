@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** Entry of the `prism` command. */
 import { CommanderError } from "commander";
-import { PrismError } from "@prism/client";
+import type { PrismError } from "@prism/client";
 import type { Context } from "./context.js";
 import { CommandError, EXIT } from "./exit-code.js";
 import { buildProgram } from "./program.js";
@@ -36,7 +36,7 @@ function report(error: unknown): number {
     process.stderr.write(`prism: ${error.message}\n`);
     return error.exitCode;
   }
-  if (error instanceof PrismError) {
+  if (isPrismError(error)) {
     // One violation is the message already.
     const violations = error.violations
       .filter(({ detail }) => !error.message.includes(detail))
@@ -48,4 +48,9 @@ function report(error: unknown): number {
   }
   process.stderr.write(`prism: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return EXIT.failed.code;
+}
+
+/** By its name: to have the class here would load the whole SDK before anything is asked of it. */
+function isPrismError(error: unknown): error is PrismError {
+  return error instanceof Error && error.name === "PrismError";
 }

@@ -1,18 +1,13 @@
-/** The command line: commands, options, help with examples. */
+/**
+ * The command line: commands, options, help with examples. What a command does is loaded when it is run,
+ * so that help and mistakes are answered at once.
+ */
 import { Command, InvalidArgumentError, Option } from "commander";
-import {
-  createCollection,
-  deleteCollection,
-  listCollections,
-  type CreateOptions,
-} from "./commands/collection.js";
-import { debugBundle } from "./commands/debug-bundle.js";
-import { load, type LoadOptions } from "./commands/load.js";
-import { search, type SearchOptions } from "./commands/search.js";
-import { status } from "./commands/status.js";
-import { down, up, type UpOptions } from "./commands/up.js";
-import { DEFAULT_DATA } from "./connection.js";
-import type { Context, GlobalOptions } from "./context.js";
+import type { CreateOptions } from "./commands/collection.js";
+import type { LoadOptions } from "./commands/load.js";
+import type { SearchOptions } from "./commands/search.js";
+import type { UpOptions } from "./commands/up.js";
+import { DEFAULT_DATA, type Context, type GlobalOptions } from "./context.js";
 import { EXIT } from "./exit-code.js";
 
 const EXAMPLES = `
@@ -76,13 +71,15 @@ function addLocal(program: Command, context: Context, global: () => GlobalOption
       "\nExamples:\n  $ prism up\n  $ prism up cluster.yaml --data /var/lib/prism\n  $ prism up --nodes 1",
     )
     .action(
-      (file: string | undefined, { wait, ...options }: Omit<UpOptions, "waitSeconds"> & { wait: number }) =>
-        up(context, file, { ...options, waitSeconds: wait }, global()),
+      async (
+        file: string | undefined,
+        { wait, ...options }: Omit<UpOptions, "waitSeconds"> & { wait: number },
+      ) => (await import("./commands/up.js")).up(context, file, { ...options, waitSeconds: wait }, global()),
     );
   program
     .command("down")
     .description("stop the local cluster; its data stays")
-    .action(() => down(context, global()));
+    .action(async () => (await import("./commands/up.js")).down(context, global()));
 }
 
 function addStatus(
@@ -100,9 +97,10 @@ function addStatus(
       "after",
       "\nExamples:\n  $ prism status\n  $ prism status --json | jq .problems\n  $ prism status --watch --interval 1",
     )
-    .action(async (options: { watch: boolean; interval: number }) =>
-      setExit(await status(context, { watch: options.watch, intervalSeconds: options.interval }, global())),
-    );
+    .action(async ({ watch, interval }: { watch: boolean; interval: number }) => {
+      const { status } = await import("./commands/status.js");
+      setExit(await status(context, { watch, intervalSeconds: interval }, global()));
+    });
 }
 
 function addCollection(program: Command, context: Context, global: () => GlobalOptions): void {
@@ -125,17 +123,21 @@ function addCollection(program: Command, context: Context, global: () => GlobalO
       "after",
       "\nExamples:\n  $ prism collection create notes --text title --text body:english --integer year\n  $ prism collection create notes --file notes.yaml",
     )
-    .action((name: string, options: CreateOptions) => createCollection(context, name, options, global()));
+    .action(async (name: string, options: CreateOptions) =>
+      (await import("./commands/collection.js")).createCollection(context, name, options, global()),
+    );
   collection
     .command("list")
     .description("all collections")
-    .action(() => listCollections(context, global()));
+    .action(async () => (await import("./commands/collection.js")).listCollections(context, global()));
   collection
     .command("delete")
     .description("delete a collection and its documents")
     .argument("<name>")
     .option("--yes", "yes, delete the documents", false)
-    .action((name: string, options: { yes: boolean }) => deleteCollection(context, name, options, global()));
+    .action(async (name: string, options: { yes: boolean }) =>
+      (await import("./commands/collection.js")).deleteCollection(context, name, options, global()),
+    );
 }
 
 function addDocuments(
@@ -157,7 +159,7 @@ function addDocuments(
       "\nExamples:\n  $ prism load notes notes.ndjson\n  $ zcat notes.ndjson.gz | prism load notes --id key",
     )
     .action(async (collection: string, file: string, options: LoadOptions) =>
-      setExit(await load(context, collection, file, options, global())),
+      setExit(await (await import("./commands/load.js")).load(context, collection, file, options, global())),
     );
   program
     .command("search")
@@ -175,8 +177,8 @@ function addDocuments(
       "after",
       '\nExamples:\n  $ prism search notes "war and taxes" --fields title^2,body\n  $ prism search notes --filter \'{"field":"year","gte":1900}\' --limit 3',
     )
-    .action((collection: string, text: string | undefined, options: SearchOptions) =>
-      search(context, collection, text, options, global()),
+    .action(async (collection: string, text: string | undefined, options: SearchOptions) =>
+      (await import("./commands/search.js")).search(context, collection, text, options, global()),
     );
 }
 
@@ -186,7 +188,9 @@ function addDebug(program: Command, context: Context, global: () => GlobalOption
     .command("bundle")
     .description("write status, maps, protocol events, metrics and log ends into one file")
     .argument("[file]", "default: prism-debug-<time>.json.gz")
-    .action((file: string | undefined) => debugBundle(context, file, global()));
+    .action(async (file: string | undefined) =>
+      (await import("./commands/debug-bundle.js")).debugBundle(context, file, global()),
+    );
 }
 
 function forAll(command: Command, path: string, change: (command: Command, path: string) => unknown): void {

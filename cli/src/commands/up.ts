@@ -3,8 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseClusterFile, ClusterFileError } from "@prism/operator/cluster-file";
-import { DEFAULT_DATA } from "../connection.js";
-import { type Context, print, printJson, type GlobalOptions } from "../context.js";
+import { DEFAULT_DATA, type Context, print, printJson, type GlobalOptions } from "../context.js";
 import { CommandError, EXIT } from "../exit-code.js";
 import {
   describeAbsence,
