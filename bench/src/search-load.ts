@@ -19,11 +19,18 @@ const WANTED_RECALL = 0.99;
 /** Tried in turn. */
 const CANDIDATES = [10, 64, 100, 128, 192, 256, 400] as const;
 
+const SCANNED_ANYWAY = 2000;
+
 export type SearchKind = "vector" | "bm25" | "hybrid";
+
+interface Explanation {
+  readonly path: string;
+  readonly candidates: number;
+}
 
 interface SearchAnswer {
   readonly results: readonly { readonly id: string }[];
-  readonly explain?: readonly { readonly queries: readonly { readonly path: string }[] }[];
+  readonly explain?: readonly { readonly queries: readonly Explanation[] }[];
 }
 
 export interface LoadTimes {
@@ -106,7 +113,12 @@ export async function isAllInGraph(
   const query = { vector: { field: "embedding", values, candidates: LIMIT } };
   const body = { queries: [query], limit: LIMIT, include: [], explain: true };
   const answer = (await cluster.client.sendJson(searchPath(collection), body)) as SearchAnswer;
-  return (answer.explain ?? []).every(({ queries }) => queries.every(({ path }) => path === "graph"));
+  return (answer.explain ?? []).every(({ queries }) => queries.every(isSettled));
+}
+
+/** Of few documents all are compared, graph or not: that is the fastest way. */
+function isSettled({ path, candidates }: Explanation): boolean {
+  return path === "graph" || (path === "exact" && candidates < SCANNED_ANYWAY);
 }
 
 function searchPath(collection: string): string {
