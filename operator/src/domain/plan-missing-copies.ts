@@ -10,6 +10,8 @@ import type { AllocationId, DepartedCopy, NodeId } from "./shard-record.js";
 /** First pause before a copy that failed on its node is tried there again; doubles with each attempt. */
 const RETRY_BASE_MS = 1000;
 const RETRY_MAX_MS = 60_000;
+/** A node on which more copies than this failed in a row is the last choice: its disk may be at fault. */
+const FAILURES_MAX = 3;
 
 export function planMissingCopies(observation: ShardObservation): Verdict {
   const { record, settings, nodes, nowMs } = observation;
@@ -22,27 +24,35 @@ export function planMissingCopies(observation: ShardObservation): Verdict {
     node.state === "alive" && node.accepting && !usedNodes.has(node.id) && !usedDomains.has(node.domain);
 
   let retryAtMs: number | undefined;
+  let lastChoice: ObservedNode | undefined;
+  const keepFailing = new Set<NodeId>();
   const waitedFor: DepartedCopy[] = [];
   for (const departed of record.departed) {
     const node = nodes.get(departed.node);
     if (!node || usedNodes.has(node.id) || usedDomains.has(node.domain)) continue;
+    const keepsFailing = isOpen(node) && departed.attempts > FAILURES_MAX;
+    if (keepsFailing) keepFailing.add(node.id);
     const atMs = isOpen(node) ? departed.at + retryDelayMs(departed) : departed.at + settings.rebuildDelayMs;
     if (nowMs < atMs) {
       waitedFor.push(departed);
       retryAtMs = Math.min(retryAtMs ?? atMs, atMs);
-      missing -= 1;
+      if (!keepsFailing) missing -= 1;
+    } else if (keepsFailing) {
+      lastChoice ??= node;
     } else if (isOpen(node)) {
       return add(observation, node);
     }
   }
   if (missing > 0) {
-    const waitedDomains = new Set(waitedFor.map((departed) => nodes.get(departed.node)?.domain));
+    const waitedNodes = waitedFor.filter((departed) => !keepFailing.has(departed.node));
+    const waitedDomains = new Set(waitedNodes.map((departed) => nodes.get(departed.node)?.domain));
     const [best] = [...nodes.values()]
-      .filter((node) => isOpen(node) && !waitedDomains.has(node.domain))
+      .filter((node) => isOpen(node) && !waitedDomains.has(node.domain) && !keepFailing.has(node.id))
       .sort(
         (left, right) => preference(observation, left) - preference(observation, right) || byId(left, right),
       );
-    if (best) return add(observation, best);
+    const choice = best ?? lastChoice;
+    if (choice) return add(observation, choice);
   }
   return wait(observation, waitedFor, retryAtMs);
 }

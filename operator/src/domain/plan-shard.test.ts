@@ -200,6 +200,29 @@ describe("copies come and go", () => {
     });
   });
 
+  test("a node on which copies keep failing gives way to another one of its domain, else is tried on, with pauses", () => {
+    const tries = (zones: readonly string[]): string[] => {
+      const world = settled(zones);
+      const failing = world.node(2);
+      failing.failing = true;
+      const nodes: string[] = [];
+      while (nodes.length < 6) {
+        expect(onlyChange(plan(world)).change.kind).toBe("removeCopy");
+        world.reconcile();
+        world.nowMs += 61_000;
+        const { change } = onlyChange(plan(world));
+        if (change.kind !== "addRecovering") throw new Error(change.kind);
+        nodes.push(change.copy.node);
+        world.reconcile();
+        if (change.copy.node !== failing.id) break;
+        world.deliver(failing);
+      }
+      return nodes;
+    };
+    expect(tries(["a", "b", "c", "c"]).at(-1)).toBe("n3");
+    expect(tries(["a", "b", "c"])).toEqual(Array.from({ length: 6 }, () => "n2"));
+  });
+
   test("too few domains leave a copy without a place, and say so", () => {
     const world = settled(["a", "b"]);
     expect(world.record.copies).toHaveLength(2);
