@@ -1,12 +1,28 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { parseCluster } from "@prism/api/cluster";
 import { statusResponseSchema, type StatusResponse } from "@prism/api/status";
 import type { CollectionAnswer } from "@prism/proto/gen/node";
 import { pino } from "pino";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { MemoryStore } from "../adapters/local/memory-store.js";
-import type { Store } from "../ports/store.js";
+import type { ApiObject, Kind, Store } from "../ports/store.js";
 import { ControlPlane } from "./control-plane.js";
 import { FakeNodes, type FakeNode } from "./testing/fake-nodes.js";
+
+class SlowStore extends MemoryStore {
+  delayMs = 0;
+  updating = 0;
+
+  override async update<K extends Kind>(object: ApiObject<K>): Promise<ApiObject<K>> {
+    this.updating += 1;
+    try {
+      if (this.delayMs > 0) await delay(this.delayMs);
+      return await super.update(object);
+    } finally {
+      this.updating -= 1;
+    }
+  }
+}
 
 interface Running {
   readonly plane: ControlPlane;
@@ -173,6 +189,37 @@ describe("failover", () => {
       plane.status().shards.every((shard) => shard.primary !== null && shard.primary !== victim.name);
     expect(await plane.waitFor(moved, 3000)).toBe(true);
     expect(plane.events.latest().map((event) => event.reason)).toContain("NodeSuspect");
+  });
+
+  test("a wall clock that is set back keeps neither a dead node from being noticed nor maps from being sent", async () => {
+    const { plane, nodes } = await withShards();
+    const [victim] = nodes.all() as [FakeNode];
+    const wallClock = Date.now.bind(Date);
+    vi.spyOn(Date, "now").mockImplementation(() => wallClock() - 3_600_000);
+    cleanups.push(async () => void vi.restoreAllMocks());
+    victim.frozen = true;
+    const moved = (): boolean =>
+      plane.status().shards.every((shard) => shard.primary !== null && shard.primary !== victim.name);
+    expect(await plane.waitFor(moved, 3000)).toBe(true);
+  });
+
+  test("a node that connects again while its identity is being stored stays connected", async () => {
+    const store = new SlowStore();
+    const { plane, nodes } = await start({ store });
+    const [victim] = nodes.all() as [FakeNode];
+    store.delayMs = 100;
+    for (let connection = 0; connection < 2; connection += 1) {
+      const hellos = victim.leaderEpochs.length;
+      victim.bootId = `boot-${connection}`;
+      victim.breakConnections();
+      await vi.waitFor(() => expect(victim.leaderEpochs.length).toBe(hellos + 1));
+    }
+    await vi.waitFor(async () => {
+      const object = await store.get("PrismNode", victim.name);
+      expect(object?.status.bootId).toBe("boot-1");
+      expect(store.updating).toBe(0);
+    });
+    expect(await plane.waitFor(() => plane.isReady(), 2000)).toBe(true);
   });
 
   test("a leaving node hands its primaries over and is not treated as crashed", async () => {

@@ -2,6 +2,7 @@
  * The control plane of one cluster: follows the objects and the nodes, reconciles what changed, and
  * sends maps and status down. Triggered by events; nothing here waits for a timer to notice a failure.
  */
+import { isDeepStrictEqual } from "node:util";
 import { DEFAULT_LIMITS } from "@prism/api/limits";
 import type { PrismCluster } from "@prism/api/cluster";
 import { REASONS, type Reason } from "@prism/api/reason";
@@ -14,7 +15,7 @@ import { buildConditions, type Condition } from "../domain/condition.js";
 import type { NodeId, ShardRecord } from "../domain/shard-record.js";
 import { buildStatus } from "../domain/status.js";
 import type { NodeDialer } from "../ports/node-dialer.js";
-import type { Store } from "../ports/store.js";
+import { StoreError, type Store } from "../ports/store.js";
 import type { WorkloadEvent, Workloads } from "../ports/workloads.js";
 import { CollectionReconciler } from "../reconcile/collection-reconciler.js";
 import { KeyQueue } from "../reconcile/key-queue.js";
@@ -30,6 +31,7 @@ import { NodeFleet } from "./node-fleet.js";
 import { OperatorMetrics } from "./operator-metrics.js";
 import { ShardOutlook } from "./shard-outlook.js";
 import { observeStatus } from "./status-source.js";
+import { steadyNowMs } from "./steady-clock.js";
 
 export interface ControlPlaneOptions {
   readonly cluster: PrismCluster;
@@ -253,28 +255,34 @@ export class ControlPlane {
   }
 
   async #onHello(name: string, hello: NodeHello): Promise<void> {
-    const { nodeId, bootId, peerAddress, httpUrl, adminUrl } = hello;
-    this.#log.info({ node: name, nodeId, bootId, version: hello.version }, "node connected");
+    const { nodeId, bootId, version } = hello;
+    this.#log.info({ node: name, nodeId, bootId, version }, "node connected");
     try {
-      await this.#storeNode(name, { nodeId, bootId, peerAddress, httpUrl, adminUrl });
+      await this.#storeNode(name, hello);
       this.#maps.sendTo(name);
     } catch (error) {
       this.#log.error({ node: name, err: error }, "cannot store the node's identity");
-      this.#fleet.get(name)?.connection.hangUp("its identity could not be stored");
+      this.#fleet.get(name)?.connection.reconnect("its identity could not be stored");
     }
   }
 
-  async #storeNode(
-    name: string,
-    status: { nodeId: string; bootId: string; peerAddress: string; httpUrl: string; adminUrl: string },
-  ): Promise<void> {
-    const object = this.#state.nodes.get(name);
-    if (!object) return;
+  async #storeNode(name: string, hello: NodeHello): Promise<void> {
+    const { nodeId, bootId, peerAddress, httpUrl, adminUrl } = hello;
+    const status = { nodeId, bootId, peerAddress, httpUrl, adminUrl };
+    const object = await this.#options.store.get("PrismNode", name);
+    // A later hello of the node tells what counts now.
+    if (!object || this.#fleet.get(name)?.hello !== hello) return;
     const before = object.status.nodeId;
-    await this.#options.store.update({ ...object, status });
-    if (before === "" || before === status.nodeId) return;
+    if (isDeepStrictEqual(object.status, status)) return;
+    try {
+      await this.#options.store.update({ ...object, status });
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.failure !== "conflict") throw error;
+      return this.#storeNode(name, hello);
+    }
+    if (before === "" || before === nodeId) return;
     // Another volume under the same name: what the old one held is gone.
-    this.#event("NodeRemoved", `node/${name}`, { nodeId: before, now: status.nodeId });
+    this.#event("NodeRemoved", `node/${name}`, { nodeId: before, now: nodeId });
     this.#enqueueShardsOn(before);
   }
 
@@ -391,14 +399,14 @@ export class ControlPlane {
   }
 
   #onVerdict(shard: string, verdict: Verdict): void {
-    const wait = this.#outlook.take(shard, verdict, Date.now());
+    const wait = this.#outlook.take(shard, verdict, steadyNowMs());
     if (!wait) return;
     if (wait !== "over") this.#event(wait.reason, `shard/${shard}`, wait.evidence);
     this.#statusSoon();
   }
 
   #onRecordLost(shard: string): void {
-    if (!this.#outlook.recordLost(shard, Date.now())) return;
+    if (!this.#outlook.recordLost(shard, steadyNowMs())) return;
     this.#event("ShardRecordLost", `shard/${shard}`, {});
     this.#statusSoon();
   }
@@ -416,7 +424,7 @@ export class ControlPlane {
   #event(reason: Reason, about: string, evidence: Evidence): void {
     const message = REASONS[reason];
     this.#log.info({ reason, about, ...evidence }, message);
-    this.events.add({ at: Date.now(), reason, about, message, evidence });
+    this.events.add({ at: steadyNowMs(), reason, about, message, evidence });
   }
 
   /** All shards have an active primary and enough copies in sync for writes. */

@@ -3,6 +3,7 @@ import { buildClusterMap, type MapSource } from "../domain/map-of-cluster.js";
 import type { ClusterState } from "./cluster-state.js";
 import { encodeFrame } from "./node-connection.js";
 import type { NodeFleet } from "./node-fleet.js";
+import { steadyNowMs } from "./steady-clock.js";
 
 export interface MapPublisherOptions {
   readonly clusterId: string;
@@ -38,7 +39,7 @@ export class MapPublisher {
   changed(): void {
     this.#encoded = undefined;
     if (this.#cancel) return;
-    const pauseMs = this.#lastSentMs + SPACING_MS - Date.now();
+    const pauseMs = this.#lastSentMs + SPACING_MS - steadyNowMs();
     if (pauseMs > 0) {
       const timer = setTimeout(() => this.#send(), pauseMs);
       this.#cancel = () => clearTimeout(timer);
@@ -66,7 +67,7 @@ export class MapPublisher {
 
   #send(): void {
     this.#cancel = undefined;
-    this.#lastSentMs = Date.now();
+    this.#lastSentMs = steadyNowMs();
     const encoded = this.#encode();
     for (const node of this.#options.fleet.all()) node.connection.sendEncoded(encoded);
     for (const resolve of this.#waiting.splice(0)) resolve();

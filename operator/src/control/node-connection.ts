@@ -64,6 +64,11 @@ export class NodeConnection {
     this.#close(detail);
   }
 
+  /** Closes the connection and dials again. */
+  reconnect(detail: string): void {
+    this.#close(detail);
+  }
+
   send(frame: Partial<ControlFrame>): void {
     this.sendEncoded(encodeFrame(frame));
   }

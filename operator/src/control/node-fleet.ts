@@ -14,6 +14,7 @@ import type { CopyRole, ObservedCopy } from "../domain/shard-observation.js";
 import type { AllocationId, NodeId } from "../domain/shard-record.js";
 import type { NodeDialer } from "../ports/node-dialer.js";
 import { encodeFrame, NodeConnection, type ConnectionIdentity } from "./node-connection.js";
+import { steadyNowMs } from "./steady-clock.js";
 
 export interface FleetHandlers {
   readonly onHello: (name: string, hello: NodeHello) => void;
@@ -58,7 +59,7 @@ export class NodeFleet {
     this.#identity = identity;
     this.#handlers = handlers;
     this.#health = health;
-    this.#detector = new FailureDetector(health, Date.now());
+    this.#detector = new FailureDetector(health, steadyNowMs());
   }
 
   start(): void {
@@ -78,7 +79,7 @@ export class NodeFleet {
   /** A node of this name belongs to the cluster. */
   expect(name: string): void {
     if (this.#nodes.has(name)) return;
-    this.#detector.expect(name, Date.now());
+    this.#detector.expect(name, steadyNowMs());
     const node: FleetNode = {
       name,
       connection: new NodeConnection(this.#dialer, this.#identity, {
@@ -105,7 +106,7 @@ export class NodeFleet {
   exited(name: string, detail: string): void {
     const node = this.#nodes.get(name);
     if (!node || this.#stopped) return;
-    const change = this.#detector.exited(name, Date.now());
+    const change = this.#detector.exited(name, steadyNowMs());
     node.connection.hangUp(detail);
     this.#forgetReports(node);
     if (change) this.#handlers.onHealth(change, detail);
@@ -114,7 +115,7 @@ export class NodeFleet {
   /** A node becomes ready with its first map; asking at once spares a heartbeat interval. */
   onMapApplied(name: string): void {
     const node = this.#nodes.get(name);
-    if (node?.report?.ready !== true) node?.connection.send({ heartbeat: { sentAtMs: Date.now() } });
+    if (node?.report?.ready !== true) node?.connection.send({ heartbeat: { sentAtMs: steadyNowMs() } });
   }
 
   get(name: string): FleetNode | undefined {
@@ -136,11 +137,11 @@ export class NodeFleet {
   }
 
   #beat(): void {
-    this.broadcast({ heartbeat: { sentAtMs: Date.now() } });
+    this.broadcast({ heartbeat: { sentAtMs: steadyNowMs() } });
   }
 
   #tick(): void {
-    for (const change of this.#detector.tick(Date.now())) {
+    for (const change of this.#detector.tick(steadyNowMs())) {
       this.#handlers.onHealth(change, change.to.reason ? REASONS[change.to.reason] : "");
     }
   }
@@ -148,11 +149,11 @@ export class NodeFleet {
   #onHello(node: FleetNode, hello: NodeHello): void {
     node.hello = hello;
     node.report = undefined;
-    node.connectedSinceMs = Date.now();
+    node.connectedSinceMs = steadyNowMs();
     node.drainingSinceMs = undefined;
     this.#handlers.onHello(node.name, hello);
     // Ask at once: the node counts as alive with its first report, which says what it holds.
-    node.connection.send({ heartbeat: { sentAtMs: Date.now() } });
+    node.connection.send({ heartbeat: { sentAtMs: steadyNowMs() } });
   }
 
   #onReport(node: FleetNode, report: NodeReport): void {
@@ -167,10 +168,10 @@ export class NodeFleet {
     const wasReady = node.report?.ready === true && !node.report.draining;
     node.copies = copies;
     node.report = report;
-    const change = this.#detector.heard(node.name, Date.now());
+    const change = this.#detector.heard(node.name, steadyNowMs());
     if (change) this.#handlers.onHealth(change, "");
     if (report.draining && node.drainingSinceMs === undefined) {
-      node.drainingSinceMs = Date.now();
+      node.drainingSinceMs = steadyNowMs();
       this.#handlers.onDraining(node.name);
     } else if (!report.draining) node.drainingSinceMs = undefined;
     if (changed.size > 0) this.#handlers.onCopies(node.name, changed);
@@ -180,7 +181,7 @@ export class NodeFleet {
   #onDisconnected(node: FleetNode, detail: string): void {
     if (this.#stopped) return;
     this.#forgetReports(node);
-    const change = this.#detector.disconnected(node.name, Date.now());
+    const change = this.#detector.disconnected(node.name, steadyNowMs());
     if (change) this.#handlers.onHealth(change, detail);
   }
 

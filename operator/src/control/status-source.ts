@@ -6,6 +6,7 @@ import { toRecord } from "../reconcile/shard-object.js";
 import type { ApiObject } from "../ports/store.js";
 import type { ClusterState } from "./cluster-state.js";
 import type { NodeFleet } from "./node-fleet.js";
+import { steadyNowMs } from "./steady-clock.js";
 
 export interface StatusInputs {
   readonly clusterName: string;
@@ -34,7 +35,7 @@ export function observeStatus(inputs: StatusInputs): StatusSource {
     clusterId,
     revision,
     settings: state.settings,
-    nowMs: Date.now(),
+    nowMs: steadyNowMs(),
     nodes: [...state.nodes.values()].map((node) => toNodeSource(node, inputs)),
     collections: [...state.collections.values()].map(({ metadata, status }) => ({
       name: metadata.name,
@@ -54,7 +55,7 @@ function toNodeSource(node: ApiObject<"PrismNode">, inputs: StatusInputs): Statu
   const workload = workloads.list().find((one) => one.name === name);
   const backOff =
     workload && workload.exitsInARow > 0 && workload.state !== "running"
-      ? { exitsInARow: workload.exitsInARow, retryAt: workload.retryAtMs ?? Date.now() }
+      ? { exitsInARow: workload.exitsInARow, retryAt: workload.retryAtMs ?? steadyNowMs() }
       : undefined;
   return {
     id: node.status.nodeId,

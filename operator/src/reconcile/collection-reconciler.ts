@@ -17,6 +17,7 @@ import {
 import { StoreError, type ApiObject, type NewObject, type Store } from "../ports/store.js";
 import type { ClusterState } from "../control/cluster-state.js";
 import { toShardStatus } from "./shard-object.js";
+import { steadyNowMs } from "../control/steady-clock.js";
 
 export interface CollectionReconcilerOptions {
   readonly store: Store;
@@ -118,7 +119,7 @@ export class CollectionReconciler {
           historyId: randomUUID() as HistoryId,
           bootstrap,
           copies,
-          nowMs: Date.now(),
+          nowMs: steadyNowMs(),
         });
         return {
           kind: "PrismShard",

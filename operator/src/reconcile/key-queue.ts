@@ -51,7 +51,7 @@ export class KeyQueue {
   /** The earliest of several delays counts. */
   addAfter(key: string, delayMs: number): void {
     if (this.#stopped) return;
-    const atMs = Date.now() + delayMs;
+    const atMs = performance.now() + delayMs;
     const present = this.#delayed.get(key);
     if (present && present.atMs <= atMs) return;
     if (present) clearTimeout(present.timer);

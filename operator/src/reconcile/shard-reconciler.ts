@@ -16,6 +16,7 @@ import { StoreError, type ApiObject, type Store } from "../ports/store.js";
 import type { ClusterState } from "../control/cluster-state.js";
 import type { NodeFleet } from "../control/node-fleet.js";
 import { toRecord, withRecord } from "./shard-object.js";
+import { steadyNowMs } from "../control/steady-clock.js";
 
 type ChangeAction = Extract<Action, { kind: "changeRecord" }>;
 
@@ -116,7 +117,7 @@ export class ShardReconciler {
         promotionsInstead: notes.filter((note) => note.kind === "promotedInstead").length,
       },
       nonce: randomBytes(9).toString("base64url"),
-      nowMs: Date.now(),
+      nowMs: steadyNowMs(),
     };
   }
 
@@ -136,7 +137,7 @@ export class ShardReconciler {
     const { uid, resourceVersion } = action.precondition;
     if (object?.metadata.uid !== uid || object.metadata.resourceVersion !== resourceVersion) return;
     const before = toRecord(object);
-    const result = changeRecord(before, action.change, action.reason, Date.now());
+    const result = changeRecord(before, action.change, action.reason, steadyNowMs());
     if (!result.ok) throw new Error(`planned a change that is refused: ${result.refusal}`);
     try {
       await store.update(withRecord(object, result.record));
@@ -150,7 +151,7 @@ export class ShardReconciler {
       return;
     }
     if (action.request) this.#answered(uid, action.request);
-    if (action.note) this.#note(uid, { kind: action.note, atMs: Date.now() });
+    if (action.note) this.#note(uid, { kind: action.note, atMs: steadyNowMs() });
     this.#options.onChanged(action.shard, before, result.record, action);
   }
 
@@ -165,7 +166,7 @@ export class ShardReconciler {
   }
 
   #recentNotes(shardUid: string, withinMs: number): readonly PolicyNote[] {
-    const notes = (this.#notes.get(shardUid) ?? []).filter((note) => Date.now() - note.atMs < withinMs);
+    const notes = (this.#notes.get(shardUid) ?? []).filter((note) => steadyNowMs() - note.atMs < withinMs);
     if (notes.length === 0) this.#notes.delete(shardUid);
     else this.#notes.set(shardUid, notes);
     return notes;
