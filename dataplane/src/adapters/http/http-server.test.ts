@@ -7,6 +7,7 @@ import { problemSchema } from "@prism/api/problem";
 import { isProblemCode, Problem, PROBLEMS } from "@prism/api/problem-code";
 import { countResponseSchema, searchResponseSchema } from "@prism/api/search";
 import { routingResponseSchema } from "@prism/api/routing";
+import { encodeSession } from "@prism/api/session";
 import { statusResponseSchema } from "@prism/api/status";
 import type { NodeId } from "../../domain/cluster-map.js";
 import type { CollectionOutcome, ControlPlane } from "../../services/control-plane.js";
@@ -579,6 +580,21 @@ describe("every error over HTTP", () => {
     expect(expectProblem(given, "notFound").requestId).toBe("trace-42");
     const strange = await app.inject({ url: "/nowhere", headers: { "x-request-id": "a b<script>" } });
     expect(expectProblem(strange, "notFound").requestId).not.toContain("script");
+  });
+
+  it("takes a session of any length that a token may have in a query, and refuses longer headers as a problem", async () => {
+    const { app } = start();
+    const base = await app.listen({ host: "127.0.0.1", port: 0 });
+    const positions = Array.from(
+      { length: 256 },
+      (_, shard) => [shard, { historyId: "h".repeat(36), seq: 1e9 }] as const,
+    );
+    const session = encodeSession(new Map(["u1", "u2", "u3"].map((uid) => [uid, new Map(positions)])));
+    expect(session.length).toBeGreaterThan(50_000);
+    const taken = await fetch(`${base}${DOCUMENTS}/none?session=${session}`);
+    expect(problemSchema.parse(await taken.json()).code).toBe("documentNotFound");
+    const refused = await fetch(`${base}${DOCUMENTS}/none?session=${"x".repeat(100_000)}`);
+    expect(problemSchema.parse(await refused.json()).code).toBe("limitExceeded");
   });
 
   it("hides what an unexpected error says, and reports it under the request id", async () => {

@@ -2,6 +2,7 @@
 import fastify, { type FastifyInstance } from "fastify";
 import type { Limits } from "@prism/api/limits";
 import { buildOpenApi } from "@prism/api/openapi";
+import { LONGEST_SESSION } from "@prism/api/session";
 import type { Coordinator } from "../../services/coordinator.js";
 import { newId } from "../../services/id-source.js";
 import { addCollectionRoutes } from "./collection-routes.js";
@@ -36,7 +37,8 @@ export interface HttpServer {
   close(timeoutMs: number): Promise<void>;
 }
 
-const MAX_HEADER_BYTES = 16 * 1024;
+/** Of the request line and all headers: a GET carries its session, as long as that may be, in its query. */
+const MAX_HEADER_BYTES = LONGEST_SESSION + 16 * 1024;
 /** 512 bytes of UTF-8, each of which may come percent-encoded. */
 const MAX_PARAMETER_LENGTH = 4096;
 const KEEP_ALIVE_MS = 72_000;
