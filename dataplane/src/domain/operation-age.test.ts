@@ -12,8 +12,13 @@ test("a UUIDv7 carries its time, other ids none", () => {
 });
 
 test("an id is refused once it is older than half the window, and never before", () => {
-  expect(operationAgeProblem(id, MADE_MS + 300_000, 600_000)).toBeUndefined();
-  expect(operationAgeProblem(id, MADE_MS + 300_001, 600_000)?.code).toBe("operationIdReused");
-  expect(operationAgeProblem(id, MADE_MS - 3_600_000, 600_000)).toBeUndefined();
-  expect(operationAgeProblem("order-17", Number.MAX_SAFE_INTEGER, 600_000)).toBeUndefined();
+  expect(operationAgeProblem(id, MADE_MS + 300_000, 600_000, 0)).toBeUndefined();
+  expect(operationAgeProblem(id, MADE_MS + 300_001, 600_000, 0)?.code).toBe("operationIdReused");
+  expect(operationAgeProblem(id, MADE_MS - 3_600_000, 600_000, 0)).toBeUndefined();
+  expect(operationAgeProblem("order-17", Number.MAX_SAFE_INTEGER, 600_000, 0)).toBeUndefined();
+});
+
+test("an id of a time whose operations may be forgotten is refused", () => {
+  expect(operationAgeProblem(id, MADE_MS + 10, 600_000, MADE_MS)).toBeUndefined();
+  expect(operationAgeProblem(id, MADE_MS + 10, 600_000, MADE_MS + 1)?.code).toBe("operationIdReused");
 });

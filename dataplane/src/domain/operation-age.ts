@@ -1,7 +1,8 @@
 /**
  * Operation ids that carry their time. The table that makes a retry exact goes back a window; an id
  * made longer ago than half of it may have been executed and forgotten, so it is refused, not
- * executed a second time. Ids that are no UUIDv7 carry no time and are the client's to keep fresh.
+ * executed a second time; so is one of a time whose operations have been forgotten early, because there
+ * were too many to remember. Ids that are no UUIDv7 carry no time and are the client's to keep fresh.
  */
 import { Problem } from "@prism/api/problem-code";
 
@@ -13,15 +14,18 @@ export function uuidV7TimeMs(id: string): number | undefined {
   return match === null ? undefined : Number.parseInt(`${match[1]}${match[2]}`, 16);
 }
 
+/** `rememberedSinceMs`: operations of before may have been forgotten. */
 export function operationAgeProblem(
   operationId: string,
   nowMs: number,
   windowMs: number,
+  rememberedSinceMs: number,
 ): Problem | undefined {
   const madeMs = uuidV7TimeMs(operationId);
-  if (madeMs === undefined || nowMs - madeMs <= windowMs / 2) return undefined;
+  const sinceMs = Math.max(nowMs - windowMs / 2, rememberedSinceMs);
+  if (madeMs === undefined || madeMs >= sinceMs) return undefined;
   const detail =
     `operation id ${operationId} was made ${Math.round((nowMs - madeMs) / 1000)} s ago by its own time; ` +
-    `retries are exact for ${windowMs / 2000} s. If it is new, correct the clock of the client.`;
+    `retries are exact for ${Math.round((nowMs - sinceMs) / 1000)} s now. If it is new, correct the clock of the client.`;
   return new Problem("operationIdReused", detail);
 }

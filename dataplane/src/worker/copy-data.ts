@@ -176,6 +176,10 @@ export class CopyData implements WriteData {
     return this.log.seqOfOperation(operationId);
   }
 
+  rememberedSinceMs(): number {
+    return this.operations.sinceMs;
+  }
+
   knows(operationId: string): boolean {
     return this.findPending(operationId) !== undefined || this.operations.has(operationId);
   }

@@ -53,6 +53,11 @@ export class OperationTable {
     return this.#places.length - this.#oldest;
   }
 
+  /** Operations of before may have been pushed out. */
+  get sinceMs(): number {
+    return this.size < OPERATIONS_MAX ? 0 : this.#places[this.#oldest]!.timeMs;
+  }
+
   has(operationId: string): boolean {
     return this.#seqs.has(operationId);
   }

@@ -2,10 +2,11 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { ShardCall } from "@prism/proto/frame-kind";
 import { GetRequest } from "@prism/proto/gen/node";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { encodeEntry } from "../adapters/lmdb/entry-codec.js";
 import { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { numberKey } from "../adapters/lmdb/store-key.js";
+import { makeUuidV7 } from "../domain/uuid.js";
 import { CallFailed, clusterMap, SPEC, until, WorkerHarness } from "./testing/worker-harness.js";
 
 const open: WorkerHarness[] = [];
@@ -110,6 +111,16 @@ test("an operation id that was used for another document or action names another
     { id: "b1", action: "delete", operationId: "x" },
   ]);
   expect(outcomes.map(({ result }) => result)).toEqual(["created", "deleted"]);
+});
+
+test("new operation ids are taken after the wall clock was set back", async () => {
+  const worker = await startPrimary();
+  const hourAgoMs = Date.now() - 3_600_000;
+  vi.spyOn(Date, "now").mockImplementation(() => hourAgoMs);
+  const operationId = makeUuidV7(hourAgoMs, new Uint8Array(10));
+  const { outcomes } = await worker.write([{ id: "b1", document: BOOK, operationId }]);
+  vi.restoreAllMocks();
+  expect(outcomes[0]).toMatchObject({ result: "created" });
 });
 
 test("operations of one call see those before them, and one that is refused leaves the others", async () => {

@@ -39,6 +39,8 @@ export interface WriteData {
   findPending(operationId: string): number | undefined;
   /** Whether either finds it; reads nothing. */
   knows(operationId: string): boolean;
+  /** Operations of before may have been forgotten. */
+  rememberedSinceMs(): number;
 }
 
 /** The copy, as writes see it. */
@@ -319,7 +321,10 @@ class Slice {
   }
 
   #evaluate(item: WriteItem): Pick<NewEntry, "body" | "result"> {
-    const tooOld = operationAgeProblem(item.operationId, this.#host.nowMs(), OPERATION_WINDOW_MS);
+    // The host's clock never goes back: once the wall clock was, all new ids would look old to it.
+    const nowMs = Math.min(this.#host.nowMs(), Date.now());
+    const sinceMs = this.#host.data.rememberedSinceMs();
+    const tooOld = operationAgeProblem(item.operationId, nowMs, OPERATION_WINDOW_MS, sinceMs);
     if (tooOld !== undefined) throw tooOld;
     const command = toWriteCommand(item);
     const refusal = command.action === "delete" ? undefined : this.#host.addRefusal();
