@@ -1,5 +1,5 @@
 import type { SearchResponse } from "@prism/api/search";
-import type { CollectionClient } from "@prism/client";
+import type { CollectionClient, PrismClient } from "@prism/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClusterUnderTest, TEST_HEALTH } from "./cluster-under-test.js";
 import { seededRandom } from "./seeded-random.js";
@@ -73,8 +73,9 @@ describe("a node that is frozen", () => {
           .status()
           .shards.every((shard) => shard.collection !== "journal" || isLedBy(shard.primary, frozen)),
       );
-      await writers.progress(200, 60_000);
+      await expectWritesToAllShards(cluster, awake);
       const writesAfterMs = Math.round(performance.now() - frozenAtMs);
+      await writers.progress(100, 60_000);
 
       cluster.local.node(frozen).kill("SIGCONT");
       await cluster.inSync();
@@ -100,6 +101,20 @@ describe("a node that is frozen", () => {
 
 function isLedBy(primary: string | null, frozen: string): boolean {
   return primary !== null && primary !== frozen;
+}
+
+/** One acknowledged write to each shard, by a client that does not know the frozen node. */
+async function expectWritesToAllShards(cluster: ClusterUnderTest, client: PrismClient): Promise<void> {
+  const { shards } = cluster.status();
+  const waiting = new Set(
+    shards.filter(({ collection }) => collection === "of-3").map(({ number }) => number),
+  );
+  for (let i = 0; waiting.size > 0; i += 1) {
+    const written = await client
+      .collection("of-3")
+      .put(`d${i}`, { counter: i, body: "war again", tag: "new" });
+    waiting.delete(written.shard);
+  }
 }
 
 /** Shards of the collection without other copies. */
