@@ -240,6 +240,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.#transfers.tick(nowMs);
     this.#writes.tick(nowMs);
     if (!this.#saving && this.#keeper?.isSaveDue(nowMs) === true) void this.#save();
+    if (this.#keeper?.isRebuilding === true) this.#context.kickBackground();
   }
 
   /** One bounded slice of what can wait; false when there is nothing to do. */

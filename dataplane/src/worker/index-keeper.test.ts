@@ -72,3 +72,61 @@ test("indexes that are still being made are not saved, since the files would pas
   keeper.close();
   expect(loaded(open())).toBe(DOCUMENTS);
 });
+
+const GENRE_FOUND = {
+  queries: [],
+  filter: { field: "genre", exists: true },
+  aggregations: {},
+  size: 100,
+  explain: false,
+};
+const GREW = SPEC.fields.filter(({ name }) => name !== "genre");
+
+function openWith(fields: typeof SPEC.fields): IndexKeeper {
+  return new IndexKeeper(store, join(directory, "indexes"), fields, DEFAULT_LIMITS, data, 0);
+}
+
+function finish(keeper: IndexKeeper): void {
+  while (!keeper.isReady || keeper.isRebuilding) keeper.work();
+}
+
+test("a field that joins is indexed for the documents of before, with what was added and removed meanwhile", async () => {
+  const { slot } = data;
+  const record = encodeRecord({ genre: "novel" }, new Set());
+  const document = (doc: number) => ({ id: `b${doc}`, seq: doc, term: 1, record });
+  for (let doc = 1; doc <= DOCUMENTS; doc += 1) {
+    store.put("documents", numberKey(slot, doc), encodeDocument(document(doc)));
+  }
+  await store.durable();
+  const keeper = openWith(GREW);
+  finish(keeper);
+  expect(keeper.index.search(GENRE_FOUND, undefined).total).toBe(0);
+  keeper.setFields(SPEC.fields, data.nextDoc);
+  expect(keeper.isRebuilding).toBe(true);
+  keeper.apply({ removed: { ...document(3), doc: 3 }, added: undefined }, 1);
+  const added = { ...document(DOCUMENTS + 1), doc: DOCUMENTS + 1 };
+  keeper.apply({ removed: undefined, added }, 1);
+  while (keeper.work());
+  // The new document is not on disk yet: nothing takes over without it.
+  expect(keeper.isRebuilding).toBe(true);
+  store.remove("documents", numberKey(slot, 3));
+  store.put("documents", numberKey(slot, added.doc), encodeDocument(added));
+  await store.durable();
+  finish(keeper);
+  expect(keeper.index.search(GENRE_FOUND, undefined).total).toBe(DOCUMENTS);
+  keeper.close();
+});
+
+test("indexes that lack a field for older documents are made anew after a restart, too", () => {
+  const keeper = openWith(GREW);
+  finish(keeper);
+  keeper.setFields(SPEC.fields, data.nextDoc);
+  keeper.save(data.appliedSeq, data.nextDoc, 0);
+  keeper.close();
+  const again = open();
+  while (!again.isReady) again.work();
+  expect(again.isRebuilding).toBe(true);
+  finish(again);
+  expect(again.index.documents).toBe(DOCUMENTS);
+  again.close();
+});

@@ -3,9 +3,9 @@
  * documents, a bounded slice at a time; applies changes; saves them now and then. The files lie under
  * the slot of the data they were made from, so files of replaced data are never looked at.
  *
- * Fields may be added to a collection; documents indexed before lack them. Each field therefore has
- * the first document number that is indexed with it, so that a document leaves the indexes in the
- * form in which it came.
+ * Fields may be added to a collection; documents indexed before lack them until indexes made anew
+ * take over (index-rebuild.ts). Each field therefore has the first document number that is indexed
+ * with it, so that a document leaves the indexes in the form in which it came.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -17,6 +17,7 @@ import { Bitmap } from "../engine/bitmap.js";
 import type { ShardIndex } from "../engine/engine-port.js";
 import { LocalShardIndex } from "../engine/shard-index.js";
 import type { DocumentChange, NumberedDocument } from "./document-table.js";
+import { IndexRebuild } from "./index-rebuild.js";
 
 const SLICE_MS = 10;
 const FIELDS_FILE = "fields.json";
@@ -42,7 +43,9 @@ interface Loading {
 export class IndexKeeper {
   readonly #store: ShardStore;
   readonly #directory: string;
-  readonly #index: ShardIndex;
+  readonly #limits: Limits;
+  #index: ShardIndex;
+  #rebuild: IndexRebuild | undefined;
   #fields: readonly FieldSpec[];
   readonly #firstDoc = new Map<string, number>();
   #data: IndexedData;
@@ -63,6 +66,7 @@ export class IndexKeeper {
     this.#directory = directory;
     this.#fields = fields;
     this.#data = data;
+    this.#limits = limits;
     this.#index = new LocalShardIndex(fields, limits);
     this.#savedMs = nowMs;
     this.#changedMs = nowMs;
@@ -85,18 +89,24 @@ export class IndexKeeper {
       if (!this.#firstDoc.has(name)) this.#firstDoc.set(name, firstDoc);
     }
     this.#index.setFields(fields);
+    this.#endRebuild();
+    this.#rebuildIfNeeded();
   }
 
   /** The data was replaced whole. */
   reset(data: IndexedData): void {
     rmSync(this.#path(this.#data.slot), { recursive: true, force: true });
+    this.#endRebuild();
     this.#index.close();
     this.#data = data;
     this.#load();
   }
 
   apply({ removed, added }: DocumentChange, nowMs: number): void {
-    if (removed !== undefined) this.#index.remove(removed.doc, this.#parse(removed));
+    if (removed !== undefined) {
+      this.#index.remove(removed.doc, this.#parse(removed));
+      this.#rebuild?.removed(removed);
+    }
     if (added !== undefined) this.#index.add(added.doc, this.#parse(added));
     this.#unsavedOperations += 1;
     this.#changedMs = nowMs;
@@ -104,9 +114,17 @@ export class IndexKeeper {
 
   /** One bounded slice of loading, sealing, merging or graph building; false when there is nothing to do. */
   work(): boolean {
-    if (this.#loading === undefined) return this.#index.work();
-    this.#loadSlice(this.#loading);
-    return true;
+    if (this.#loading !== undefined) {
+      this.#loadSlice(this.#loading);
+      return true;
+    }
+    const more = this.#index.work();
+    return this.#rebuild === undefined ? more : this.#rebuildSlice(this.#rebuild) || more;
+  }
+
+  /** Indexes are being made anew, and may wait for documents that are not on disk yet. */
+  get isRebuilding(): boolean {
+    return this.#rebuild !== undefined;
   }
 
   /** After a burst of writes, after much has changed, or when little has lain unsaved for long. */
@@ -138,6 +156,7 @@ export class IndexKeeper {
   }
 
   close(): void {
+    this.#endRebuild();
     this.#index.close();
   }
 
@@ -188,6 +207,34 @@ export class IndexKeeper {
       if (performance.now() > end) return;
     }
     this.#loading = undefined;
+    this.#rebuildIfNeeded();
+  }
+
+  #rebuildIfNeeded(): void {
+    const isPartial = this.#fields.some(({ name }) => (this.#firstDoc.get(name) ?? 0) > 0);
+    if (!isPartial || this.#loading !== undefined || this.#index.documents === 0) return;
+    const fields = this.#fields;
+    const index = new LocalShardIndex(fields, this.#limits);
+    this.#rebuild = new IndexRebuild(index, this.#store, this.#data.slot, ({ id, record }) =>
+      toIndexedDocument(id, record, fields),
+    );
+  }
+
+  /** False when there is nothing to do for now. */
+  #rebuildSlice(rebuild: IndexRebuild): boolean {
+    if (rebuild.work(this.#index)) return true;
+    if (!rebuild.isComplete(this.#index)) return false;
+    this.#index.close();
+    this.#index = rebuild.index;
+    this.#rebuild = undefined;
+    for (const { name } of this.#fields) this.#firstDoc.set(name, 0);
+    this.#unsavedOperations += this.#index.documents;
+    return true;
+  }
+
+  #endRebuild(): void {
+    this.#rebuild?.index.close();
+    this.#rebuild = undefined;
   }
 }
 
