@@ -224,6 +224,22 @@ describe("routing", () => {
     expect(entry.requests.length).toBe(before + 5);
   });
 
+  it("asks another node when the primary is none any more", async () => {
+    const entry = await nodeThat(api());
+    const former = await nodeThat((_request, response) =>
+      sendProblem(response, "noPrimary", { "retry-after": "0" }),
+    );
+    entry.routing = routingOf([former.url]);
+    const client = clientOf([entry]);
+    await withRouting(client, entry);
+    await client.collection("notes").put("a", {});
+    expect(former.requests).toHaveLength(1);
+    expect(entry.requests.at(-1)?.path).toBe("/collections/notes/documents/a");
+    expect(entry.requests.at(-1)?.headers["idempotency-key"]).toBe(
+      former.requests[0]?.headers["idempotency-key"],
+    );
+  });
+
   it("that can't be had is not asked for with every call", async () => {
     const entry = await nodeThat(api());
     const client = clientOf([entry]);
