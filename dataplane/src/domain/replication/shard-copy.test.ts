@@ -237,6 +237,84 @@ describe("a primary", () => {
     expect(bench.copy.canWrite()).toBeUndefined();
   });
 
+  it("does not start a hand-off before its term's no-op is committed, nor while the set is changing", () => {
+    const bench = new Bench(emptyCopy(SHARD, A, HISTORY));
+    bench.step({ kind: "map", map: map({ recovering: [C] }) });
+    bench.receive(C, 1, { kind: "replicateOk", confirmed: 0, globalCheckpoint: 0 });
+    const refused = { what: "handOffAborted", target: B };
+    expect(bench.step({ kind: "handOff", target: B })).toEqual([{ kind: "note", note: refused }]);
+    bench.receive(B, 1, { kind: "replicateOk", confirmed: 1, globalCheckpoint: 0 });
+    bench.receive(C, 1, { kind: "replicateOk", confirmed: 1, globalCheckpoint: 1 });
+    expect(bench.view.ready).toBe(true);
+    // C is joining now: a promotion would leave it in doubt whether it is waited for.
+    expect(bench.step({ kind: "handOff", target: B })).toEqual([{ kind: "note", note: refused }]);
+    expect(bench.copy.canWrite()).toBeUndefined();
+  });
+
+  it("tells a copy that is not in sync of no more than it has confirmed", () => {
+    const bench = readyPrimary();
+    for (let seq = 2; seq <= 4; seq += 1) {
+      bench.step(WRITE);
+      bench.receive(B, 1, { kind: "replicateOk", confirmed: seq, globalCheckpoint: seq - 1 });
+    }
+    expect(bench.view.globalCheckpoint).toBe(4);
+    const effects = bench.step({ kind: "map", map: map({ version: 2, recovering: [C] }) });
+    effects.push(...bench.receive(C, 1, { kind: "mismatch", globalCheckpoint: 0, lastSeq: 0 }));
+    const told = effects.flatMap((effect) =>
+      (effect.kind === "send" || effect.kind === "sendEntries") && effect.message.to === C
+        ? [(effect.message.body as { globalCheckpoint: number }).globalCheckpoint]
+        : [],
+    );
+    expect(told.length).toBeGreaterThan(1);
+    expect(Math.max(...told)).toBe(0);
+  });
+
+  it("goes on asking for the removal of a copy whose join it gave up, though that confirms again", () => {
+    const bench = readyPrimary({ recovering: [C] });
+    bench.receive(C, 1, { kind: "replicateOk", confirmed: 1, globalCheckpoint: 1 });
+    expect(requests(bench.step({ kind: "disconnected", copy: C }))).toEqual(["removeCopy c JoinGivenUp"]);
+    bench.receive(C, 1, { kind: "replicateOk", confirmed: 1, globalCheckpoint: 1 });
+    bench.nowMs += 300;
+    expect(requests(bench.step({ kind: "tick", retainFromSeq: 0 }))).toEqual(["removeCopy c JoinGivenUp"]);
+  });
+
+  describe("trims its log", () => {
+    const trims = (effects: readonly CopyEffect[]): number[] =>
+      effects.flatMap((effect) => (effect.kind === "persist" ? [effect.change.trimThrough?.seq ?? 0] : []));
+
+    /** Ten entries committed; B has reported a checkpoint of its own. */
+    function tenCommitted(reportedCheckpoint: number, change: Partial<ShardMap> = {}): Bench {
+      const bench = readyPrimary(change);
+      for (let seq = 2; seq <= 10; seq += 1) bench.step(WRITE);
+      bench.receive(B, 1, { kind: "replicateOk", confirmed: 10, globalCheckpoint: reportedCheckpoint });
+      return bench;
+    }
+
+    it("no further than an in-sync copy's own checkpoint", () => {
+      const bench = tenCommitted(4);
+      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([4]);
+    });
+
+    it("no further than what a copy that is being filled has confirmed", () => {
+      const bench = tenCommitted(10, { recovering: [C] });
+      bench.receive(C, 1, { kind: "replicateOk", confirmed: 6, globalCheckpoint: 0 });
+      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([6]);
+    });
+
+    it("not at all while a snapshot is under way, which is of a moment that log must reach back to", () => {
+      const bench = tenCommitted(10);
+      bench.step({ kind: "tick", retainFromSeq: 6 });
+      bench.step({ kind: "map", map: map({ version: 2, recovering: [C] }) });
+      const filling = bench.receive(C, 1, { kind: "mismatch", globalCheckpoint: 0, lastSeq: 0 });
+      const started = filling.find((effect) => effect.kind === "startSnapshot");
+      expect(started).toMatchObject({ to: C });
+      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([]);
+      const { snapshotId } = started as Extract<CopyEffect, { kind: "startSnapshot" }>;
+      bench.step({ kind: "snapshotSent", to: C, snapshotId, ok: true });
+      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([10]);
+    });
+  });
+
   it("fills a copy from the log as far as it reaches, else by a snapshot", () => {
     const bench = readyPrimary({ recovering: [C] });
     const fromLog = bench.receive(C, 1, { kind: "mismatch", globalCheckpoint: 0, lastSeq: 0 });
@@ -309,6 +387,39 @@ describe("a replica", () => {
     const effects = bench.step({ ...snapshot, lastSeq: 2, lastTerm: 1 });
     expect(effects).toContainEqual({ kind: "discardSnapshot", snapshotId: "x" });
     expect(bench.view).toMatchObject({ lastSeq: 3, globalCheckpoint: 2 });
+  });
+
+  it("lets no snapshot delete what it holds as a member of the in-sync set", () => {
+    const bench = replicaWith([entry(1, 1), entry(2, 1)], 1);
+    bench.step({ kind: "map", map: map({ version: 4 }) });
+    const effects = bench.step({
+      kind: "snapshotArrived",
+      snapshotId: "x",
+      from: A,
+      historyId: HISTORY,
+      term: 1,
+      lastSeq: 9,
+      lastTerm: 1,
+    });
+    expect(effects).toContainEqual({ kind: "discardSnapshot", snapshotId: "x" });
+    expect(bench.view).toMatchObject({ lastSeq: 2, globalCheckpoint: 1 });
+  });
+
+  it("takes nothing of another history: only a snapshot may replace what it has", () => {
+    const bench = replicaWith([entry(1, 1), entry(2, 1)], 2);
+    const effects = bench.step({
+      kind: "message",
+      message: {
+        shardUid: SHARD,
+        historyId: "another" as HistoryId,
+        from: A,
+        to: B,
+        term: 1,
+        body: replicate(2, 1, [entry(3, 1)], 3),
+      },
+    });
+    expect(answers(effects)).toEqual([{ kind: "mismatch", globalCheckpoint: 0, lastSeq: 0 }]);
+    expect(bench.view).toMatchObject({ lastSeq: 2, historyId: HISTORY });
   });
 
   it("never counts on a checkpoint above what it has confirmed", () => {
