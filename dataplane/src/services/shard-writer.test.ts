@@ -94,6 +94,15 @@ describe("writing to a shard", () => {
     expect(refusalOf(outcome)).toEqual(["outcomeUnknown", "unknown"]);
   });
 
+  it("says outcomeUnknown when the primary that was asked moved, and the new one gives no answer either", async () => {
+    const { cluster, write } = setup();
+    cluster.conduct("n1", { kind: "frozen" });
+    cluster.conduct("n2", { kind: "unreachable" });
+    const writing = write([put("a")], { timeoutMs: 300 });
+    await whenCalled(cluster, 1, () => cluster.promote("n2"));
+    expect(refusalOf((await writing)[0])).toEqual(["outcomeUnknown", "unknown"]);
+  });
+
   it("keeps saying outcomeUnknown when a later try is refused without being executed", async () => {
     const { cluster, write } = setup();
     cluster.conduct("n1", { kind: "losesAnswers" });
