@@ -70,7 +70,7 @@ export class ShardWriter {
     const outcomes: WriteOutcome[] = [];
     let pending: Pending[] = items.map((item, index) => ({ index, item, mayHaveRun: false }));
     let pauseMs = FIRST_PAUSE_MS;
-    let last = new Problem("noPrimary", `shard ${number} of ${collection.name} has no primary`);
+    let last: Problem | undefined;
     let hinted: NodeId | undefined;
     while (pending.length > 0) {
       const shard = await this.#waitForShard(collection, number, options);
@@ -92,10 +92,18 @@ export class ShardWriter {
       await this.#waitForNewer(collection, shard, pauseMs, options);
       pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
     }
+    const why = last ?? this.#nobodyAsked(collection, number);
     for (const { index, mayHaveRun } of pending) {
-      outcomes[index] = { kind: "refused", problem: mayHaveRun ? unknownOutcome(last, options) : last };
+      outcomes[index] = { kind: "refused", problem: mayHaveRun ? unknownOutcome(why, options) : why };
     }
     return outcomes;
+  }
+
+  #nobodyAsked(collection: CollectionEntry, number: number): Problem {
+    const shard = this.#directory.shard(collection, number);
+    return shard === undefined || primaryNodeOf(shard) === undefined
+      ? new Problem("noPrimary", `shard ${number} of ${collection.name} has no primary`)
+      : new Problem("timeout", "the time was up before the shard's primary could be asked");
   }
 
   async #attempt(
