@@ -72,7 +72,7 @@ export class ApiDescription {
   }
 
   #pattern({ path }: DescribedOperation): RegExp {
-    return new RegExp(`^${this.basePath}${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`);
+    return new RegExp(`^${this.basePath}${path.replaceAll(/\{\w+\}/g, "[^/]*")}$`);
   }
 }
 

@@ -151,7 +151,8 @@ export class ClusterUnderTest {
   }
 }
 
-function isQuiet(shard: StatusResponse["shards"][number]): boolean {
+/** All copies are in sync and have applied all that there is. */
+export function isQuiet(shard: StatusResponse["shards"][number]): boolean {
   const inSync = shard.copies.filter((copy) => copy.inSync);
   const primary = shard.copies.find((copy) => copy.role === "primary");
   if (primary === undefined || inSync.length < shard.wanted) return false;

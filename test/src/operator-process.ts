@@ -5,7 +5,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { StatusResponse } from "@prism/api/status";
-import { clusterOf } from "./cluster-under-test.js";
+import { clusterOf, isQuiet } from "./cluster-under-test.js";
 import { waitUntil } from "./wait-until.js";
 
 const PROGRAM = fileURLToPath(import.meta.resolve("@prism/operator/main"));
@@ -102,6 +102,14 @@ export class OperatorProcess {
   /** All nodes run and every shard has all its copies in sync. */
   async ready(timeoutMs = READY_TIMEOUT_MS): Promise<StatusResponse> {
     return this.waitFor("a ready cluster", ({ status }) => status === "ok", timeoutMs);
+  }
+
+  /** Once nobody writes: ready, and every copy has all that is committed. */
+  async settled(): Promise<StatusResponse> {
+    return this.waitFor(
+      "a settled cluster",
+      ({ status, shards }) => status === "ok" && shards.every(isQuiet),
+    );
   }
 
   /** What each node process says of itself. */

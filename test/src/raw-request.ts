@@ -26,7 +26,9 @@ export async function send(baseUrl: string, request: RawRequest): Promise<RawAns
   const { hostname, port } = new URL(baseUrl);
   const { method, target, body } = request;
   // Node sends a body with GET without a length, which makes it the next request.
-  const headers = { ...request.headers, ...(body === undefined ? {} : { "content-length": body.length }) };
+  const length = body === undefined ? {} : { "content-length": body.length };
+  // We end the connection: a server that may end it need not read the whole body first, and resets it then.
+  const headers = { connection: "keep-alive", ...request.headers, ...length };
   return await new Promise<RawAnswer>((resolve, reject) => {
     const outgoing = httpRequest({ hostname, port, method, path: target, headers, agent: false });
     outgoing.setTimeout(TIMEOUT_MS, () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
@@ -34,6 +36,7 @@ export async function send(baseUrl: string, request: RawRequest): Promise<RawAns
     outgoing.on("response", (response) => {
       buffer(response).then((bytes) => {
         const status = response.statusCode ?? 0;
+        outgoing.destroy();
         resolve({ status, headers: response.headers, text: bytes.toString("utf8") });
       }, reject);
     });

@@ -153,7 +153,7 @@ describe("requests", () => {
         (name) => before.get(name) !== after.get(name) && !isAllowed(name, allowed),
       );
       for (const name of changed) surprises.set(`${name} changed though no request for it succeeded`, "");
-      before = after;
+      before = after.has(COLLECTION) ? after : await createAgain();
     }
     const memory = await measureNodes();
     const growth = memory.map((now, i) => now.usedBytes / baseline[i]!.usedBytes);
@@ -294,6 +294,14 @@ async function readContents(): Promise<Contents> {
     }
   }
   return contents;
+}
+
+/** Some of the requests delete the collection, rightly; those that follow would all be told so and no more. */
+async function createAgain(): Promise<Contents> {
+  const put = api.operations.find(({ operationId }) => operationId === "putCollection")!;
+  await expectStatus(201, "PUT", `/collections/${COLLECTION}`, put.example);
+  await expectStatus(201, "PUT", `/collections/${COLLECTION}/documents/1901-17`, { title: "War and taxes" });
+  return readContents();
 }
 
 async function measureNodes(): Promise<NodeMemory[]> {
