@@ -262,6 +262,27 @@ test("a copy that failed is emptied for a new id, and filled again", async () =>
   expect(await cluster.node("n2").get("b1", seq)).toEqual({ year: 1 });
 });
 
+test("a write that is committed when too few copies are left is not called a success", async () => {
+  await startCluster(2);
+  cluster.answersRequests = false;
+  cluster.cut("n2");
+  const writing = cluster.node("n1").write([{ id: "b1", document: { year: 1 } }], 60_000);
+  await until("logged", () => cluster.node("n1").report()?.lastSeq === 2);
+  cluster.change({ inSync: ["a1" as AllocationId] });
+  expect((await writing).outcomes[0]!.error).toMatchObject({ code: "outcomeUnknown", executed: "unknown" });
+  expect(await cluster.node("n1").get("b1")).toEqual({ year: 1 });
+});
+
+test("a primary that is replaced answers what waits at once, as unknown", async () => {
+  await startCluster(2);
+  cluster.answersRequests = false;
+  cluster.cut("n2");
+  const writing = cluster.node("n1").write([{ id: "b1", document: { year: 1 } }], 60_000);
+  await until("logged", () => cluster.node("n1").report()?.lastSeq === 2);
+  cluster.promote("a2");
+  expect((await writing).outcomes[0]!.error).toMatchObject({ code: "outcomeUnknown", executed: "unknown" });
+});
+
 test("below the floor, a retry of what may have been executed is not told that it was not", async () => {
   await startCluster(2);
   const statement = { id: "b1", document: { year: 1 }, operationId: "op-1" };

@@ -6,6 +6,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { encodeEntry } from "../adapters/lmdb/entry-codec.js";
 import { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { numberKey } from "../adapters/lmdb/store-key.js";
+import type { AllocationId, NodeId } from "../domain/cluster-map.js";
 import { makeUuidV7 } from "../domain/uuid.js";
 import { CallFailed, clusterMap, SPEC, until, WorkerHarness } from "./testing/worker-harness.js";
 
@@ -197,6 +198,26 @@ test("data goes when two maps in a row know neither shard nor collection, and no
   expect(await worker.get("b1")).toEqual(BOOK);
   worker.applyMap(clusterMap(1, { revision: 5, without: "collection" }));
   await expect(worker.get("b1")).rejects.toMatchObject({ error: { code: "shardUnavailable" } });
+});
+
+test("data without a place goes with the second map that has none, and is used when a place comes before", async () => {
+  const worker = await startPrimary();
+  await worker.put("b1", BOOK);
+  const elsewhere = clusterMap(2).shards[0]!.copies.slice(1);
+  const without = { primary: elsewhere[0]!.id, inSync: [elsewhere[0]!.id], copies: elsewhere, bootstrap: "" };
+  const mapOf = (version: number, change = {}): void =>
+    worker.applyMap(clusterMap(2, { shard: { ...without, term: 2, version, ...change } }));
+  mapOf(2);
+  const fresh = { id: "a9" as AllocationId, node: worker.nodeId as NodeId, zone: "z1" };
+  mapOf(3, { recovering: [fresh.id], copies: [...elsewhere, fresh] });
+  await until("taken up", () => worker.report()?.allocationId === "a9");
+  expect(worker.report()).toMatchObject({ lastSeq: 2, globalCheckpoint: 2 });
+  mapOf(4);
+  mapOf(4);
+  await until("reported", () => worker.report()?.mapVersion === 4);
+  expect(worker.report()).toMatchObject({ lastSeq: 2 });
+  mapOf(5);
+  await until("deleted", () => worker.report() === undefined);
 });
 
 test("what was acknowledged survives a crash at that moment", async () => {
