@@ -23,7 +23,7 @@ interface Chunk {
   lengths: Uint16Array;
   /** Ascending, of a packed chunk. */
   offsets: Uint16Array | undefined;
-  bytes: Uint8Array;
+  bytes: Buffer;
   used: number;
   live: number;
 }
@@ -91,11 +91,7 @@ export class IdTable {
   idOf(doc: number): string {
     const [chunk, place] = this.#entryOf(doc);
     const start = chunk.starts[place]!;
-    return Buffer.from(chunk.bytes.buffer, chunk.bytes.byteOffset, chunk.bytes.byteLength).toString(
-      "utf8",
-      start,
-      start + chunk.lengths[place]!,
-    );
+    return chunk.bytes.toString("utf8", start, start + chunk.lengths[place]!);
   }
 
   /** Orders two documents by their ids' bytes. */
@@ -150,7 +146,7 @@ export class IdTable {
         starts,
         lengths,
         offsets: offsets.length === 0 ? undefined : offsets,
-        bytes,
+        bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
         used: bytes.length,
         live,
       });
@@ -219,7 +215,7 @@ export class IdTable {
     const chunk = this.#chunks.get(number) ?? this.#open(number);
     if (chunk.offsets !== undefined) unpack(chunk);
     if (chunk.used + bytes.length > chunk.bytes.length) {
-      const grown = new Uint8Array(Math.max(chunk.used + bytes.length, chunk.bytes.length * 2, 1024));
+      const grown = Buffer.alloc(Math.max(chunk.used + bytes.length, chunk.bytes.length * 2, 1024));
       grown.set(chunk.bytes.subarray(0, chunk.used));
       chunk.bytes = grown;
     }
@@ -242,7 +238,7 @@ export class IdTable {
       starts: new Uint32Array(CHUNK_SIZE),
       lengths: new Uint16Array(CHUNK_SIZE),
       offsets: undefined,
-      bytes: new Uint8Array(0),
+      bytes: Buffer.alloc(0),
       used: 0,
       live: 0,
     };
@@ -283,7 +279,7 @@ function pack(chunk: Chunk): void {
   const starts = new Uint32Array(chunk.live);
   const lengths = new Uint16Array(chunk.live);
   const total = chunk.lengths.reduce((sum, length) => sum + length, 0);
-  const bytes = new Uint8Array(total);
+  const bytes = Buffer.alloc(total);
   let entries = 0;
   let used = 0;
   for (let place = 0; place < chunk.lengths.length; place += 1) {

@@ -80,6 +80,13 @@ function uniteMatches(answers: readonly QueryAnswer[]): Bitmap {
 
 /** The same hits by id, equal scores in byte order of ids, cut to `size`. */
 function toHitList({ docs, scores }: DocumentHits, size: number, ids: IdTable): HitList {
+  if (isStrictlyDescending(scores)) {
+    const count = Math.min(size, docs.length);
+    return {
+      ids: Array.from(docs.subarray(0, count), (doc) => ids.idOf(doc)),
+      scores: scores.slice(0, count),
+    };
+  }
   const places = Array.from(docs, (_, place) => place)
     .sort((a, b) => scores[b]! - scores[a]! || ids.compare(docs[a]!, docs[b]!))
     .slice(0, size);
@@ -87,6 +94,12 @@ function toHitList({ docs, scores }: DocumentHits, size: number, ids: IdTable): 
     ids: places.map((place) => ids.idOf(docs[place]!)),
     scores: Float64Array.from(places, (place) => scores[place]!),
   };
+}
+
+/** No two are equal, so their order is decided already. */
+function isStrictlyDescending(scores: Float64Array): boolean {
+  for (let i = 1; i < scores.length; i += 1) if (!(scores[i - 1]! > scores[i]!)) return false;
+  return true;
 }
 
 function aggregateAll(

@@ -39,13 +39,19 @@ export class TopHits {
   /** Best first, equal scores by document number. */
   toHits(): DocumentHits {
     const last = this.#scores[0] ?? 0;
-    const hits = this.#docs.map((doc, i) => ({ doc, score: this.#scores[i]! }));
-    for (const doc of this.#ties) hits.push({ doc, score: last });
-    hits.sort((a, b) => b.score - a.score || a.doc - b.doc);
-    return {
-      docs: Uint32Array.from(hits, (hit) => hit.doc),
-      scores: Float64Array.from(hits, (hit) => hit.score),
-    };
+    const kept = this.#docs.length;
+    const order = new Uint32Array(kept + this.#ties.length);
+    for (let i = 0; i < order.length; i += 1) order[i] = i;
+    const docAt = (at: number): number => (at < kept ? this.#docs[at]! : this.#ties[at - kept]!);
+    const scoreAt = (at: number): number => (at < kept ? this.#scores[at]! : last);
+    order.sort((a, b) => scoreAt(b) - scoreAt(a) || docAt(a) - docAt(b));
+    const docs = new Uint32Array(order.length);
+    const scores = new Float64Array(order.length);
+    for (let i = 0; i < order.length; i += 1) {
+      docs[i] = docAt(order[i]!);
+      scores[i] = scoreAt(order[i]!);
+    }
+    return { docs, scores };
   }
 
   #push(doc: number, score: number): void {
