@@ -92,11 +92,18 @@ export class ShardWriter {
       await this.#waitForNewer(collection, shard, pauseMs, options);
       pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
     }
-    const why = last ?? this.#nobodyAsked(collection, number);
+    const why = this.#isGone(collection)
+      ? new Problem("collectionNotFound", `${collection.name} was deleted meanwhile`)
+      : (last ?? this.#nobodyAsked(collection, number));
     for (const { index, mayHaveRun } of pending) {
       outcomes[index] = { kind: "refused", problem: mayHaveRun ? unknownOutcome(why, options) : why };
     }
     return outcomes;
+  }
+
+  #isGone(collection: CollectionEntry): boolean {
+    const index = this.#directory.current();
+    return index !== undefined && index.collections.get(collection.name)?.uid !== collection.uid;
   }
 
   #nobodyAsked(collection: CollectionEntry, number: number): Problem {
@@ -162,9 +169,7 @@ export class ShardWriter {
   ): Promise<ShardMap | undefined> {
     const found = await this.#directory.waitFor(
       () => {
-        const index = this.#directory.current();
-        if (index !== undefined && index.collections.get(collection.name)?.uid !== collection.uid)
-          return "gone";
+        if (this.#isGone(collection)) return "gone";
         return this.#directory.shard(collection, number);
       },
       options.deadline.leftMs,
