@@ -152,6 +152,6 @@ describe("writing to a shard", () => {
     cluster.conduct("n1", { kind: "unreachable" });
     const writing = write([put("a")], { timeoutMs: 60_000 });
     await whenCalled(cluster, 1, () => cluster.change(() => ({ collections: [], shards: [] })));
-    expect(refusalOf((await writing)[0])).toEqual(["shardUnavailable", "no"]);
+    expect(refusalOf((await writing)[0])).toEqual(["collectionNotFound", "no"]);
   });
 });
