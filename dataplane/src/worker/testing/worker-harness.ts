@@ -180,7 +180,7 @@ export class WorkerHarness {
     this.send({ kind: "map", map });
   }
 
-  async call(call: number, payload: Uint8Array, timeoutMs = 5000): Promise<Uint8Array> {
+  async call(call: number, payload: Uint8Array, timeoutMs = 20_000): Promise<Uint8Array> {
     const id = this.#nextId++;
     const answer = new Promise<FromWorker>((resolve) => this.#answers.set(id, resolve));
     this.send({ kind: "call", id, call, shard: SHARD, timeoutMs, payload });
@@ -262,7 +262,7 @@ export class WorkerHarness {
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
 ): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!(await condition())) {
