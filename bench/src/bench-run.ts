@@ -13,6 +13,8 @@ import { measurePlacement } from "./stages/placement.js";
 import { measureSingleNode } from "./stages/single-node.js";
 import { measureThreeNodes } from "./stages/three-nodes.js";
 
+const BUSY_LOAD = 1;
+
 export class BenchRun {
   readonly #options: BenchOptions;
   readonly #progress: (line: string) => void;
@@ -27,6 +29,10 @@ export class BenchRun {
   /** `parent`: on the disk that is to be measured. */
   async measure(parent: string): Promise<BenchResults> {
     const startMs = performance.now();
+    const machine = describeMachine();
+    if (machine.loadBefore > BUSY_LOAD) {
+      this.#progress(`the machine is busy (load ${machine.loadBefore.toFixed(1)}): the figures will be off`);
+    }
     const { scale, isQuick } = this.#options;
     await mkdir(parent, { recursive: true });
     this.#directory = await mkdtemp(join(parent, "bench-"));
@@ -48,7 +54,7 @@ export class BenchRun {
       takenAt: new Date().toISOString(),
       seconds: Math.round((performance.now() - startMs) / 1000),
       command: isQuick ? 'make bench BENCH="--quick"' : "make bench",
-      machine: describeMachine(),
+      machine,
       versions: collectVersions(),
       dataSet: scale.dataSet,
       placement,

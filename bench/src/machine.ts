@@ -1,9 +1,10 @@
 /** What the figures were taken on and with. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { cpus, release, totalmem, type } from "node:os";
+import { cpus, loadavg, release, totalmem, type } from "node:os";
 import type { Machine } from "./results.js";
 
+/** To be called before the run. */
 export function describeMachine(): Machine {
   const processors = cpus();
   return {
@@ -11,6 +12,7 @@ export function describeMachine(): Machine {
     cores: processors.length,
     memoryBytes: totalmem(),
     system: `${type()} ${release()}`,
+    loadBefore: loadavg()[0]!,
   };
 }
 

@@ -22,7 +22,13 @@ const RESULTS: BenchResults = {
   takenAt: "2026-01-02T03:04:05.000Z",
   seconds: 300,
   command: "make bench",
-  machine: { processor: "Some CPU", cores: 2, memoryBytes: 8 * 1024 ** 3, system: "Linux 6" },
+  machine: {
+    processor: "Some CPU",
+    cores: 2,
+    memoryBytes: 8 * 1024 ** 3,
+    system: "Linux 6",
+    loadBefore: 0.25,
+  },
   versions: { prism: "0.1.0", usearch: "2.0.0" },
   dataSet: {
     documents: 100_000,
@@ -87,7 +93,9 @@ test("each load is a row, and its numbers are short", () => {
 test("the page says what it was taken on, how to repeat it, and how far to trust it", () => {
   const page = renderMarkdown(RESULTS);
   expect(page).toContain("`make bench` on 2026-01-02, 300 seconds long");
-  expect(page).toContain("Machine: Some CPU, 2 cores, 8 GiB, Linux 6. Versions: prism 0.1.0, usearch 2.0.0.");
+  expect(page.replaceAll("\n", " ")).toContain(
+    "Machine: Some CPU, 2 cores, 8 GiB, Linux 6; load 0.3 before the run. Versions: prism 0.1.0, usearch 2.0.0.",
+  );
   expect(page.replaceAll("\n", " ")).toContain("Absolute numbers move by about 30 %");
   const prose = page.split("\n").filter((line) => !line.startsWith("|"));
   expect(Math.max(...prose.map((line) => line.length))).toBeLessThanOrEqual(110);

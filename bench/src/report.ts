@@ -38,10 +38,13 @@ export function renderMarkdown(results: BenchResults): string {
 }
 
 function machineLine({ machine, versions }: BenchResults): string {
-  const { processor, cores, memoryBytes, system } = machine;
+  const { processor, cores, memoryBytes, system, loadBefore } = machine;
   const memory = `${Math.round(memoryBytes / 1024 ** 3)} GiB`;
   const with_ = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  return `Machine: ${processor}, ${cores} cores, ${memory}, ${system}. Versions: ${with_.join(", ")}.`;
+  return (
+    `Machine: ${processor}, ${cores} cores, ${memory}, ${system}; load ${loadBefore.toFixed(1)} before the run. ` +
+    `Versions: ${with_.join(", ")}.`
+  );
 }
 
 function dataLine({ dataSet }: BenchResults): string {

@@ -93,6 +93,8 @@ export interface Machine {
   readonly cores: number;
   readonly memoryBytes: number;
   readonly system: string;
+  /** Mean over the minute before the run of threads that ran or wanted to: what others did meanwhile. */
+  readonly loadBefore: number;
 }
 
 export interface BenchResults {
