@@ -103,10 +103,14 @@ function isAlive(owner: Owner): boolean {
   return now.startedAt === owner.startedAt && now.machineBoot === owner.machineBoot;
 }
 
-/** Field 22 of /proc/<pid>/stat; the fields after the command's closing parenthesis start at 3. */
+/**
+ * Field 22 of /proc/<pid>/stat; the fields after the command's closing parenthesis start at 3, the
+ * state. A process that has ended and that nobody has waited for (Z, X) holds nothing.
+ */
 function startTimeOf(pid: number): string {
   const stat = readOrUndefined(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields?.[0] === "Z" || fields?.[0] === "X" ? "ended" : (fields?.[19] ?? "");
 }
 
 function machineBoot(): string {

@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,3 +45,27 @@ test("a lock whose process id is another process's by now is taken over", () => 
     expect(existsSync(path)).toBe(false);
   }
 });
+
+test.runIf(existsSync("/proc/self/stat"))(
+  "a lock of a process that ended and was not waited for is taken over",
+  async () => {
+    const path = lockPath();
+    // The child ends when the shell has become a program that waits for nobody.
+    const shell = spawn("sh", ["-c", "sleep 0.3 & echo $!; exec sleep 30"], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    try {
+      const [chunk] = (await once(shell.stdout, "data")) as [Buffer];
+      const pid = Number(chunk.toString().trim());
+      await expect
+        .poll(() => readFileSync(`/proc/${pid}/stat`, "utf8"), { timeout: 10_000 })
+        .toMatch(/\) Z /);
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+      const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+      writeFileSync(path, JSON.stringify({ pid, startedAt: `${fields[19]}@${boot}` }));
+      takeLock(path)();
+    } finally {
+      shell.kill("SIGKILL");
+    }
+  },
+);

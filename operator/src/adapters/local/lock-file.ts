@@ -66,10 +66,15 @@ function isAlive(holder: Holder): boolean {
   return processOf(holder.pid).startedAt === holder.startedAt;
 }
 
-/** Field 22 of /proc/<pid>/stat is the start; the fields after the command's closing parenthesis begin at 3. */
+/**
+ * Fields 3 and 22 of /proc/<pid>/stat are the state and the start; those after the command's closing
+ * parenthesis begin at 3. A process that has ended and that nobody has waited for (Z, X) holds nothing.
+ */
 function processOf(pid: number): Holder {
   const stat = readText(`/proc/${pid}/stat`);
-  const ticks = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const hasEnded = fields?.[0] === "Z" || fields?.[0] === "X";
+  const ticks = hasEnded ? "ended" : fields?.[19];
   const boot = readText("/proc/sys/kernel/random/boot_id")?.trim();
   return { pid, startedAt: ticks === undefined ? "" : `${ticks}@${boot ?? ""}` };
 }
