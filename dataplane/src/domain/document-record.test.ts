@@ -4,7 +4,7 @@ import {
   decodeFields,
   decodeVectors,
   encodeRecord,
-  projectRecord,
+  projectionOf,
   recordToDocument,
   shortestFloat32,
 } from "./document-record.js";
@@ -14,7 +14,7 @@ const VECTORS = new Set(["embedding", "größe"]);
 const float32 = fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
 
 function project(record: Uint8Array, include?: string[]): unknown {
-  return JSON.parse(new TextDecoder().decode(projectRecord(record, include)));
+  return JSON.parse(new TextDecoder().decode(projectionOf(include)(record)));
 }
 
 test("a document comes back as it was, its vectors as float32", () => {
@@ -69,8 +69,8 @@ test("picked fields are what parsing the document and picking them gives", () =>
 test("a field named __proto__ is a field like others", () => {
   const document = JSON.parse('{"__proto__": {"year": 1}}') as Record<string, unknown>;
   const record = encodeRecord(document, VECTORS);
-  expect(new TextDecoder().decode(projectRecord(record, ["*"]))).toBe('{"__proto__":{"year":1}}');
-  expect(new TextDecoder().decode(projectRecord(record, ["__proto__"]))).toBe('{"__proto__":{"year":1}}');
+  expect(new TextDecoder().decode(projectionOf(["*"])(record))).toBe('{"__proto__":{"year":1}}');
+  expect(new TextDecoder().decode(projectionOf(["__proto__"])(record))).toBe('{"__proto__":{"year":1}}');
 });
 
 test("a float32 prints with the fewest digits that read back to it", () => {

@@ -19,6 +19,9 @@ export interface DocumentRecord {
 }
 
 const SMALLEST_NORMAL = 2 ** -126;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder();
 
@@ -115,40 +118,52 @@ export function recordToDocument(record: Uint8Array): Record<string, unknown> {
   return document;
 }
 
+/** What an answer carries of a record, as UTF-8 JSON. */
+export type Projection = (record: Uint8Array) => Uint8Array;
+
 /**
- * Which fields an answer carries: a list of names, "*" in it for all; undefined: all but vectors.
- * Returned as UTF-8 JSON: values are copied as they are stored, which needs no parsing.
+ * Which fields answers carry: a list of names, "*" in it for all; undefined: all but vectors. Values are
+ * copied as they are stored, which needs no parsing.
  */
-export function projectRecord(record: Uint8Array, include: readonly string[] | undefined): Uint8Array {
-  if (include === undefined) return fieldsJson(record);
-  if (include.length === 0) return utf8.encode("{}");
-  if (include.includes("*")) return utf8.encode(JSON.stringify(recordToDocument(record)));
-  const json = fieldsJson(record);
-  const members = findMembers(json);
-  if (members === undefined) throw new RangeError("the bytes are not a record");
-  const picked: Uint8Array[] = [];
-  for (const name of new Set(include)) {
-    const range = members.get(name);
-    const value = range === undefined ? vectorJson(record, name) : json.subarray(range.start, range.end);
-    if (value === undefined) continue;
-    picked.push(utf8.encode(`${picked.length === 0 ? "{" : ","}${JSON.stringify(name)}:`), value);
+export function projectionOf(include: readonly string[] | undefined): Projection {
+  if (include === undefined) return fieldsJson;
+  if (include.includes("*")) return (record) => utf8.encode(JSON.stringify(recordToDocument(record)));
+  const names = Array.from(new Set(include), (name) => ({
+    name,
+    key: utf8.encode(`,${JSON.stringify(name)}:`),
+  }));
+  return (record) => {
+    const json = fieldsJson(record);
+    const members = findMembers(json);
+    if (members === undefined) throw new RangeError("the bytes are not a record");
+    const pieces: Uint8Array[] = [];
+    for (const { name, key } of names) {
+      const range = members.get(name);
+      const value = range === undefined ? vectorJson(record, name) : json.subarray(range.start, range.end);
+      if (value !== undefined) pieces.push(key, value);
+    }
+    return toObject(pieces);
+  };
+}
+
+/** `pieces`: each key, a comma before it, and its value. */
+function toObject(pieces: readonly Uint8Array[]): Uint8Array {
+  let length = 1;
+  for (const piece of pieces) length += piece.length;
+  const object = new Uint8Array(Math.max(2, length));
+  let at = 0;
+  for (const piece of pieces) {
+    object.set(piece, at);
+    at += piece.length;
   }
-  return concatenate([...picked, utf8.encode(picked.length === 0 ? "{}" : "}")]);
+  object[0] = OPEN_OBJECT;
+  object[object.length - 1] = CLOSE_OBJECT;
+  return object;
 }
 
 function vectorJson(record: Uint8Array, name: string): Uint8Array | undefined {
   const vector = decodeVectors(record).get(name);
   return vector && utf8.encode(JSON.stringify(Array.from(vector, shortestFloat32)));
-}
-
-function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 /**

@@ -44,7 +44,7 @@ function planMatching(
 function toQuery(query: SearchQuery): TextQuery | VectorQuery {
   if ("text" in query) return { kind: "text", ...query.text };
   const { field, values, candidates } = query.vector;
-  return { kind: "vector", field, values: Float32Array.from(values), candidates };
+  return { kind: "vector", field, values: new Float32Array(values), candidates };
 }
 
 function toAggregation(aggregation: Aggregation): AggregationRequest {

@@ -48,13 +48,17 @@ function toFloat32Bytes(values: Float32Array): Uint8Array {
 
 function fromFloat32Bytes(bytes: Uint8Array): Float32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Float32Array.from({ length: bytes.byteLength / 4 }, (_, i) => view.getFloat32(i * 4, true));
+  const values = new Float32Array(bytes.byteLength / 4);
+  for (let i = 0; i < values.length; i += 1) values[i] = view.getFloat32(i * 4, true);
+  return values;
 }
 
 /** Scores of a HitList, from little-endian float64 bytes. */
 export function decodeScores(bytes: Uint8Array): Float64Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Float64Array.from({ length: bytes.byteLength >>> 3 }, (_, i) => view.getFloat64(i * 8, true));
+  const scores = new Float64Array(bytes.byteLength >>> 3);
+  for (let i = 0; i < scores.length; i += 1) scores[i] = view.getFloat64(i * 8, true);
+  return scores;
 }
 
 export function encodeScores(scores: Float64Array): Uint8Array {

@@ -5,7 +5,7 @@ import * as wire from "@prism/proto/gen/node";
 import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import type { StoredDocument } from "../adapters/lmdb/entry-codec.js";
 import { fromWireStatistics, toWireStatistics } from "../adapters/wire/text-statistics.js";
-import { projectRecord } from "../domain/document-record.js";
+import { projectionOf, type Projection } from "../domain/document-record.js";
 import { decodeShardQuery, encodeScores } from "../domain/shard-query-codec.js";
 import type { ShardIndex } from "../engine/engine-port.js";
 
@@ -62,19 +62,19 @@ async function reach(host: ReadHost, level: wire.ReadLevel | undefined, timeoutM
   host.assertReadable();
 }
 
-function project(document: StoredDocument, include: readonly string[] | undefined): wire.Document {
+function project(document: StoredDocument, projection: Projection): wire.Document {
   const { id, term, seq, record } = document;
-  return { id, term, seq, fields: projectRecord(record, include) };
+  return { id, term, seq, fields: projection(record) };
 }
 
 async function get(host: ReadHost, request: wire.GetRequest, timeoutMs: number): Promise<Uint8Array> {
   await reach(host, request.read, timeoutMs);
   const document = host.document(request.id);
-  const include = request.hasInclude ? request.include : ALL_FIELDS;
+  const projection = projectionOf(request.hasInclude ? request.include : ALL_FIELDS);
   const { appliedSeq, historyId } = host;
   return wire.GetResponse.encode({
     found: document !== undefined,
-    ...(document === undefined ? {} : { document: project(document, include) }),
+    ...(document === undefined ? {} : { document: project(document, projection) }),
     appliedSeq,
     historyId,
   });
@@ -120,10 +120,10 @@ function documentsOf(
   ids: readonly string[],
   asked: { readonly include: readonly string[]; readonly hasInclude: boolean },
 ): wire.Document[] {
-  const include = asked.hasInclude ? asked.include : undefined;
+  const projection = projectionOf(asked.hasInclude ? asked.include : undefined);
   return ids.flatMap((id) => {
     const document = host.document(id);
-    return document === undefined ? [] : [project(document, include)];
+    return document === undefined ? [] : [project(document, projection)];
   });
 }
 
@@ -132,13 +132,13 @@ async function scan(host: ReadHost, request: wire.ScanRequest, timeoutMs: number
   await reach(host, request.read, timeoutMs);
   if (host.durableSeq < host.appliedSeq) await host.store.durable();
   host.assertReadable();
-  const include = request.hasInclude ? request.include : undefined;
+  const projection = projectionOf(request.hasInclude ? request.include : undefined);
   const documents: wire.Document[] = [];
   const { store, slot, durableSeq, historyId } = host;
   if (request.limit > 0) {
     for (const { doc } of store.ids(slot, request.after)) {
       const document = store.document(slot, doc);
-      if (document !== undefined) documents.push(project(document, include));
+      if (document !== undefined) documents.push(project(document, projection));
       if (documents.length >= request.limit) break;
     }
   }
