@@ -35,6 +35,8 @@ export interface LocalClusterOptions {
   readonly readyTimeoutMs?: number;
   /** Another program in place of the node: for tests. */
   readonly nodeProgram?: string;
+  /** Other addresses for control plane and peers to dial nodes at: for tests with a network that fails. */
+  readonly routePeerAddress?: (node: string, address: string) => string;
 }
 
 export interface NodeAddresses {
@@ -166,6 +168,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       log,
       workersPerNode: options.workersPerNode ?? 0,
       nodeEnv: options.nodeEnv ?? {},
+      routePeerAddress: options.routePeerAddress,
     });
     started.push(controlPlane);
     undo.push(() => controlPlane.stop());

@@ -42,6 +42,8 @@ export interface ControlPlaneOptions {
   /** Worker threads of each node; 0 lets nodes decide. */
   readonly workersPerNode: number;
   readonly nodeEnv: Readonly<Record<string, string>>;
+  /** Where control plane and peers dial a node that says it listens at `address`; default: there. */
+  readonly routePeerAddress?: ((node: string, address: string) => string) | undefined;
 }
 
 const STATUS_DEBOUNCE_MS = 100;
@@ -240,7 +242,7 @@ export class ControlPlane {
   #onWorkload(event: WorkloadEvent): void {
     switch (event.kind) {
       case "listening":
-        this.#fleet.dial(event.name, event.peerAddress);
+        this.#fleet.dial(event.name, this.#routed(event.name, event.peerAddress));
         return;
       case "exited": {
         const { name, code, signal, expected } = event;
@@ -252,6 +254,10 @@ export class ControlPlane {
         this.#fleet.exited(name, detail);
       }
     }
+  }
+
+  #routed(name: string, address: string): string {
+    return this.#options.routePeerAddress?.(name, address) ?? address;
   }
 
   async #onHello(name: string, hello: NodeHello): Promise<void> {
@@ -267,7 +273,8 @@ export class ControlPlane {
   }
 
   async #storeNode(name: string, hello: NodeHello): Promise<void> {
-    const { nodeId, bootId, peerAddress, httpUrl, adminUrl } = hello;
+    const { nodeId, bootId, httpUrl, adminUrl } = hello;
+    const peerAddress = this.#routed(name, hello.peerAddress);
     const status = { nodeId, bootId, peerAddress, httpUrl, adminUrl };
     const object = await this.#options.store.get("PrismNode", name);
     // A later hello of the node tells what counts now.
