@@ -171,6 +171,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       routePeerAddress: options.routePeerAddress,
     });
     started.push(controlPlane);
+    controlPlane.metrics.collectProcess();
     undo.push(() => controlPlane.stop());
     undo.push(await writeOperatorFile(dataDirectory, cluster, controlPlane, admin));
     if (!(await controlPlane.waitFor(() => controlPlane.isReady(), readyTimeoutMs))) {

@@ -470,9 +470,17 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.#writeContext = writeContextOf(spec, this.#context.limits);
     if (this.#keeper === undefined) {
       const { store, data } = this;
-      const [{ limits }, directory, nowMs] = [this.#context, this.#indexDirectory, this.nowMs()];
+      const [{ limits, makeIndex }, directory, nowMs] = [this.#context, this.#indexDirectory, this.nowMs()];
       this.#guard(() => {
-        this.#keeper = new IndexKeeper(store, directory, spec.fields, limits, data.indexed(), nowMs);
+        this.#keeper = new IndexKeeper(
+          store,
+          directory,
+          spec.fields,
+          limits,
+          makeIndex,
+          data.indexed(),
+          nowMs,
+        );
       });
     } else this.#keeper.setFields(spec.fields, this.data.documents.nextDoc);
     this.#context.kickBackground();

@@ -7,10 +7,12 @@ import { encodeDocument } from "../adapters/lmdb/entry-codec.js";
 import { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { numberKey } from "../adapters/lmdb/store-key.js";
 import { encodeRecord } from "../domain/document-record.js";
-import { IndexKeeper, type IndexedData } from "./index-keeper.js";
+import { LocalShardIndex } from "../engine/shard-index.js";
+import { IndexKeeper, type IndexedData, type MakeIndex } from "./index-keeper.js";
 import { SPEC } from "./testing/worker-harness.js";
 
 const DOCUMENTS = 20;
+const makeIndex: MakeIndex = (...made) => new LocalShardIndex(...made);
 
 let directory: string;
 let store: ShardStore;
@@ -45,7 +47,7 @@ afterEach(async () => {
 });
 
 function open(): IndexKeeper {
-  return new IndexKeeper(store, join(directory, "indexes"), SPEC.fields, DEFAULT_LIMITS, data, 0);
+  return new IndexKeeper(store, join(directory, "indexes"), SPEC.fields, DEFAULT_LIMITS, makeIndex, data, 0);
 }
 
 function loaded(keeper: IndexKeeper): number {
@@ -83,7 +85,7 @@ const GENRE_FOUND = {
 const GREW = SPEC.fields.filter(({ name }) => name !== "genre");
 
 function openWith(fields: typeof SPEC.fields): IndexKeeper {
-  return new IndexKeeper(store, join(directory, "indexes"), fields, DEFAULT_LIMITS, data, 0);
+  return new IndexKeeper(store, join(directory, "indexes"), fields, DEFAULT_LIMITS, makeIndex, data, 0);
 }
 
 function finish(keeper: IndexKeeper): void {

@@ -15,7 +15,6 @@ import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { toIndexedDocument, type IndexedDocument } from "../domain/indexed-document.js";
 import { Bitmap } from "../engine/bitmap.js";
 import type { ShardIndex } from "../engine/engine-port.js";
-import { LocalShardIndex } from "../engine/shard-index.js";
 import type { DocumentChange, NumberedDocument } from "./document-table.js";
 import { IndexRebuild } from "./index-rebuild.js";
 
@@ -29,6 +28,8 @@ export interface IndexedData {
   readonly appliedSeq: number;
   readonly nextDoc: number;
 }
+
+export type MakeIndex = (fields: readonly FieldSpec[], limits: Limits) => ShardIndex;
 
 interface FieldsFile {
   readonly seq: number;
@@ -44,6 +45,7 @@ export class IndexKeeper {
   readonly #store: ShardStore;
   readonly #directory: string;
   readonly #limits: Limits;
+  readonly #makeIndex: MakeIndex;
   #index: ShardIndex;
   #rebuild: IndexRebuild | undefined;
   #fields: readonly FieldSpec[];
@@ -59,6 +61,7 @@ export class IndexKeeper {
     directory: string,
     fields: readonly FieldSpec[],
     limits: Limits,
+    makeIndex: MakeIndex,
     data: IndexedData,
     nowMs: number,
   ) {
@@ -67,7 +70,8 @@ export class IndexKeeper {
     this.#fields = fields;
     this.#data = data;
     this.#limits = limits;
-    this.#index = new LocalShardIndex(fields, limits);
+    this.#makeIndex = makeIndex;
+    this.#index = makeIndex(fields, limits);
     this.#savedMs = nowMs;
     this.#changedMs = nowMs;
     this.#load();
@@ -214,7 +218,7 @@ export class IndexKeeper {
     const isPartial = this.#fields.some(({ name }) => (this.#firstDoc.get(name) ?? 0) > 0);
     if (!isPartial || this.#loading !== undefined || this.#index.documents === 0) return;
     const fields = this.#fields;
-    const index = new LocalShardIndex(fields, this.#limits);
+    const index = this.#makeIndex(fields, this.#limits);
     this.#rebuild = new IndexRebuild(index, this.#store, this.#data.slot, ({ id, record }) =>
       toIndexedDocument(id, record, fields),
     );

@@ -9,14 +9,16 @@ import { Problem } from "@prism/api/problem-code";
 import { ShardCall } from "@prism/proto/frame-kind";
 import { ReplicationMessage, WriteRequest, WriteResponse } from "@prism/proto/gen/node";
 import { DamagedValueError } from "../adapters/lmdb/entry-codec.js";
-import { ShardStore } from "../adapters/lmdb/shard-store.js";
+import { ShardStore, type StoreOptions } from "../adapters/lmdb/shard-store.js";
 import { toCallError } from "../services/call-error.js";
 import type { AllocationId, ClusterMap, CollectionMap, NodeId, ShardMap } from "../domain/cluster-map.js";
 import { emptyCopy } from "../domain/replication/shard-copy.js";
 import { storeOfShard, workerOfStore } from "../domain/store-of-shard.js";
+import { LocalShardIndex } from "../engine/shard-index.js";
 import { CopyData } from "./copy-data.js";
 import { missingCopyReport } from "./copy-report.js";
 import { CopyService } from "./copy-service.js";
+import type { MakeIndex } from "./index-keeper.js";
 import { answerRead } from "./read-calls.js";
 import { BufferBudget, type WorkerContext } from "./worker-context.js";
 import type { FromWorker, ToWorker, WorkerSettings } from "./worker-message.js";
@@ -36,6 +38,9 @@ export interface ShardWorkerOptions {
   /** False is for tests that must notice the loss. */
   readonly sync: boolean;
   readonly post: (message: FromWorker) => void;
+  /** Where stores keep their data, and what searches it; lmdb and the engine unless given. */
+  readonly openDatabase?: StoreOptions["open"];
+  readonly makeIndex?: MakeIndex;
 }
 
 export class ShardWorker {
@@ -127,8 +132,10 @@ export class ShardWorker {
   // ---------------------------------------------------------------- stores and copies
 
   #openStore(number: number, directory: string): void {
+    const { sync, openDatabase } = this.#options;
     const store = new ShardStore(directory, {
-      sync: this.#options.sync,
+      sync,
+      ...(openDatabase === undefined ? {} : { open: openDatabase }),
       onDiskFull: (full) => {
         this.#diskFull = full;
         this.#context.log(full ? "error" : "info", full ? "disk full, writes wait" : "disk has space again", {
@@ -417,6 +424,7 @@ export class ShardWorker {
       nodeId: nodeId as NodeId,
       dataDirectory,
       limits,
+      makeIndex: this.#options.makeIndex ?? ((...made) => new LocalShardIndex(...made)),
       bootId: this.#options.bootId,
       // Not Date.now: a clock set back would undo deadlines, and one set ahead would end them all.
       nowMs: () => Math.floor(performance.timeOrigin + performance.now()),

@@ -1,6 +1,7 @@
 /** What a copy of a shard gets from the worker thread it lives in. */
 import type { Limits } from "@prism/api/limits";
 import type { NodeId } from "../domain/cluster-map.js";
+import type { MakeIndex } from "./index-keeper.js";
 import type { FromWorker } from "./worker-message.js";
 
 export interface WorkerContext {
@@ -8,6 +9,7 @@ export interface WorkerContext {
   readonly nodeId: NodeId;
   readonly dataDirectory: string;
   readonly limits: Limits;
+  readonly makeIndex: MakeIndex;
   /** New at every start of the worker: makes ids unique over restarts. */
   readonly bootId: string;
   /** Wall-clock milliseconds that never go back while the process lives. */

@@ -17,7 +17,6 @@ export class OperatorMetrics {
 
   constructor(queueDepth: () => number) {
     const registers = [this.registry];
-    collectDefaultMetrics({ register: this.registry });
     this.#nodeState = new Gauge({
       name: "prism_node_state",
       help: "1 for the state that the node is in.",
@@ -64,6 +63,11 @@ export class OperatorMetrics {
     // One process leads while it runs: the data directory's lock sees to that.
     const leader = new Gauge({ name: "prism_leader", help: "1 while this process leads.", registers });
     leader.set(1);
+  }
+
+  /** Of the process as a whole: for the one control plane of a process that has one. */
+  collectProcess(): void {
+    collectDefaultMetrics({ register: this.registry });
   }
 
   recordStatus(status: StatusResponse): void {

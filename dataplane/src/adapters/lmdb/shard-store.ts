@@ -66,6 +66,8 @@ export interface StoreOptions {
   readonly onDiskFull: (full: boolean) => void;
   /** The store can't go on; every copy in it stops. */
   readonly onFailure: (error: Error) => void;
+  /** Another database in the place of lmdb's: the simulation's. */
+  readonly open?: typeof open;
 }
 
 export class ShardStore {
@@ -88,7 +90,8 @@ export class ShardStore {
     this.directory = directory;
     this.#options = options;
     const shape = { encoding: "binary", keyEncoding: "binary" } as const;
-    this.#root = open<Buffer, Buffer>({
+    const openDatabase = options.open ?? open;
+    this.#root = openDatabase<Buffer, Buffer>({
       path: directory,
       ...shape,
       maxDbs: 8,
