@@ -18,6 +18,10 @@ export const ShardCall = {
 } as const;
 export type ShardCall = (typeof ShardCall)[keyof typeof ShardCall];
 
+/** How current a copy must be to answer. `applied`: as it is, once it has applied the minimum. */
+export const ReadLevelKind = { applied: 0, bounded: 1, strong: 2 } as const;
+export type ReadLevelKind = (typeof ReadLevelKind)[keyof typeof ReadLevelKind];
+
 export const WriteAction = { put: 1, create: 2, patch: 3, delete: 4 } as const;
 export type WriteAction = (typeof WriteAction)[keyof typeof WriteAction];
 

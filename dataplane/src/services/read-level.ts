@@ -1,5 +1,6 @@
 /** How far a read's copies must be, and what a reader has seen afterwards. */
 import { decodeSession, EMPTY_SESSION, encodeSession, mergeSessions, type Session } from "@prism/api/session";
+import { ReadLevelKind } from "@prism/proto/frame-kind";
 import type { ReadLevel } from "@prism/proto/gen/node";
 
 /** What one shard showed. */
@@ -21,7 +22,9 @@ export class ReadSession {
 
   levelOf(shard: number): ReadLevel | undefined {
     const position = this.#given.get(this.#collectionUid)?.get(shard);
-    return position === undefined ? undefined : { minimumSeq: position.seq, historyId: position.historyId };
+    if (position === undefined) return undefined;
+    const { seq: minimumSeq, historyId } = position;
+    return { minimumSeq, historyId, kind: ReadLevelKind.applied, maxStalenessMs: 0 };
   }
 
   /** The token after this read: what was given and what was seen, so that a later read never goes back. */

@@ -1,6 +1,6 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
-import { ShardCall } from "@prism/proto/frame-kind";
+import { ReadLevelKind, ShardCall } from "@prism/proto/frame-kind";
 import { GetRequest } from "@prism/proto/gen/node";
 import { afterEach, expect, test, vi } from "vitest";
 import { encodeEntry } from "../adapters/lmdb/entry-codec.js";
@@ -256,7 +256,7 @@ test("a damaged log stops the copy, which keeps its data and says so", async () 
 test("a session of a history that was given up is told so", async () => {
   const worker = await startPrimary();
   await worker.put("b1", BOOK);
-  const read = { minimumSeq: 2, historyId: "history-0" };
+  const read = { minimumSeq: 2, historyId: "history-0", kind: ReadLevelKind.applied, maxStalenessMs: 0 };
   const payload = GetRequest.encode({ id: "b1", include: [], hasInclude: false, read });
   await expect(worker.call(ShardCall.get, payload)).rejects.toMatchObject({ error: { code: "historyLost" } });
 });
@@ -267,7 +267,7 @@ test("a read that asks for more than there is ends with its time", async () => {
     id: "b1",
     include: [],
     hasInclude: false,
-    read: { minimumSeq: 99, historyId: "" },
+    read: { minimumSeq: 99, historyId: "", kind: ReadLevelKind.applied, maxStalenessMs: 0 },
   });
   await expect(worker.call(ShardCall.get, payload, 50)).rejects.toMatchObject({ error: { code: "timeout" } });
 });

@@ -8,7 +8,7 @@ import type { LogEntry, LogEntryBody, WriteResult } from "../../domain/replicati
 const NOTHING = new Uint8Array(0);
 const RESULTS: readonly string[] = ["created", "updated", "deleted", "unchanged"] satisfies WriteResult[];
 
-/** Undefined for a message that is none of the state machine's: snapshots, term checks, kinds yet unknown. */
+/** Undefined for a message that is none of the state machine's: snapshots, kinds yet unknown. */
 export function fromWireMessage(message: wire.ReplicationMessage): CopyMessage | undefined {
   const body = fromWireBody(message);
   if (body === undefined) return undefined;
@@ -35,7 +35,15 @@ function fromWireBody(message: wire.ReplicationMessage): MessageBody | undefined
   }
   if (replicateOk !== undefined) return { kind: "replicateOk", ...replicateOk };
   if (mismatch !== undefined) return { kind: "mismatch", ...mismatch };
-  return higherTerm === undefined ? undefined : { kind: "higherTerm" };
+  return higherTerm === undefined ? fromWireReadBody(message) : { kind: "higherTerm" };
+}
+
+function fromWireReadBody(message: wire.ReplicationMessage): MessageBody | undefined {
+  const { termCheck, termCheckOk, freshnessAsk, freshness } = message;
+  if (termCheck !== undefined) return { kind: "termCheck", ...termCheck };
+  if (termCheckOk !== undefined) return { kind: "termCheckOk", ...termCheckOk };
+  if (freshnessAsk !== undefined) return { kind: "freshnessAsk", ...freshnessAsk };
+  return freshness === undefined ? undefined : { kind: "freshness", ...freshness };
 }
 
 export function toWireMessage(message: CopyMessage): wire.ReplicationMessage {
@@ -60,6 +68,16 @@ export function toWireMessage(message: CopyMessage): wire.ReplicationMessage {
       return { ...header, mismatch: { globalCheckpoint: body.globalCheckpoint, lastSeq: body.lastSeq } };
     case "higherTerm":
       return { ...header, higherTerm: {} };
+    case "termCheck":
+      return { ...header, termCheck: { nonce: body.nonce } };
+    case "termCheckOk":
+      return { ...header, termCheckOk: { nonce: body.nonce } };
+    case "freshnessAsk":
+      return { ...header, freshnessAsk: { nonce: body.nonce, maxAgeMs: body.maxAgeMs } };
+    case "freshness": {
+      const { nonce, ageMs, globalCheckpoint } = body;
+      return { ...header, freshness: { nonce, ageMs, globalCheckpoint } };
+    }
   }
 }
 

@@ -32,7 +32,19 @@ export type MessageBody =
     }
   | { readonly kind: "replicateOk"; readonly confirmed: number; readonly globalCheckpoint: number }
   | { readonly kind: "mismatch"; readonly globalCheckpoint: number; readonly lastSeq: number }
-  | { readonly kind: "higherTerm" };
+  | { readonly kind: "higherTerm" }
+  /** Are you still in my term? Answered in an equal term alone. */
+  | { readonly kind: "termCheck"; readonly nonce: string }
+  | { readonly kind: "termCheckOk"; readonly nonce: string }
+  /** A replica asks its primary for a checkpoint that is at most this old. */
+  | { readonly kind: "freshnessAsk"; readonly nonce: string; readonly maxAgeMs: number }
+  /** All that was acknowledged until `ageMs` before the question came is at or below the checkpoint. */
+  | {
+      readonly kind: "freshness";
+      readonly nonce: string;
+      readonly ageMs: number;
+      readonly globalCheckpoint: number;
+    };
 
 export interface CopyMessage {
   readonly shardUid: ShardUid;
@@ -82,7 +94,20 @@ export type CopyEvent = { readonly nowMs: number } & (
     }
   /** Hand the primary role over; the machine drains first. `undefined` ends an attempt. */
   | { readonly kind: "handOff"; readonly target: AllocationId | undefined }
+  /** A read that what the copy has may be too old for. Answered by readReady or readRefused, once. */
+  | { readonly kind: "read"; readonly readId: number; readonly wanted: WantedRead }
+  /** Nobody waits for the read any more. */
+  | { readonly kind: "readGivenUp"; readonly readId: number }
 );
+
+/** See copy-reads.ts. */
+export type WantedRead =
+  | { readonly level: "strong" }
+  /** Shows all that was acknowledged so long before the read came. At least 1. */
+  | { readonly level: "bounded"; readonly maxStalenessMs: number };
+
+/** `notPrimary`: a strong read is for the primary. */
+export type ReadRefusal = "notPrimary" | "stopped";
 
 // ---------------------------------------------------------------- effects
 
@@ -127,6 +152,9 @@ export type CopyEffect =
   | { readonly kind: "startSnapshot"; readonly to: AllocationId; readonly snapshotId: string }
   | { readonly kind: "cancelSnapshot"; readonly to: AllocationId; readonly snapshotId: string }
   | { readonly kind: "discardSnapshot"; readonly snapshotId: string }
+  /** The read may be answered from what is applied, once that reaches `atLeastSeq`. */
+  | { readonly kind: "readReady"; readonly readId: number; readonly atLeastSeq: number }
+  | { readonly kind: "readRefused"; readonly readId: number; readonly reason: ReadRefusal }
   | {
       readonly kind: "request";
       readonly action: "addInSync" | "removeCopy" | "promote";

@@ -76,6 +76,15 @@ export class PrimaryRole {
     return this.#handOff !== undefined;
   }
 
+  get term(): number {
+    return this.#self.term;
+  }
+
+  /** Every copy without which nothing is committed, joining and leaving ones and this one too. */
+  get waitedFor(): ReadonlySet<AllocationId> {
+    return this.#local;
+  }
+
   get floorMet(): boolean {
     return this.#map.inSync.length >= this.#self.settings.minReplicasForWrite;
   }

@@ -12,6 +12,7 @@
  */
 import type { AllocationId, HistoryId, ShardMap, ShardUid } from "../cluster-map.js";
 import { CopyLog } from "./copy-log.js";
+import { CopyReads, type ReadingCopy } from "./copy-reads.js";
 import type {
   CopyEffect,
   CopyEvent,
@@ -26,6 +27,7 @@ import type {
 import type { LogEntry } from "./log-entry.js";
 import { PrimaryRole } from "./primary-role.js";
 import { StepOutput } from "./step-output.js";
+import { REPEAT_MS } from "./waited-set.js";
 
 /** The durable state of a copy that holds nothing yet. */
 export function emptyCopy(shardUid: ShardUid, allocationId: AllocationId, historyId: HistoryId): DurableCopy {
@@ -43,6 +45,11 @@ export function emptyCopy(shardUid: ShardUid, allocationId: AllocationId, histor
     lastTimeMs: 0,
   };
 }
+
+type ReadMessageBody = Extract<
+  MessageBody,
+  { kind: "termCheck" | "termCheckOk" | "freshnessAsk" | "freshness" }
+>;
 
 interface Ticket {
   readonly ticket: number;
@@ -73,8 +80,13 @@ export class ShardCopy {
   #nextTicket = 1;
   #snapshots = 0;
   readonly #disconnected = new Set<AllocationId>();
+  readonly #reads: CopyReads;
+  #nonces = 0;
   #out = new StepOutput();
   #confirmTo: AllocationId | undefined;
+  /** The last confirmation sent in this term: it may be repeated while a newer one waits for the disk. */
+  #told: { readonly to: AllocationId; readonly confirmed: number } | undefined;
+  #toldAgainMs = 0;
   #activating = false;
 
   constructor(durable: DurableCopy, settings: CopySettings, seed: { readonly snapshotPrefix: string }) {
@@ -87,6 +99,8 @@ export class ShardCopy {
     this.#term = durable.term;
     this.#activatedTerm = durable.activatedTerm;
     this.#confirmed = durable.globalCheckpoint;
+    // The prefix is new at every start: an answer to a question of an earlier life is never taken for one of this.
+    this.#reads = new CopyReads(this.#allocationId, () => `${this.#snapshotPrefix}.r${(this.#nonces += 1)}`);
   }
 
   /** Handles one event; the effects are to be executed in order. */
@@ -95,12 +109,18 @@ export class ShardCopy {
     this.#confirmTo = undefined;
     this.#activating = false;
     if (!this.#stopped) this.#handle(event);
+    this.#settleReads(event);
     return this.#finish();
   }
 
   canWrite(): WriteRefusal | undefined {
     if (this.#stopped) return "stopped";
     return this.#primary === undefined ? "notPrimary" : this.#primary.refusal();
+  }
+
+  /** Copies whose word reads wait for. */
+  readsWaitFor(): readonly AllocationId[] {
+    return this.#reads.unanswered;
   }
 
   view(nowMs: number): CopyView {
@@ -146,7 +166,29 @@ export class ShardCopy {
         return this.#primary?.snapshotSent(event.to, event.snapshotId, event.ok, this.#out, nowMs);
       case "handOff":
         return this.#primary?.handOff(event.target, this.#out, nowMs);
+      case "read":
+        return this.#reads.add(event.readId, event.wanted, nowMs);
+      case "readGivenUp":
+        return this.#reads.giveUp(event.readId);
     }
+  }
+
+  /** Last in every step, so that role, term and set are those after it. */
+  #settleReads(event: CopyEvent): void {
+    if (this.#stopped) {
+      if (event.kind === "read") this.#reads.add(event.readId, event.wanted, event.nowMs);
+      return this.#reads.refuseAll("stopped", this.#out);
+    }
+    if (this.#reads.isIdle) return undefined;
+    const copy: ReadingCopy = {
+      primary: this.#primary,
+      primaryId: this.#map?.primary,
+      globalCheckpoint: this.#log.globalCheckpoint,
+      send: (to, body) => this.#send(to, body),
+    };
+    this.#reads.settle(copy, this.#out, event.nowMs);
+    if (event.kind === "tick") this.#reads.tick(copy, event.nowMs);
+    return undefined;
   }
 
   /** One persist effect for the whole step; answers that rest on it wait for its ticket. */
@@ -173,8 +215,7 @@ export class ShardCopy {
   /** Nothing new to make durable: answer now, or behind the vital change that is still on its way to disk. */
   #confirmAfterPending(confirm: { to: AllocationId; confirmed: number }, effects: CopyEffect[]): void {
     const pending = this.#tickets.findLastIndex((ticket) => ticket.vital);
-    if (pending < 0)
-      effects.push({ kind: "send", message: this.#confirmation(confirm.to, confirm.confirmed) });
+    if (pending < 0) this.#confirm(confirm, effects);
     else this.#tickets[pending] = { ...this.#tickets[pending]!, confirm };
   }
 
@@ -190,7 +231,7 @@ export class ShardCopy {
       return;
     }
     if (ticket.confirm !== undefined) {
-      this.#send(ticket.confirm.to, this.#confirmBody(ticket.confirm.confirmed));
+      this.#confirm(ticket.confirm, this.#out.effects);
     }
   }
 
@@ -205,6 +246,7 @@ export class ShardCopy {
     }
     this.#term = term;
     this.#confirmed = this.#log.globalCheckpoint;
+    this.#told = undefined;
     this.#out.persist({ term });
   }
 
@@ -241,6 +283,7 @@ export class ShardCopy {
     this.#out.note({ what: "activated", term: map.term, startSeq });
     this.#activating = true;
     const self = {
+      shardUid: this.#shardUid,
       allocationId: this.#allocationId,
       historyId: this.#historyId,
       term: map.term,
@@ -281,6 +324,29 @@ export class ShardCopy {
         );
       case "higherTerm":
         return undefined;
+      case "termCheck":
+      case "termCheckOk":
+      case "freshnessAsk":
+      case "freshness":
+        return this.#receiveReadMessage(message, message.body, nowMs);
+    }
+  }
+
+  /** The term rule has held: the message is of this copy's own term. */
+  #receiveReadMessage(message: CopyMessage, body: ReadMessageBody, nowMs: number): void {
+    if (message.historyId !== this.#historyId) return;
+    switch (body.kind) {
+      case "termCheck":
+        if (this.#primary === undefined) this.#send(message.from, { kind: "termCheckOk", nonce: body.nonce });
+        return;
+      case "termCheckOk":
+        if (this.#primary !== undefined) this.#reads.termCheckOk(message.from, body.nonce);
+        return;
+      case "freshnessAsk":
+        if (this.#primary !== undefined) this.#reads.asked(message.from, body.nonce, body.maxAgeMs, nowMs);
+        return;
+      case "freshness":
+        this.#reads.freshness(body.nonce, body.ageMs, body.globalCheckpoint);
     }
   }
 
@@ -390,6 +456,7 @@ export class ShardCopy {
     }
     // No deletion under a stored id: a member of the in-sync set holds all that was committed and needs no snapshot.
     if (this.#map?.inSync.includes(this.#allocationId) === true) return discard();
+    if (event.historyId !== this.#historyId) this.#reads.forgetHistory();
     this.#historyId = event.historyId;
     log.replaceBySnapshot(event.lastSeq, event.lastTerm);
     this.#confirmed = event.lastSeq;
@@ -405,6 +472,7 @@ export class ShardCopy {
 
   #tick(retainFromSeq: number, nowMs: number): void {
     if (this.#primary !== undefined) return this.#primary.tick(retainFromSeq, this.#out, nowMs);
+    this.#tellAgain(nowMs);
     const through = Math.min(retainFromSeq - 1, this.#log.globalCheckpoint);
     if (through <= this.#log.baseSeq) return undefined;
     this.#log.trimThrough(through);
@@ -414,12 +482,19 @@ export class ShardCopy {
 
   // ---------------------------------------------------------------- sending
 
-  #confirmBody(confirmed: number): MessageBody {
-    return { kind: "replicateOk", confirmed, globalCheckpoint: this.#log.globalCheckpoint };
+  #confirm(confirm: { readonly to: AllocationId; readonly confirmed: number }, effects: CopyEffect[]): void {
+    const { to, confirmed } = confirm;
+    const { globalCheckpoint } = this.#log;
+    this.#told = confirm;
+    effects.push({ kind: "send", message: this.#message(to, { kind: "replicateOk", confirmed, globalCheckpoint }) });
   }
 
-  #confirmation(to: AllocationId, confirmed: number): CopyMessage {
-    return this.#message(to, this.#confirmBody(confirmed));
+  /** A copy whose disk is slow is not silent: it repeats what it has confirmed, and is judged as slow, not as gone. */
+  #tellAgain(nowMs: number): void {
+    const owes = this.#tickets.some(({ confirm, term }) => confirm !== undefined && term === this.#term);
+    if (this.#told === undefined || !owes || nowMs - this.#toldAgainMs < REPEAT_MS) return;
+    this.#toldAgainMs = nowMs;
+    this.#confirm(this.#told, this.#out.effects);
   }
 
   #send(to: AllocationId, body: MessageBody): void {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { parseClusterSettings } from "@prism/api/cluster";
 import { parseCollectionSpec, type CollectionSpec } from "@prism/api/collection";
 import { DEFAULT_LIMITS, type Limits } from "@prism/api/limits";
-import { ShardCall, WriteAction } from "@prism/proto/frame-kind";
+import { ReadLevelKind, ShardCall, WriteAction } from "@prism/proto/frame-kind";
 import * as wire from "@prism/proto/gen/node";
 import { encodeShardQuery, decodeScores } from "../../domain/shard-query-codec.js";
 import type { ShardQuery } from "../../domain/shard-query.js";
@@ -201,8 +201,18 @@ export class WorkerHarness {
 
   /** The document, or undefined. */
   async get(id: string, minimumSeq = 0): Promise<Record<string, unknown> | undefined> {
-    const request = { id, include: [], hasInclude: false, read: { minimumSeq, historyId: "" } };
-    const response = wire.GetResponse.decode(await this.call(ShardCall.get, wire.GetRequest.encode(request)));
+    return await this.getAt(id, { minimumSeq });
+  }
+
+  /** As get, at a level. */
+  async getAt(
+    id: string,
+    level: Partial<wire.ReadLevel>,
+    timeoutMs?: number,
+  ): Promise<Record<string, unknown> | undefined> {
+    const read = { minimumSeq: 0, historyId: "", kind: ReadLevelKind.applied, maxStalenessMs: 0, ...level };
+    const request = wire.GetRequest.encode({ id, include: [], hasInclude: false, read });
+    const response = wire.GetResponse.decode(await this.call(ShardCall.get, request, timeoutMs));
     if (response.document === undefined) return undefined;
     return JSON.parse(Buffer.from(response.document.fields).toString()) as Record<string, unknown>;
   }
