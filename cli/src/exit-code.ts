@@ -6,7 +6,7 @@ export const EXIT = {
   unreachable: { code: 3, meaning: "no node could be reached" },
   degraded: {
     code: 4,
-    meaning: "status: all works, with less redundancy than wanted or without control plane",
+    meaning: "up, status: all works, with fewer nodes or copies than wanted or without control plane",
   },
   unavailable: { code: 5, meaning: "status: at least one shard takes no writes, or nothing is known yet" },
 } as const;

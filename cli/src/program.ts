@@ -47,7 +47,7 @@ export function buildProgram(context: Context, setExit: (code: number) => void):
       writeErr: (text) => context.stderr.write(text),
     });
   const global = (): GlobalOptions => program.opts<GlobalOptions>();
-  addLocal(program, context, global);
+  addLocal(program, context, global, setExit);
   addStatus(program, context, global, setExit);
   addCollection(program, context, global);
   addDocuments(program, context, global, setExit);
@@ -58,10 +58,15 @@ export function buildProgram(context: Context, setExit: (code: number) => void):
   return program;
 }
 
-function addLocal(program: Command, context: Context, global: () => GlobalOptions): void {
+function addLocal(
+  program: Command,
+  context: Context,
+  global: () => GlobalOptions,
+  setExit: (code: number) => void,
+): void {
   program
     .command("up")
-    .description("start a cluster on this machine and wait until it is ready")
+    .description("start a cluster on this machine and wait until it is ready, or as ready as it gets")
     .argument("[file]", "a PrismCluster as YAML; left out: the one of last time, or a new one")
     .option("--nodes <n>", "nodes of a new cluster, one zone each up to three (default: 3)", integer(1, 64))
     .option("--name <name>", 'name of a new cluster (default: "demo")')
@@ -74,7 +79,10 @@ function addLocal(program: Command, context: Context, global: () => GlobalOption
       async (
         file: string | undefined,
         { wait, ...options }: Omit<UpOptions, "waitSeconds"> & { wait: number },
-      ) => (await import("./commands/up.js")).up(context, file, { ...options, waitSeconds: wait }, global()),
+      ) => {
+        const { up } = await import("./commands/up.js");
+        setExit(await up(context, file, { ...options, waitSeconds: wait }, global()));
+      },
     );
   program
     .command("down")

@@ -16,6 +16,7 @@ import { LmdbStore } from "./adapters/local/lmdb-store.js";
 import { startAdminServer, type AdminServer } from "./control/admin-server.js";
 import { ControlPlane } from "./control/control-plane.js";
 import type { ClusterEvent } from "./control/event-log.js";
+import { startVerdict, type StartVerdict } from "./domain/start-verdict.js";
 
 export interface LocalClusterOptions {
   /** As parsed by parseCluster or parseClusterFile. */
@@ -33,6 +34,8 @@ export interface LocalClusterOptions {
   readonly log?: Logger;
   /** How long to wait for all nodes to be ready; default 30 s. */
   readonly readyTimeoutMs?: number;
+  /** Start also when only some nodes are ready; false, the default, stops everything again then. */
+  readonly acceptDegraded?: boolean;
   /** Another program in place of the node: for tests. */
   readonly nodeProgram?: string;
   /** Other addresses for control plane and peers to dial nodes at: for tests with a network that fails. */
@@ -67,6 +70,8 @@ export class LocalCluster {
   readonly controlPlane: ControlPlane;
   readonly adminUrl: string;
   readonly dataDirectory: string;
+  /** How the start ended: with all nodes, or with some. */
+  readonly started: "ready" | "degraded";
   readonly #workloads: ChildProcesses;
   readonly #close: () => Promise<void>;
   #stopping: Promise<void> | undefined;
@@ -75,12 +80,14 @@ export class LocalCluster {
     readonly controlPlane: ControlPlane;
     readonly adminUrl: string;
     readonly dataDirectory: string;
+    readonly started: "ready" | "degraded";
     readonly workloads: ChildProcesses;
     readonly close: () => Promise<void>;
   }) {
     this.controlPlane = parts.controlPlane;
     this.adminUrl = parts.adminUrl;
     this.dataDirectory = parts.dataDirectory;
+    this.started = parts.started;
     this.#workloads = parts.workloads;
     this.#close = parts.close;
   }
@@ -157,8 +164,8 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     });
     // Nodes are ended even when the control plane did not come up to end them.
     undo.push(() => workloads.close());
-    const started: ControlPlane[] = [];
-    const admin = await startAdminServer(options.adminPort ?? 0, () => started[0]);
+    const planes: ControlPlane[] = [];
+    const admin = await startAdminServer(options.adminPort ?? 0, () => planes[0]);
     undo.push(() => admin.close());
     const controlPlane = await ControlPlane.start({
       cluster,
@@ -170,14 +177,19 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       nodeEnv: options.nodeEnv ?? {},
       routePeerAddress: options.routePeerAddress,
     });
-    started.push(controlPlane);
+    planes.push(controlPlane);
     controlPlane.metrics.collectProcess();
     undo.push(() => controlPlane.stop());
-    undo.push(await writeOperatorFile(dataDirectory, cluster, controlPlane, admin));
-    if (!(await controlPlane.waitFor(() => controlPlane.isReady(), readyTimeoutMs))) {
+    const operatorFile = join(dataDirectory, "operator.json");
+    undo.push(() => rm(operatorFile, { force: true }));
+    await writeOperatorFile(operatorFile, controlPlane, admin, undefined);
+    const verdict = await awaitStart(controlPlane, readyTimeoutMs);
+    if (verdict === "failed" || (verdict === "degraded" && options.acceptDegraded !== true)) {
       throw new Error(notReadyDetail(controlPlane.status(), readyTimeoutMs, dataDirectory));
     }
-    return new LocalCluster({ controlPlane, adminUrl: admin.url, dataDirectory, workloads, close });
+    await writeOperatorFile(operatorFile, controlPlane, admin, verdict);
+    const started = verdict;
+    return new LocalCluster({ controlPlane, adminUrl: admin.url, dataDirectory, started, workloads, close });
   } catch (error) {
     await close();
     throw error;
@@ -190,28 +202,43 @@ function memoryShare(nodes: number): Readonly<Record<string, string>> {
   return { PRISM_LIMITS_MEMORY_BUDGET_BYTES: String(Math.max(bytes, SMALLEST_SHARE_BYTES)) };
 }
 
-/** Tells other programs where the running cluster is. Returns how to take it back. */
+/** Waits until the start is over, the time at the latest. */
+async function awaitStart(
+  controlPlane: ControlPlane,
+  timeoutMs: number,
+): Promise<"ready" | "degraded" | "failed"> {
+  const verdict = (isTimeOver: boolean): StartVerdict["kind"] =>
+    startVerdict(controlPlane.startingNodes(), isTimeOver).kind;
+  await controlPlane.waitFor(() => verdict(false) !== "waiting", timeoutMs);
+  const kind = verdict(false);
+  const last = kind === "waiting" ? verdict(true) : kind;
+  return last === "waiting" ? "failed" : last;
+}
+
+/** Tells other programs where the running cluster is, and how its start ended once it has. */
 async function writeOperatorFile(
-  dataDirectory: string,
-  cluster: PrismCluster,
+  path: string,
   controlPlane: ControlPlane,
   admin: AdminServer,
-): Promise<() => Promise<void>> {
-  const path = join(dataDirectory, "operator.json");
+  started: "ready" | "degraded" | undefined,
+): Promise<void> {
   const content = {
     pid: process.pid,
-    clusterName: cluster.metadata.name,
+    clusterName: controlPlane.status().clusterName,
     clusterId: controlPlane.clusterId,
     adminUrl: admin.url,
+    started,
   };
   await writeFile(`${path}.new`, `${JSON.stringify(content, null, 2)}\n`);
   await rename(`${path}.new`, path);
-  return () => rm(path, { force: true });
 }
 
 function notReadyDetail(status: StatusResponse, timeoutMs: number, dataDirectory: string): string {
-  const missing = status.nodes
-    .filter((node) => node.state !== "alive" || !node.ready)
-    .map((node) => node.name);
-  return `not ready within ${timeoutMs} ms: ${missing.join(", ")}; see ${join(dataDirectory, "nodes", missing[0] ?? "", "node.log")}`;
+  const missing = status.nodes.filter((node) => node.state !== "alive" || !node.ready);
+  const lines = missing.map(({ name }) => {
+    const problem = status.problems.find(({ object }) => object === `node/${name}`);
+    const why = problem ? `${problem.reason}: ${problem.message}` : "it has not answered yet";
+    return `  ${name}: ${why}\n    log: ${join(dataDirectory, "nodes", name, "node.log")}`;
+  });
+  return [`not ready, waited up to ${timeoutMs} ms:`, ...lines].join("\n");
 }

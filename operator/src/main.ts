@@ -21,6 +21,7 @@ async function main(): Promise<void> {
     wellKnownPorts: true,
     workersPerNode: config.workersPerNode,
     readyTimeoutMs: config.readyTimeoutMs,
+    acceptDegraded: true,
     log,
   });
   const stop = (signal: NodeJS.Signals): void => {
@@ -34,7 +35,8 @@ async function main(): Promise<void> {
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   const running = await started;
-  log.info({ nodes: running.addresses(), admin: running.adminUrl }, "ready");
+  const { started: how } = running;
+  log[how === "ready" ? "info" : "warn"]({ nodes: running.addresses(), admin: running.adminUrl }, how);
 }
 
 main().catch((error: unknown) => {

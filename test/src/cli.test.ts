@@ -282,6 +282,42 @@ describe("a cluster on this machine", () => {
     expect((await prism.status()).nodes.map((node) => node.httpUrl)).toEqual(before);
   });
 
+  test("starts without a node whose data is damaged, says which and why, and heals by itself", async () => {
+    expect(await prism.run(["down"])).toMatchObject({ code: 0 });
+    const path = join(prism.dataDirectory, "nodes/node-b-0/data/format.json");
+    const sound = await readFile(path);
+    await writeFile(path, "{broken");
+    const up = await prism.run(["up"]);
+    expect(up.code).toBe(4);
+    expect(up.stdout).toMatch(/^degraded: cluster laptop, 2 of 3 nodes/);
+    expect(up.stdout).toMatch(/node-b-0 +zone b +not ready/);
+    expect(up.stdout).toMatch(
+      /WorkloadBackOff {2}node\/node-b-0\n {2}what: .*lastExit: exit code 3: .*format\.json/,
+    );
+    expect(up.stdout).toMatch(/ {2}next: .+\n {2}log: {2}.*node-b-0\/node\.log/);
+    const status = await exitCodeBecomes(4, ["status"]);
+    expect(status.stdout).toMatch(/critical: WorkloadBackOff {2}node\/node-b-0/);
+    expect(await prism.run(["load", "notes"], '{"id":"degraded","body":"written"}\n')).toMatchObject({
+      code: 0,
+    });
+    expect(await prism.run(["up"])).toMatchObject({ code: 4 });
+    await writeFile(path, sound);
+    await exitCodeBecomes(0, ["status"]);
+    expect(await prism.run(["up"])).toMatchObject({ code: 0 });
+  });
+
+  test("does not start when no node does, and says of each why", async () => {
+    expect(await prism.run(["down"])).toMatchObject({ code: 0 });
+    const paths = NODES.map((name) => join(prism.dataDirectory, "nodes", name, "data/format.json"));
+    const sound = await Promise.all(paths.map((path) => readFile(path)));
+    for (const path of paths) await writeFile(path, "{broken");
+    const { code, stderr } = await prism.run(["up", "--wait", "4"]);
+    expect(code).toBe(1);
+    for (const name of NODES) expect(stderr).toMatch(new RegExp(`${name}: .*exit code 3: .*format\\.json`));
+    for (const [i, path] of paths.entries()) await writeFile(path, sound[i]!);
+    expect(await prism.run(["up"])).toMatchObject({ code: 0 });
+  });
+
   test("comes back after all its processes were killed", async () => {
     const pids = [
       await prism.operatorPid(),

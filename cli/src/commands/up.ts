@@ -27,12 +27,13 @@ export interface UpOptions {
 const VERSION = "0.1.0";
 const CLUSTER_FILE = "cluster.yaml";
 
+/** Returns the exit code: 0 every node is ready, 4 some are and the others are named. */
 export async function up(
   context: Context,
   file: string | undefined,
   options: UpOptions,
   global: GlobalOptions,
-): Promise<void> {
+): Promise<number> {
   const directory = resolve(global.data);
   const before = await readOperator(directory);
   if (before === undefined) await start(context, directory, file, options);
@@ -44,24 +45,56 @@ export async function up(
     const detail = `the control plane, process ${operator.pid}, runs but does not answer`;
     throw new CommandError(detail, EXIT.failed.code);
   }
-  const nodes = status.nodes.map(({ name, zone, httpUrl }) => ({ name, zone, httpUrl }));
-  if (global.json)
-    return printJson(context, { clusterName: status.clusterName, dataDirectory: directory, nodes });
-  const prism = commandFor(global);
-  const state = context.paint("green", before === undefined ? "ready" : "already running");
+  const missing = status.nodes.filter((node) => node.state !== "alive" || !node.ready);
+  const code = missing.length === 0 ? EXIT.ok.code : EXIT.degraded.code;
+  const problems = status.problems.filter(({ object }) =>
+    missing.some(({ name }) => object === `node/${name}`),
+  );
+  const nodes = status.nodes.map(({ name, zone, httpUrl, state, ready }) => ({
+    name,
+    zone,
+    httpUrl,
+    ready: state === "alive" && ready,
+  }));
+  if (global.json) {
+    const { clusterName } = status;
+    printJson(context, { clusterName, dataDirectory: directory, nodes, problems });
+    return code;
+  }
+  const word = code !== EXIT.ok.code ? "degraded" : before === undefined ? "ready" : "already running";
+  const state = context.paint(code === EXIT.ok.code ? "green" : "yellow", word);
+  const count = `${missing.length === 0 ? "" : `${status.activeNodes} of `}${counted(nodes.length, "node")}`;
   print(context, [
-    `${state}: cluster ${status.clusterName}, ${counted(status.activeNodes, "node")}, data in ${directory}`,
+    `${state}: cluster ${status.clusterName}, ${count}, data in ${directory}`,
     ...table(
-      nodes.map((node) => [node.name, `zone ${node.zone}`, node.httpUrl]),
+      nodes.map((node) => [
+        node.name,
+        `zone ${node.zone}`,
+        node.ready ? node.httpUrl : context.paint("red", "not ready"),
+      ]),
       "  ",
     ),
+    ...problems.flatMap(({ object, reason, message, next }) => [
+      "",
+      `${context.paint("red", reason)}  ${object}`,
+      `  what: ${message}`,
+      `  next: ${next}`,
+      `  log:  ${join(directory, "nodes", object.slice("node/".length), "node.log")}`,
+    ]),
     "",
     "next:",
+    ...nextSteps(commandFor(global), nodes.find((node) => node.ready)?.httpUrl ?? ""),
+  ]);
+  return code;
+}
+
+function nextSteps(prism: string, httpUrl: string): string[] {
+  return [
     `  ${prism} status`,
     `  ${prism} collection create notes --text body`,
-    `  curl ${nodes[0]?.httpUrl ?? ""}/api/v1/status`,
+    `  curl ${httpUrl}/api/v1/status`,
     `  ${prism} down`,
-  ]);
+  ];
 }
 
 async function start(

@@ -13,6 +13,7 @@ import type { Action, Evidence, Verdict } from "../domain/action.js";
 import type { HealthChange } from "../domain/failure-detector.js";
 import { buildConditions, type Condition } from "../domain/condition.js";
 import type { NodeId, ShardRecord } from "../domain/shard-record.js";
+import type { StartingNode } from "../domain/start-verdict.js";
 import { buildStatus } from "../domain/status.js";
 import type { NodeDialer } from "../ports/node-dialer.js";
 import { StoreError, type Store } from "../ports/store.js";
@@ -168,10 +169,16 @@ export class ControlPlane {
 
   /** Every node that is wanted is alive and ready. */
   isReady(): boolean {
-    const alive = [...this.#fleet.all()].filter(
-      (node) => this.#fleet.health(node.name)?.state === "alive" && node.report?.ready === true,
-    );
-    return alive.length >= this.#options.cluster.spec.nodes;
+    return this.startingNodes().every((node) => node.ready);
+  }
+
+  startingNodes(): readonly StartingNode[] {
+    const workloads = new Map(this.#options.workloads.list().map((one) => [one.name, one]));
+    return [...this.#fleet.all()].map(({ name, report }) => ({
+      name,
+      ready: this.#fleet.health(name)?.state === "alive" && report?.ready === true,
+      exitsInARow: workloads.get(name)?.exitsInARow ?? 0,
+    }));
   }
 
   /** Resolves true when the condition holds, false when the time is over; looks after every change. */
@@ -245,13 +252,14 @@ export class ControlPlane {
         this.#fleet.dial(event.name, this.#routed(event.name, event.peerAddress));
         return;
       case "exited": {
-        const { name, code, signal, expected } = event;
-        const detail = signal === null ? `exit code ${code ?? "unknown"}` : `signal ${signal}`;
+        const { name, code, signal, detail, expected } = event;
+        const how = signal === null ? `exit code ${code ?? "unknown"}` : `signal ${signal}`;
         this.#log.warn(
-          { node: name, reason: "WorkloadExited", code, signal, expected },
+          { node: name, reason: "WorkloadExited", code, signal, detail, expected },
           "node process ended",
         );
-        this.#fleet.exited(name, detail);
+        this.#fleet.exited(name, how);
+        this.#statusSoon();
       }
     }
   }

@@ -55,7 +55,11 @@ function toNodeSource(node: ApiObject<"PrismNode">, inputs: StatusInputs): Statu
   const workload = workloads.list().find((one) => one.name === name);
   const backOff =
     workload && workload.exitsInARow > 0 && workload.state !== "running"
-      ? { exitsInARow: workload.exitsInARow, retryAt: workload.retryAtMs ?? steadyNowMs() }
+      ? {
+          exitsInARow: workload.exitsInARow,
+          retryAt: workload.retryAtMs ?? steadyNowMs(),
+          lastExit: workload.lastExit ?? "",
+        }
       : undefined;
   return {
     id: node.status.nodeId,

@@ -39,7 +39,9 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   ExistingShardsDoNotMove: "New collections and replacement copies use the new nodes.",
   AllInSync: "Nothing to do.",
   WorkloadExited: "It is started again at once.",
-  WorkloadBackOff: "It is started again after a growing delay; the node's log has the cause.",
+  WorkloadBackOff:
+    "Remove the cause named by lastExit (node.log has more); the process is started again by itself, after at most 30 s. " +
+    "If its data can't be saved: prism down, empty the node's data directory, prism up; other copies fill it.",
 };
 
 export function severityOf(reason: Reason): StatusProblem["severity"] {

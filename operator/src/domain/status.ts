@@ -20,7 +20,8 @@ export interface StatusNodeSource {
   readonly since: number;
   readonly reason: Reason | undefined;
   /** The process that should run here keeps ending. */
-  readonly backOff: { readonly exitsInARow: number; readonly retryAt: number } | undefined;
+  readonly backOff:
+    { readonly exitsInARow: number; readonly retryAt: number; readonly lastExit: string } | undefined;
   readonly ready: boolean;
   readonly draining: boolean;
   readonly httpUrl: string;
@@ -273,8 +274,7 @@ function problemsOf(source: StatusSource): StatusProblem[] {
 function nodeProblems(node: StatusNodeSource): StatusProblem[] {
   const object = `node/${node.name}`;
   if (node.backOff && node.backOff.exitsInARow > 1) {
-    const { exitsInARow, retryAt } = node.backOff;
-    return [problem("WorkloadBackOff", object, node.since, { exitsInARow, retryAt })];
+    return [problem("WorkloadBackOff", object, node.since, { ...node.backOff })];
   }
   if (node.state === "suspect" || node.state === "dead") {
     const reason = node.state === "dead" ? "NodeDead" : (node.reason ?? "NodeSuspect");

@@ -18,6 +18,8 @@ export interface WorkloadStatus {
   readonly sinceMs: number;
   /** How often a process of this node ended by itself, in a row, without a stable run between. */
   readonly exitsInARow: number;
+  /** How the last process ended and what it said of it; undefined when none has ended. */
+  readonly lastExit: string | undefined;
   /** When the next process starts, in state backOff. */
   readonly retryAtMs: number | undefined;
   readonly pid: number | undefined;
@@ -36,6 +38,8 @@ export type WorkloadEvent =
       readonly name: string;
       readonly code: number | null;
       readonly signal: string | null;
+      /** What it said last; "" when nothing explains its end. */
+      readonly detail: string;
       readonly expected: boolean;
     };
 

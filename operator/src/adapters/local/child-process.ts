@@ -3,8 +3,9 @@
  *
  *   starting --listening.json--> running --exit--> backOff --delay--> starting ...
  *
- * The delay doubles with each exit and starts over after a stable run. The node ends itself when its
- * standard input closes, so it can't outlive this process however that ends.
+ * The delay doubles with each exit and starts over after a stable run. A process that can't even be
+ * started counts as one that ended. The node ends itself when its standard input closes, so it can't
+ * outlive this process however that ends.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -12,6 +13,7 @@ import { dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { NodeWorkload, WorkloadEvent, WorkloadState, WorkloadStatus } from "../../ports/workloads.js";
 import { areFree, choosePorts, type NodePorts } from "./free-ports.js";
+import { LastWords } from "./last-words.js";
 import { LogFile } from "./log-file.js";
 
 export interface ChildOptions {
@@ -47,6 +49,7 @@ export class NodeChild {
   #sinceMs = Date.now();
   #startedAtMs = 0;
   #exitsInARow = 0;
+  #lastExit: string | undefined;
   #retryAtMs: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #listening: Listening | undefined;
@@ -65,6 +68,7 @@ export class NodeChild {
       state: this.#state,
       sinceMs: this.#sinceMs,
       exitsInARow: this.#exitsInARow,
+      lastExit: this.#lastExit,
       retryAtMs: this.#retryAtMs,
       pid: this.#child?.pid,
       peerAddress: this.#listening?.peerAddress,
@@ -77,10 +81,12 @@ export class NodeChild {
     return isDeepStrictEqual(this.#workload, workload);
   }
 
-  /** Resolves when the process exists; whether it then works is for `status` and events to say. */
+  /** Resolves when the process exists or can't be made; `status` and events say whether it works. */
   start(): Promise<void> {
     this.#wanted = true;
-    this.#starting = this.#starting.then(() => this.#spawn());
+    this.#starting = this.#starting
+      .then(() => this.#spawn())
+      .catch((error: unknown) => this.#onEnd(null, null, (error as Error).message));
     return this.#starting;
   }
 
@@ -127,14 +133,19 @@ export class NodeChild {
       env: { ...this.#options.defaultEnv, ...process.env, UV_THREADPOOL_SIZE: "32", ...this.#workload.env },
     });
     this.#child = child;
-    child.stdout.on("data", (chunk: Buffer) => this.#log.write(chunk));
-    child.stderr.on("data", (chunk: Buffer) => this.#log.write(chunk));
+    const words = new LastWords();
+    const hear = (chunk: Buffer): void => {
+      words.hear(chunk);
+      this.#log.write(chunk);
+    };
+    child.stdout.on("data", hear);
+    child.stderr.on("data", hear);
     child.stdin.on("error", () => undefined);
     child.once("error", (error) => {
-      this.#log.write(Buffer.from(`cannot start the node: ${error.message}\n`));
-      if (child.pid === undefined) this.#onExit(child, null, null);
+      hear(Buffer.from(`cannot start the node: ${error.message}\n`));
+      if (child.pid === undefined) this.#onExit(child, null, null, words);
     });
-    child.once("exit", (code, signal) => this.#onExit(child, code, signal));
+    child.once("exit", (code, signal) => this.#onExit(child, code, signal, words));
     this.#awaitListening(child, join(dataDirectory, "listening.json"));
   }
 
@@ -177,14 +188,20 @@ export class NodeChild {
     void look();
   }
 
-  #onExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
+  #onExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null, words: LastWords): void {
     if (this.#child !== child) return;
     this.#child = undefined;
     this.#listening = undefined;
+    this.#onEnd(code, signal, words.text);
+  }
+
+  #onEnd(code: number | null, signal: NodeJS.Signals | null, detail: string): void {
     const { name } = this.#workload;
     const expected = !this.#wanted;
+    const how = signal ?? (code === null ? "not started" : `exit code ${code}`);
+    this.#lastExit = detail === "" ? how : `${how}: ${detail}`;
     if (this.#wanted) this.#scheduleRestart();
-    this.#options.onEvent({ kind: "exited", name, code, signal, expected });
+    this.#options.onEvent({ kind: "exited", name, code, signal, detail, expected });
   }
 
   #scheduleRestart(): void {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
@@ -97,6 +97,17 @@ describe("child processes", () => {
     expect(log).toContain("--name n1");
     expect(log).toContain("--workers 2");
     expect(log).toContain("--exit-with-parent");
+  });
+
+  test("a node whose directory can't be made is tried again, says why, and starts when the cause is gone", async () => {
+    const { workloads, event, directory } = start();
+    mkdirSync(join(directory, "nodes"));
+    writeFileSync(join(directory, "nodes/n1"), "in the way");
+    await workloads.ensure(workload("n1"));
+    expect(workloads.list()[0]).toMatchObject({ state: "backOff", exitsInARow: 1 });
+    expect(workloads.list()[0]?.lastExit).toMatch(/^not started: E(EXIST|NOTDIR)/);
+    rmSync(join(directory, "nodes/n1"));
+    expect(await event(isListening)).toMatchObject({ name: "n1" });
   });
 
   test("ensuring the same node again starts nothing", async () => {

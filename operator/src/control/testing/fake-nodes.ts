@@ -72,7 +72,8 @@ export class FakeNode {
     this.map = undefined;
     clearInterval(this.#turn);
     this.breakConnections();
-    this.#nodes.emit({ kind: "exited", name: this.name, code: null, signal: "SIGKILL", expected: false });
+    const how = { code: null, signal: "SIGKILL", detail: "", expected: false };
+    this.#nodes.emit({ kind: "exited", name: this.name, ...how });
   }
 
   wipe(): void {
@@ -261,6 +262,7 @@ export class FakeNodes implements Workloads, NodeDialer {
       state: node.running ? "running" : "stopped",
       sinceMs: 0,
       exitsInARow: 0,
+      lastExit: undefined,
       retryAtMs: undefined,
       pid: undefined,
       peerAddress: node.name,
