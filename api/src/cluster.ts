@@ -78,7 +78,15 @@ const health = strictObject({
     .min(50)
     .max(60_000)
     .default(1000)
-    .describe("A copy that does not confirm within this time leaves the in-sync set."),
+    .describe("A copy that owes an answer and says nothing for this time leaves the in-sync set."),
+  slowReplicaTimeoutMs: z
+    .int()
+    .min(50)
+    .max(600_000)
+    .default(3000)
+    .describe(
+      "A copy that answers, but leaves an entry unconfirmed for this time after the primary has it on disk, leaves the in-sync set.",
+    ),
   rebuildDelaySeconds: z
     .int()
     .min(0)

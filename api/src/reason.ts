@@ -18,7 +18,9 @@ export const REASONS = {
   ShardCreated: "The shard is new.",
   CopyAdded: "A copy was added to be filled.",
   CaughtUp: "The copy has everything that is committed and joined the in-sync set.",
-  ReplicaTimeout: "The copy did not confirm within replicaTimeoutMs and left the in-sync set.",
+  ReplicaTimeout: "The copy said nothing for replicaTimeoutMs and left the in-sync set.",
+  TooSlow:
+    "The copy answers, but left entries unconfirmed for longer than slowReplicaTimeoutMs; it left the in-sync set.",
   ReplicaDisconnected: "The connection to the copy broke and it left the in-sync set.",
   JoinGivenUp: "A copy that was joining did not confirm in time.",
   CopyFailed: "The copy stopped because of an error on its node.",

@@ -8,6 +8,7 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import type { ClusterSettings } from "@prism/api/cluster";
 import { Problem } from "@prism/api/problem-code";
 import {
   type ReplicationMessage,
@@ -85,13 +86,14 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.#settings = {
       minReplicasForWrite: 1,
       replicaTimeoutMs: 1000,
+      slowReplicaTimeoutMs: 3000,
       windowEntries: WINDOW_ENTRIES,
       maxPendingEntries: context.limits.pendingWrites,
     };
     this.#places = new CopyPlaces(context);
     this.#outbox = new CopyOutbox(context, data.record.shardUid, this.#places, data.log);
     this.#committed = durable.globalCheckpoint;
-    this.#writes = new WriteQueue(this, context.limits.pendingWrites);
+    this.#writes = new WriteQueue(this, context.limits);
     this.#transfers = new SnapshotTransfers(data.store, this);
     this.#copy = this.#machine(durable);
     if (isNew) this.#suspendUntilDurable(durable);
@@ -167,9 +169,10 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
 
   // ---------------------------------------------------------------- from the worker
 
-  applyMap(map: ShardMap, collection: CollectionMap | undefined, replicaTimeoutMs: number): void {
+  applyMap(map: ShardMap, collection: CollectionMap | undefined, health: ClusterSettings["health"]): void {
     this.#places.setMap(map);
-    this.#settings.replicaTimeoutMs = replicaTimeoutMs;
+    this.#settings.replicaTimeoutMs = health.replicaTimeoutMs;
+    this.#settings.slowReplicaTimeoutMs = health.slowReplicaTimeoutMs;
     if (collection !== undefined) this.#setCollection(collection);
     if (this.#suspended) return;
     this.#step({ kind: "map", map });

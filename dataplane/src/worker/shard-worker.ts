@@ -26,8 +26,6 @@ import type { FromWorker, ToWorker, WorkerSettings } from "./worker-message.js";
 const TICK_MS = 100;
 const REPORT_MS = 500;
 const DISK_CHECK_MS = 2000;
-/** Below this much free space nothing is added: deletes, and LMDB's own pages, need some. */
-const DISK_RESERVE_BYTES = 256 * 1024 * 1024;
 const DRAIN_RETRY_MS = 100;
 
 type Call = Extract<ToWorker, { kind: "call" }>;
@@ -207,7 +205,7 @@ export class ShardWorker {
       else if (here.length === 0) return this.#onUnplaced(copy, shard, map);
     }
     this.#absentSince.delete(shard.uid);
-    copy.applyMap(shard, collection, map.settings.health.replicaTimeoutMs);
+    copy.applyMap(shard, collection, map.settings.health);
   }
 
   /** The data goes on under the new id; what failed can't, and its old id is in no set any more. */
@@ -237,7 +235,7 @@ export class ShardWorker {
 
   /** The map places no copy of the shard here any more; deleted when a second, newer map says the same. */
   #onUnplaced(copy: CopyService, shard: ShardMap, map: ClusterMap): void {
-    copy.applyMap(shard, undefined, map.settings.health.replicaTimeoutMs);
+    copy.applyMap(shard, undefined, map.settings.health);
     this.#confirmAbsence(copy, map);
   }
 
@@ -369,7 +367,8 @@ export class ShardWorker {
 
   #checkDisk(): void {
     const store = this.#stores.values().next().value;
-    if (store !== undefined) this.#lowDisk = store.freeBytes() < DISK_RESERVE_BYTES;
+    // Deletes, and the store's own pages, need some.
+    if (store !== undefined) this.#lowDisk = store.freeBytes() < this.#settings.limits.diskReserveBytes;
   }
 
   async #close(id: number): Promise<void> {

@@ -30,7 +30,10 @@ export interface DepartedCopy {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly reason: Reason;
-  /** How often a copy on this node left in a row without having been in sync between. */
+  /**
+   * How often a copy on this node left in a row without having been in sync between; one that was too
+   * slow counts on over being in sync, or it would come and go at the same pace for ever.
+   */
   readonly attempts: number;
 }
 
@@ -92,6 +95,9 @@ export interface NewShard {
   readonly nowMs: number;
 }
 
+/** A copy that has kept up for this long after it was too slow starts with a clean sheet. */
+const SLOWNESS_MEMORY_MS = 600_000;
+
 export function newShardRecord(shard: NewShard): ShardRecord {
   const [primary, ...others] = shard.copies.map((copy) => copy.id);
   if (primary === undefined) throw new Error("a shard without copies has no record");
@@ -126,7 +132,9 @@ export function changeRecord(
       return changed(record, reason, nowMs, {
         inSync: [...record.inSync, change.id],
         recovering: record.recovering.filter((id) => id !== change.id),
-        departed: record.departed.filter((departed) => departed.node !== placeOf(record, change.id)?.node),
+        departed: record.departed.filter(
+          (departed) => departed.node !== placeOf(record, change.id)?.node || isSlowness(departed.reason),
+        ),
       });
     case "removeCopy":
       if (change.term !== record.term) return refused("otherTerm");
@@ -178,7 +186,7 @@ function without(
   const left = record.copies.filter((copy) => ids.includes(copy.id));
   const departed = left.map((copy): DepartedCopy => {
     const before = record.departed.find((other) => other.node === copy.node);
-    return { node: copy.node, zone: copy.zone, at: nowMs, reason, attempts: (before?.attempts ?? 0) + 1 };
+    return { node: copy.node, zone: copy.zone, at: nowMs, reason, attempts: attempts(before, reason, nowMs) };
   });
   const nodes = new Set(departed.map((copy) => copy.node));
   return {
@@ -187,6 +195,17 @@ function without(
     copies: record.copies.filter((copy) => !ids.includes(copy.id)),
     departed: [...record.departed.filter((copy) => !nodes.has(copy.node)), ...departed],
   };
+}
+
+function attempts(before: DepartedCopy | undefined, reason: Reason, nowMs: number): number {
+  if (before === undefined) return 1;
+  // Kept over being in sync, it says nothing of a copy that leaves for another reason.
+  const isOver = isSlowness(before.reason) && (!isSlowness(reason) || nowMs - before.at > SLOWNESS_MEMORY_MS);
+  return isOver ? 1 : before.attempts + 1;
+}
+
+function isSlowness(reason: Reason): boolean {
+  return reason === "TooSlow" || reason === "JoinGivenUp";
 }
 
 function changed(

@@ -24,6 +24,8 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   CopyAdded: AUTOMATIC,
   CaughtUp: AUTOMATIC,
   ReplicaTimeout: "The copy is filled again. If it keeps happening, look at the node's disk and load.",
+  TooSlow:
+    "The copy is filled again after a pause that grows, and joins once it keeps up. Look at the node's disk, load and network.",
   ReplicaDisconnected: "The copy is filled again when its node is back.",
   JoinGivenUp: "The copy is filled again.",
   CopyFailed: "The copy is made anew; the node's log has the cause.",

@@ -24,6 +24,13 @@ export interface CopyProgress {
   /** The copy can't be brought up from the log: it needs a snapshot. */
   needsSnapshot: boolean;
   snapshotStartedMs: number;
+  /** Since when it has not been far behind; undefined: it is. */
+  keptUpSinceMs: number | undefined;
+}
+
+/** How long the copy has owed an answer without any word from it; 0 when it owes none. */
+export function silenceMs({ waitingSinceMs, lastHeardMs }: CopyProgress, nowMs: number): number {
+  return waitingSinceMs === undefined ? 0 : Math.max(0, nowMs - Math.max(waitingSinceMs, lastHeardMs));
 }
 
 export function newProgress(copy: AllocationId, nextSeq: number, nowMs: number): CopyProgress {
@@ -41,5 +48,6 @@ export function newProgress(copy: AllocationId, nextSeq: number, nowMs: number):
     snapshotId: undefined,
     needsSnapshot: false,
     snapshotStartedMs: Number.NEGATIVE_INFINITY,
+    keptUpSinceMs: undefined,
   };
 }

@@ -186,8 +186,10 @@ export type WriteRefusal = "notPrimary" | "draining" | "notEnoughCopies" | "stop
 
 export interface CopySettings {
   readonly minReplicasForWrite: number;
-  /** A copy that does not confirm within this time is removed from the set. */
+  /** A copy that owes an answer and says nothing for this long is removed from the set. */
   readonly replicaTimeoutMs: number;
+  /** So is a copy that has not confirmed an entry this long after it was durable here, whatever it says. */
+  readonly slowReplicaTimeoutMs: number;
   /** Entries sent but not confirmed, per copy. */
   readonly windowEntries: number;
   /** Entries not committed yet, before writes are refused with tooManyPending. */
@@ -212,5 +214,7 @@ export interface CopyView {
     readonly copy: AllocationId;
     readonly confirmed: number;
     readonly silenceMs: number;
+    /** Age of the oldest entry that is durable here and not confirmed there. */
+    readonly behindMs: number;
   }[];
 }

@@ -1,118 +1,25 @@
 import { describe, expect, it } from "vitest";
-import type { AllocationId, HistoryId, NodeId, ShardMap, ShardUid } from "../cluster-map.js";
-import type { CopyEffect, CopyEvent, CopyMessage, DurableCopy, MessageBody } from "./event.js";
+import type { HistoryId, ShardMap } from "../cluster-map.js";
+import type { CopyEffect } from "./event.js";
 import type { LogEntry } from "./log-entry.js";
-import { emptyCopy, ShardCopy } from "./shard-copy.js";
+import { emptyCopy } from "./shard-copy.js";
+import {
+  A,
+  B,
+  Bench,
+  C,
+  HISTORY,
+  SHARD,
+  WRITE,
+  answers,
+  commits,
+  entry,
+  map,
+  readyPrimary,
+  replicate,
+  requests,
+} from "./testing/copy-bench.js";
 import { ShardWorld, type WorldCounts } from "./testing/shard-world.js";
-
-const SHARD = "s" as ShardUid;
-const HISTORY = "h" as HistoryId;
-const [A, B, C] = ["a", "b", "c"] as [AllocationId, AllocationId, AllocationId];
-const SETTINGS = {
-  minReplicasForWrite: 2,
-  replicaTimeoutMs: 1000,
-  windowEntries: 100,
-  maxPendingEntries: 100,
-};
-
-type Timeless = CopyEvent extends infer E ? (E extends { nowMs: number } ? Omit<E, "nowMs"> : never) : never;
-
-/** A copy whose disk completes at once, unless told otherwise. */
-class Bench {
-  readonly copy: ShardCopy;
-  nowMs = 1000;
-  diskHolds = false;
-  readonly held: number[] = [];
-
-  constructor(durable: DurableCopy) {
-    this.copy = new ShardCopy(durable, SETTINGS, { snapshotPrefix: "x" });
-  }
-
-  step(event: Timeless): CopyEffect[] {
-    const effects = this.copy.step({ ...event, nowMs: this.nowMs });
-    const later: CopyEffect[] = [];
-    for (const effect of effects) {
-      if (effect.kind !== "persist") continue;
-      if (this.diskHolds) this.held.push(effect.ticket);
-      else later.push(...this.step({ kind: "persisted", ticket: effect.ticket }));
-    }
-    return [...effects, ...later];
-  }
-
-  releaseDisk(): CopyEffect[] {
-    this.diskHolds = false;
-    return this.held.splice(0).flatMap((ticket) => this.step({ kind: "persisted", ticket }));
-  }
-
-  receive(from: AllocationId, term: number, body: MessageBody): CopyEffect[] {
-    const { allocationId } = this.copy.view(this.nowMs);
-    const message: CopyMessage = { shardUid: SHARD, historyId: HISTORY, from, to: allocationId, term, body };
-    return this.step({ kind: "message", message });
-  }
-
-  get view() {
-    return this.copy.view(this.nowMs);
-  }
-}
-
-function map(change: Partial<ShardMap>): ShardMap {
-  return {
-    uid: SHARD,
-    collectionUid: "c",
-    number: 0,
-    version: 1,
-    term: 1,
-    historyId: HISTORY,
-    primary: A,
-    inSync: [A, B],
-    recovering: [],
-    copies: [A, B, C].map((id) => ({ id, node: `node-${id}` as NodeId, zone: id })),
-    bootstrap: "",
-    ...change,
-  };
-}
-
-function entry(seq: number, term: number, operationId = `op${seq}.${term}`): LogEntry {
-  const body = { kind: "index", id: operationId, record: new Uint8Array() } as const;
-  return { seq, term, operationId, body, result: "created", timeMs: 1 };
-}
-
-function replicate(
-  previousSeq: number,
-  previousTerm: number,
-  entries: LogEntry[],
-  globalCheckpoint = 0,
-): MessageBody {
-  return { kind: "replicate", previousSeq, previousTerm, entries, globalCheckpoint };
-}
-
-const WRITE: Timeless = {
-  kind: "write",
-  entries: [{ operationId: "w", body: { kind: "delete", id: "d" }, result: "deleted" }],
-};
-
-function answers(effects: readonly CopyEffect[]): MessageBody[] {
-  return effects.flatMap((effect) => (effect.kind === "send" ? [effect.message.body] : []));
-}
-
-function commits(effects: readonly CopyEffect[]): number[] {
-  return effects.flatMap((effect) => (effect.kind === "commit" ? [effect.through] : []));
-}
-
-function requests(effects: readonly CopyEffect[]): string[] {
-  return effects.flatMap((effect) =>
-    effect.kind === "request" ? [`${effect.action} ${effect.allocationId} ${effect.reason}`] : [],
-  );
-}
-
-/** Primary of term 1 with B in sync, its no-op committed. */
-function readyPrimary(change: Partial<ShardMap> = {}): Bench {
-  const bench = new Bench(emptyCopy(SHARD, A, HISTORY));
-  bench.step({ kind: "map", map: map(change) });
-  bench.receive(B, 1, { kind: "replicateOk", confirmed: 1, globalCheckpoint: 0 });
-  expect(bench.view.ready).toBe(true);
-  return bench;
-}
 
 describe("a primary", () => {
   it("commits nothing before every in-sync copy has confirmed it in this term", () => {

@@ -486,7 +486,10 @@ export class ShardCopy {
     const { to, confirmed } = confirm;
     const { globalCheckpoint } = this.#log;
     this.#told = confirm;
-    effects.push({ kind: "send", message: this.#message(to, { kind: "replicateOk", confirmed, globalCheckpoint }) });
+    effects.push({
+      kind: "send",
+      message: this.#message(to, { kind: "replicateOk", confirmed, globalCheckpoint }),
+    });
   }
 
   /** A copy whose disk is slow is not silent: it repeats what it has confirmed, and is judged as slow, not as gone. */

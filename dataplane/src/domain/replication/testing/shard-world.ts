@@ -4,13 +4,20 @@
  * one seed. After every action the invariants of the protocol are checked by name.
  */
 import type { AllocationId, HistoryId, NodeId, ShardMap, ShardUid } from "../../cluster-map.js";
-import type { CopyEffect, CopyEvent, CopyMessage, DurableCopy, PersistChange } from "../event.js";
+import type { CopyEffect, CopyEvent, CopyMessage, DurableCopy, PersistChange, WantedRead } from "../event.js";
 import type { LogEntry, TermSpan } from "../log-entry.js";
 import { emptyCopy, ShardCopy } from "../shard-copy.js";
+import { ReadRecorder } from "./read-recorder.js";
 
 const SHARD = "shard" as ShardUid;
 const HISTORY = "history" as HistoryId;
-const SETTINGS = { minReplicasForWrite: 1, replicaTimeoutMs: 1000, windowEntries: 8, maxPendingEntries: 64 };
+const SETTINGS = {
+  minReplicasForWrite: 1,
+  replicaTimeoutMs: 1000,
+  slowReplicaTimeoutMs: 2000,
+  windowEntries: 8,
+  maxPendingEntries: 64,
+};
 
 /** Mulberry32: small, seeded, good enough to choose schedules. */
 export function seededRandom(seed: number): () => number {
@@ -37,6 +44,8 @@ interface Node {
   pending: { ticket: number; change: PersistChange }[];
   aside: Map<string, readonly LogEntry[]>;
   starts: number;
+  /** Waiting here. */
+  reads: Set<number>;
 }
 
 type Packet =
@@ -67,6 +76,8 @@ export interface WorldCounts {
   joins: number;
   removals: number;
   handOffs: number;
+  strongReads: number;
+  boundedReads: number;
 }
 
 export class InvariantBroken extends Error {
@@ -88,6 +99,8 @@ export class ShardWorld {
     joins: 0,
     removals: 0,
     handOffs: 0,
+    strongReads: 0,
+    boundedReads: 0,
   };
   readonly #random: () => number;
   readonly #nodes: Node[];
@@ -101,6 +114,7 @@ export class ShardWorld {
   readonly #waiting = new Map<string, { node: Node; term: number }>();
   readonly #acknowledged = new Map<string, number>();
   readonly #ackers = new Map<number, AllocationId>();
+  readonly #reads = new ReadRecorder();
 
   constructor(seed: number, nodes: number) {
     this.#random = seededRandom(seed);
@@ -112,6 +126,7 @@ export class ShardWorld {
       pending: [],
       aside: new Map(),
       starts: 0,
+      reads: new Set(),
     }));
     const ids = this.#nodes.map(() => this.#newAllocation());
     const [primary, ...others] = ids;
@@ -140,6 +155,7 @@ export class ShardWorld {
   /** One random action. */
   act(): void {
     const node = this.#pick(this.#nodes);
+    if (this.#random() < 0.06) this.#read(node);
     const dice = this.#random();
     if (dice < 0.42) this.#deliver();
     else if (dice < 0.62) this.#completeDisk(node);
@@ -244,6 +260,7 @@ export class ShardWorld {
     }
     this.#ackers.set(term, id);
     this.#acknowledged.set(operation, seq);
+    this.#reads.note(seq, this.#nowMs);
     this.#waiting.delete(operation);
     this.counts.acknowledged += 1;
   }
@@ -293,10 +310,30 @@ export class ShardWorld {
         if (effect.note.what === "suffixReplaced") this.counts.suffixesReplaced += 1;
         if (effect.note.what === "handOffAsked") this.counts.handOffs += 1;
         return;
+      case "readReady":
+        this.#answerRead(node, effect.readId, effect.atLeastSeq);
+        return;
+      case "readRefused":
+        this.#endRead(node, effect.readId);
+        return;
       case "discardSnapshot":
       case "cancelSnapshot":
         return;
     }
+  }
+
+  /** StrongRead and BoundedRead. */
+  #answerRead(node: Node, readId: number, seq: number): void {
+    if (this.#reads.levelOf(readId) === "strong") this.counts.strongReads += 1;
+    else this.counts.boundedReads += 1;
+    const broken = this.#reads.answered(readId, seq, this.#nowMs);
+    if (broken !== undefined) throw new InvariantBroken(broken, `${node.name} answered from seq ${seq}`);
+    this.#endRead(node, readId);
+  }
+
+  #endRead(node: Node, readId: number): void {
+    this.#reads.ended(readId);
+    node.reads.delete(readId);
   }
 
   /** The persist effect of the step is first and has appended already: cut what was there before it. */
@@ -342,6 +379,7 @@ export class ShardWorld {
     node.copy = undefined;
     node.pending = [];
     node.aside.clear();
+    this.#dropReads(node);
     for (const [operation, waiting] of this.#waiting)
       if (waiting.node === node) this.#waiting.delete(operation);
   }
@@ -442,6 +480,29 @@ export class ShardWorld {
     this.#tell(node, { kind: "write", entries, nowMs: this.#nowMs });
   }
 
+  /** Of any copy, at any level; some are given up before they are answered. */
+  #read(node: Node): void {
+    if (node.copy === undefined) return;
+    const dice = this.#random();
+    if (dice < 0.1) {
+      const given = this.#pick([...node.reads, 0]);
+      this.#endRead(node, given);
+      this.#tell(node, { kind: "readGivenUp", readId: given, nowMs: this.#nowMs });
+      return;
+    }
+    const maxStalenessMs = 1 + Math.floor(this.#random() * 800);
+    const wanted: WantedRead = dice < 0.7 ? { level: "strong" } : { level: "bounded", maxStalenessMs };
+    const readId = this.#reads.arrived(wanted, this.#nowMs);
+    node.reads.add(readId);
+    this.#tell(node, { kind: "read", readId, wanted, nowMs: this.#nowMs });
+  }
+
+  /** Their clients get no answer from this life of the copy. */
+  #dropReads(node: Node): void {
+    for (const readId of node.reads) this.#reads.ended(readId);
+    node.reads.clear();
+  }
+
   #handOff(): void {
     const node = this.#nodeOf(this.#stored.primary);
     const target = this.#random() < 0.8 ? this.#pick(this.#stored.inSync) : undefined;
@@ -536,6 +597,7 @@ export class ShardWorld {
       while (node.pending.length > 0) this.#completeDisk(node);
       node.disk = { ...node.disk, copy: { ...node.disk.copy, allocationId: place.id, activatedTerm: 0 } };
       node.copy = undefined;
+      this.#dropReads(node);
       this.#start(node);
     }
     this.#tell(node, { kind: "map", map, nowMs: this.#nowMs });
