@@ -101,6 +101,14 @@ export const LIMITS = {
     problem: "limitExceeded",
     description: "Values that one document has in one field; vectors count as one value.",
   },
+  documentDepth: {
+    default: 100,
+    min: 1,
+    max: 500,
+    unit: "1",
+    problem: "limitExceeded",
+    description: "Nesting of objects and lists in a document or patch, the outermost object included.",
+  },
   resultWindow: {
     default: 10_000,
     min: 10,
@@ -197,6 +205,14 @@ export const LIMITS = {
     problem: "tooManyRequests",
     description: "Operations per shard that wait to be committed.",
   },
+  queueWaitMs: {
+    default: 2000,
+    min: 10,
+    max: 60_000,
+    unit: "ms",
+    problem: "tooManyRequests",
+    description: "How long a write waits for room in its shard's queue while indexes or copies are behind.",
+  },
   unindexedTail: {
     default: 5000,
     min: 100,
@@ -205,6 +221,14 @@ export const LIMITS = {
     problem: "tooManyRequests",
     description:
       "Vectors per shard that searches scan one by one because no index has them yet; then writes wait.",
+  },
+  diskReserveBytes: {
+    default: 256 * MiB,
+    min: 16 * MiB,
+    max: 1024 * 1024 * MiB,
+    unit: "bytes",
+    problem: "diskFull",
+    description: "Free disk space below which nothing is added; deletes and searches go on.",
   },
   memoryBudgetBytes: {
     default: 0,

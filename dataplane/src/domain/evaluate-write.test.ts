@@ -99,6 +99,14 @@ test.each([
   },
 );
 
+test("a document nested deeper than its limit is refused with the limit's key", () => {
+  const shallow = { ...context, limits: { ...context.limits, documentDepth: 3 } };
+  expect(evaluateWrite(command({ json: nested(2) }), undefined, shallow).result).toBe("created");
+  expect(() => evaluateWrite(command({ json: nested(3) }), undefined, shallow)).toThrow(
+    /at most 3 \(limits\.documentDepth\) levels/,
+  );
+});
+
 test("a patch keeps what it does not name, vectors to the digit", () => {
   expect(documentAfter({ action: "patch", json: '{"year":null,"title":"a"}' }, OLD)).toEqual({
     genre: "novel",

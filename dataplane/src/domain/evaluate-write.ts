@@ -5,14 +5,11 @@
 import { checkDocument } from "@prism/api/check-document";
 import type { CollectionSpec } from "@prism/api/collection";
 import { checkDocumentId, checkOperationId } from "@prism/api/document";
-import type { Limits } from "@prism/api/limits";
+import { describeLimit, type Limits } from "@prism/api/limits";
 import { Problem, type Violation } from "@prism/api/problem-code";
 import { encodeRecord, recordToDocument, type JsonObject } from "./document-record.js";
 import { mergePatch } from "./merge-patch.js";
 import type { LogEntryBody, WriteResult } from "./replication/log-entry.js";
-
-/** What is accepted here must be read by any thread that gets it, however small its stack. */
-const NESTING_MAX = 100;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -65,7 +62,7 @@ export function evaluateWrite(
         : { body: { kind: "delete", id }, result: "deleted" };
     case "put":
     case "create": {
-      const body = indexed(command, parseObject(command.document, "document"), context);
+      const body = indexed(command, parseObject(command.document, "document", context.limits), context);
       return { body, result: current === undefined ? "created" : "updated" };
     }
     case "patch": {
@@ -109,7 +106,7 @@ function quoted(id: string): string {
 /** Patches are held to the same rules as the document they make, so a patch can't leave an invalid one. */
 function patched(command: WriteCommand, current: DocumentVersion, context: WriteContext): LogEntryBody {
   const before = recordToDocument(current.record);
-  const patch = parseObject(command.document, "patch");
+  const patch = parseObject(command.document, "patch", context.limits);
   const after = mergePatch(before, patch) as JsonObject;
   const key = context.spec.shardKey;
   if (key !== undefined && JSON.stringify(before[key]) !== JSON.stringify(after[key])) {
@@ -135,13 +132,15 @@ function refuse(violations: readonly Violation[]): never {
   throw new Problem(first.code, `${first.pointer}: ${first.detail}${more}`, { violations });
 }
 
-function parseObject(bytes: Uint8Array, what: string): JsonObject {
+function parseObject(bytes: Uint8Array, what: string, limits: Limits): JsonObject {
   const value = parseJson(bytes, what);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new Problem("invalidRequest", `the ${what} must be a JSON object`);
   }
-  if (isNestedDeeper(value, NESTING_MAX)) {
-    throw new Problem("limitExceeded", `the ${what} is nested deeper than ${NESTING_MAX} levels`);
+  // What is accepted here must be read by any thread that gets it, however small its stack.
+  if (isNestedDeeper(value, limits.documentDepth)) {
+    const detail = `the ${what} is nested too deep: ${describeLimit("documentDepth", limits)} levels`;
+    throw new Problem("limitExceeded", detail);
   }
   return value as JsonObject;
 }

@@ -301,3 +301,20 @@ test("writes wait while too many vectors are unindexed, and go on when they are"
   }
   expect((await worker.search({})).total).toBe(600);
 });
+
+test("below its reserve of free disk space nothing is added, and deletes go on", async () => {
+  const worker = await startPrimary();
+  await worker.put("b1", BOOK);
+  await worker.closed();
+  open.splice(open.indexOf(worker), 1);
+  const full = start({ directory: worker.directory, limits: { diskReserveBytes: Number.MAX_SAFE_INTEGER } });
+  full.applyMap(clusterMap(1, { shard: { term: 2, version: 2, bootstrap: "" } }));
+  await until("primary again", () => full.report()?.role === "primary");
+  const { outcomes } = await full.write([
+    { id: "b2", document: BOOK },
+    { id: "b1", action: "delete" },
+  ]);
+  expect(outcomes[0]?.error?.code).toBe("diskFull");
+  expect(outcomes[0]?.error?.detail).toContain("limits.diskReserveBytes");
+  expect(outcomes[1]?.result).toBe("deleted");
+});

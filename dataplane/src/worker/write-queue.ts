@@ -7,6 +7,7 @@
  *
  * Once an operation is in the log its answer is its result or "outcome unknown", never "failed".
  */
+import { describeLimit, limitKey, type Limits } from "@prism/api/limits";
 import { Problem } from "@prism/api/problem-code";
 import { xxh32 } from "@prism/proto/contract/xxh32";
 import type { WriteItem, WriteOutcome, WriteRequest, WriteResponse } from "@prism/proto/gen/node";
@@ -21,8 +22,6 @@ import { ShardProblem } from "../services/shard-calls.js";
 import { OPERATION_WINDOW_MS } from "./operation-table.js";
 
 const SLICE_ITEMS = 128;
-/** A call that found no room for this long is refused: the client's own retry is a better queue. */
-const QUEUE_WAIT_MS = 2000;
 
 export interface DoneOperation {
   readonly seq: number;
@@ -82,14 +81,16 @@ interface Waiter {
 export class WriteQueue {
   readonly #host: WriteHost;
   readonly #maxItems: number;
+  readonly #limits: Limits;
   #jobs: Job[] = [];
   #queuedItems = 0;
   #pumping = false;
   readonly #waiters = new Map<number, Waiter[]>();
 
-  constructor(host: WriteHost, maxItems: number) {
+  constructor(host: WriteHost, limits: Limits) {
     this.#host = host;
-    this.#maxItems = maxItems;
+    this.#maxItems = limits.pendingWrites;
+    this.#limits = limits;
   }
 
   get waiting(): number {
@@ -104,7 +105,13 @@ export class WriteQueue {
   ): () => void {
     const { items } = request;
     if (this.#queuedItems > 0 && this.#queuedItems + items.length > this.#maxItems) {
-      answer(new Problem("tooManyRequests", `${this.#queuedItems} operations wait for this shard already`));
+      const most = describeLimit("pendingWrites", this.#limits);
+      answer(
+        new Problem(
+          "tooManyRequests",
+          `${this.#queuedItems} operations wait for this shard already, ${most}`,
+        ),
+      );
       return () => undefined;
     }
     const job: Job = {
@@ -176,8 +183,11 @@ export class WriteQueue {
 
   tick(nowMs: number): void {
     const job = this.#jobs[0];
-    if (job !== undefined && nowMs - job.arrivedMs > QUEUE_WAIT_MS && this.#host.refusal() !== "draining") {
-      this.#refuseRest(job, new Problem("tooManyRequests", "the shard's indexes or copies are behind"));
+    // The client's own retry is a better queue than a longer wait here.
+    const isOver = job !== undefined && nowMs - job.arrivedMs > this.#limits.queueWaitMs;
+    if (isOver && this.#host.refusal() !== "draining") {
+      const detail = `the shard's indexes or copies are behind; it waited ${describeLimit("queueWaitMs", this.#limits)} ms`;
+      this.#refuseRest(job, new Problem("tooManyRequests", detail));
     }
     this.pump();
   }
@@ -328,12 +338,21 @@ class Slice {
     if (tooOld !== undefined) throw tooOld;
     const command = toWriteCommand(item);
     const refusal = command.action === "delete" ? undefined : this.#host.addRefusal();
-    if (refusal !== undefined) throw new Problem(refusal, "the node takes deletes only");
+    if (refusal !== undefined) throw new Problem(refusal, fullDetail(refusal, this.#context.limits));
     const current = this.#overlay.has(item.id)
       ? this.#overlay.get(item.id)
       : this.#host.data.current(item.id);
     return evaluateWrite(command, current, this.#context);
   }
+}
+
+function fullDetail(code: "diskFull" | "memoryLimit", limits: Limits): string {
+  const key = limitKey(code === "diskFull" ? "diskReserveBytes" : "memoryBudgetBytes");
+  const cause =
+    code === "diskFull"
+      ? `less than ${limits.diskReserveBytes} bytes of disk are free`
+      : "indexes need more than their part of the memory budget";
+  return `${cause} (${key}): the node takes deletes only`;
 }
 
 /**

@@ -31,8 +31,8 @@ export class LastWords {
       return;
     }
     try {
-      const { level, detail, msg } = JSON.parse(line) as { level?: number; detail?: unknown; msg?: unknown };
-      if (level === FATAL) this.#fatal = String(detail ?? msg ?? "");
+      const { level, detail, msg } = JSON.parse(line) as { level?: unknown; detail?: unknown; msg?: unknown };
+      if (level === FATAL) this.#fatal = [detail, msg].find((text) => typeof text === "string") ?? "";
     } catch {
       // A line that was cut says nothing.
     }
