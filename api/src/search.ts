@@ -161,14 +161,18 @@ export const searchQuerySchema: z.ZodType<SearchQuery, unknown> = strictObject({
   .transform((query) => query as SearchQuery)
   .meta({ oneOf: [{ required: ["text"] }, { required: ["vector"] }] });
 
+const terms = strictObject({ field: fieldName, size: z.int().min(1).default(10) });
+const histogram = strictObject({
+  field: fieldName,
+  interval: z.number().positive().describe("Milliseconds for dates."),
+  offset: z.number().default(0),
+});
+const stats = strictObject({ field: fieldName });
+
 export const aggregationSchema: z.ZodType<Aggregation, unknown> = strictObject({
-  terms: strictObject({ field: fieldName, size: z.int().min(1).default(10) }).optional(),
-  histogram: strictObject({
-    field: fieldName,
-    interval: z.number().positive().describe("Milliseconds for dates."),
-    offset: z.number().default(0),
-  }).optional(),
-  stats: strictObject({ field: fieldName }).optional(),
+  terms: terms.optional(),
+  histogram: histogram.optional(),
+  stats: stats.optional(),
 })
   .refine(exactlyOne(["terms", "histogram", "stats"]), "must have exactly one of terms, histogram and stats")
   .transform((aggregation) => aggregation as Aggregation)
@@ -313,6 +317,30 @@ export function parseCountRequest(input: unknown, limits: Limits): CountRequest 
   if (tooLarge.length > 0) refuse("count", tooLarge);
   return parseWith(countRequestSchema, input, "count");
 }
+
+/** A text query as a request states it; so with all types named ...Input: what has a default may be left out. */
+export type TextClauseInput = Immutable<z.input<typeof textClause>>;
+export type VectorClauseInput = Immutable<z.input<typeof vectorClause>>;
+export type SearchQueryInput = { readonly weight?: number | undefined } & (
+  { readonly text: TextClauseInput } | { readonly vector: VectorClauseInput }
+);
+export type AggregationInput = Immutable<
+  | { terms: z.input<typeof terms> }
+  | { histogram: z.input<typeof histogram> }
+  | { stats: z.input<typeof stats> }
+>;
+/** Schemas that hold exactly one of several forms have no input type of their own. */
+interface OpaqueParts {
+  readonly queries?: readonly SearchQueryInput[] | undefined;
+  readonly filter?: Filter | undefined;
+  readonly aggregations?: Readonly<Record<string, AggregationInput>> | undefined;
+}
+export type SearchRequestInput = Immutable<
+  Omit<z.input<typeof searchRequestSchema>, keyof OpaqueParts> & OpaqueParts
+>;
+export type CountRequestInput = Immutable<
+  Omit<z.input<typeof countRequestSchema>, keyof OpaqueParts> & Omit<OpaqueParts, "aggregations">
+>;
 
 export type SearchRequest = Immutable<z.output<typeof searchRequestSchema>>;
 export type CountRequest = Immutable<z.output<typeof countRequestSchema>>;

@@ -7,7 +7,7 @@ import { BulkWriter } from "./bulk-writer.js";
 import { newOperationId } from "./operation-id.js";
 import { PrismError } from "./prism-error.js";
 import type { RoutingTable } from "./routing-table.js";
-import type { SearchInput } from "./search-input.js";
+import type { CountInput, SearchInput } from "./search-input.js";
 import type { SessionKeeper } from "./session-keeper.js";
 import type { Answer, Call, Transport } from "./transport.js";
 
@@ -154,10 +154,7 @@ export class CollectionClient {
     return this.#read("search", request, options);
   }
 
-  async count(
-    request: Pick<SearchInput, "queries" | "filter" | "consistency" | "timeoutMs"> = {},
-    options: CallOptions = {},
-  ): Promise<CountResponse> {
+  async count(request: CountInput = {}, options: CallOptions = {}): Promise<CountResponse> {
     return this.#read("count", request, options);
   }
 

@@ -1,5 +1,10 @@
 /** The public face of @prism/client. */
-export { PrismClient, type CollectionDefinition, type PrismClientOptions } from "./prism-client.js";
+export {
+  PrismClient,
+  type CollectionDefinition,
+  type FieldInput,
+  type PrismClientOptions,
+} from "./prism-client.js";
 export {
   CollectionClient,
   type CallOptions,
@@ -8,6 +13,13 @@ export {
   type WriteOptions,
 } from "./collection-client.js";
 export type { BulkFailure, BulkOperation, BulkOptions, BulkProgress, BulkReport } from "./bulk-options.js";
-export type { QueryInput, SearchInput, TextClauseInput, VectorClauseInput } from "./search-input.js";
+export type {
+  AggregationInput,
+  CountInput,
+  QueryInput,
+  SearchInput,
+  TextClauseInput,
+  VectorClauseInput,
+} from "./search-input.js";
 export { PrismError, type ClientCode } from "./prism-error.js";
 export { newOperationId } from "./operation-id.js";

@@ -1,5 +1,5 @@
 /** The door of the SDK: endpoints, defaults, collections. */
-import type { CollectionSpec } from "@prism/api/collection";
+import type { CollectionBody, CollectionSpec } from "@prism/api/collection";
 import type { RoutingResponse } from "@prism/api/routing";
 import type { StatusResponse } from "@prism/api/status";
 import { CollectionClient, type CallOptions } from "./collection-client.js";
@@ -29,14 +29,10 @@ export interface PrismClientOptions {
   readonly connections?: number;
 }
 
-export interface CollectionDefinition {
-  readonly shards?: number;
-  readonly replication?: { readonly factor?: number; readonly minReplicasForWrite?: number };
-  readonly shardKey?: string;
-  readonly unknownFields?: "Store" | "Reject";
-  readonly deletionProtection?: boolean;
-  readonly fields: readonly Readonly<Record<string, unknown>>[];
-}
+/** The body of PUT /collections/{c}: what has a default may be left out. */
+export type CollectionDefinition = Omit<CollectionBody, "name">;
+/** A field as a definition states it. */
+export type FieldInput = NonNullable<CollectionDefinition["fields"]>[number];
 
 /**
  * A cluster as a program sees it. One client per process is enough: it keeps connections, the health of
@@ -103,7 +99,7 @@ export class PrismClient {
   /** Adds fields to a collection. */
   async addFields(
     name: string,
-    fields: CollectionDefinition["fields"],
+    fields: readonly FieldInput[],
     options: CallOptions = {},
   ): Promise<CollectionSpec> {
     const body = JSON.stringify({ fields });

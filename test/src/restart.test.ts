@@ -12,7 +12,7 @@ const FIELDS = [
   { name: "title", type: "text" },
   { name: "year", type: "integer" },
   { name: "embedding", type: "vector", dimensions: 4 },
-];
+] as const;
 
 let directory: Awaited<ReturnType<typeof makeTestDirectory>>;
 const operators: OperatorProcess[] = [];

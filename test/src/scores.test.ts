@@ -21,7 +21,7 @@ const FIELDS = [
   { name: "year", type: "integer" },
   { name: "embedding", type: "vector", dimensions: 8, metric: "cosine" },
   { name: "place", type: "vector", dimensions: 2, metric: "l2" },
-];
+] as const;
 
 let cluster: ClusterUnderTest;
 beforeAll(async () => {
@@ -56,7 +56,7 @@ describe("three shards", () => {
 describe("the vector index", () => {
   test("finds nearly all of the nearest by its graph: when new, after deletes, and after a restart", async () => {
     const client = cluster.client();
-    const fields = [{ name: "embedding", type: "vector", dimensions: DIMENSIONS, metric: "cosine" }];
+    const fields = [{ name: "embedding", type: "vector", dimensions: DIMENSIONS, metric: "cosine" }] as const;
     await cluster.createCollection("vectors", { shards: 3, fields });
     const collection = client.collection("vectors");
     const next = clusteredVectors(DIMENSIONS, 100, SEED);

@@ -1,6 +1,6 @@
 /** `prism collection create|list|delete`. */
 import { parse } from "yaml";
-import type { CollectionDefinition } from "@prism/client";
+import type { CollectionDefinition, FieldInput } from "@prism/client";
 import { connect } from "../connection.js";
 import { type Context, print, printJson, type GlobalOptions } from "../context.js";
 import { CommandError } from "../exit-code.js";
@@ -81,7 +81,7 @@ export async function deleteCollection(
 /** From a file (YAML or JSON: the body of PUT /collections/{c}), or from the field options. */
 async function definitionOf(options: CreateOptions): Promise<CollectionDefinition> {
   if (options.file !== undefined) return readDefinition(options.file);
-  const fields: Record<string, unknown>[] = [
+  const fields: FieldInput[] = [
     ...options.text.map(textField),
     ...(["keyword", "integer", "long", "float", "boolean", "date"] as const).flatMap((type) =>
       options[type].map((name) => ({ name, type })),
@@ -108,13 +108,14 @@ async function readDefinition(file: string): Promise<CollectionDefinition> {
 }
 
 /** body or body:english */
-function textField(option: string): Record<string, unknown> {
+function textField(option: string): FieldInput {
   const [name, analyzer] = option.split(":");
-  return { name, type: "text", ...(analyzer === undefined ? {} : { analyzer }) };
+  // Whether it is an analyzer is for the cluster to say, which knows them.
+  return { name, type: "text", ...(analyzer === undefined ? {} : { analyzer }) } as FieldInput;
 }
 
 /** embedding:512 or embedding:512:dot */
-function vectorField(option: string): Record<string, unknown> {
+function vectorField(option: string): FieldInput {
   const [name, dimensions, metric] = option.split(":");
   if (!/^\d+$/.test(dimensions ?? "")) {
     throw new CommandError(`--vector ${option}: write name:dimensions, such as embedding:512`);
@@ -124,5 +125,5 @@ function vectorField(option: string): Record<string, unknown> {
     type: "vector",
     dimensions: Number(dimensions),
     ...(metric === undefined ? {} : { metric }),
-  };
+  } as FieldInput;
 }
