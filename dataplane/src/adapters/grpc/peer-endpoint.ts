@@ -1,7 +1,8 @@
 /**
  * The accepting side of peer streams: runs the requests of other nodes on this node's workers and
- * passes their one-way frames on. A stream belongs to the process whose hello opened it; when the
- * same node says hello from a newer process, streams of the older one are closed.
+ * passes their one-way frames on. A stream belongs to the process whose hello opened it. A node has one
+ * stream to another at a time, so when it says hello again, from the same process or a newer one, its
+ * older streams are closed: their requests would be executed for nobody.
  */
 import { status, type ServerDuplexStream } from "@grpc/grpc-js";
 import { PeerFrameKind, ShardCall } from "@prism/proto/frame-kind";
@@ -44,7 +45,7 @@ export class PeerEndpoint {
 
   readonly accept = (stream: Stream): void => {
     const peer = new IncomingPeer(stream, this.#settings, {
-      onHello: (hello) => this.#closeOlderProcesses(hello),
+      onHello: (hello) => this.#closeOlder(peer, hello),
       onClosed: () => this.#open.delete(peer),
     });
     this.#open.add(peer);
@@ -54,11 +55,12 @@ export class PeerEndpoint {
     for (const peer of this.#open) peer.close(status.UNAVAILABLE, "the node is stopping");
   }
 
-  #closeOlderProcesses(hello: PeerIdentity): void {
+  #closeOlder(newest: IncomingPeer, hello: PeerIdentity): void {
     for (const other of this.#open) {
-      if (other.peer?.nodeId === hello.nodeId && other.peer.bootId !== hello.bootId) {
-        other.close(status.ABORTED, "a newer process of this node connected");
-      }
+      if (other === newest || other.peer?.nodeId !== hello.nodeId) continue;
+      const isSame = other.peer.bootId === hello.bootId;
+      const detail = `${isSame ? "this node" : "a newer process of this node"} connected again`;
+      other.close(status.ABORTED, detail);
     }
   }
 }

@@ -160,14 +160,16 @@ export class PeerLink {
 
   #onFrame(attempt: Attempt, bytes: Buffer): void {
     if (attempt !== this.#attempt) return;
-    let frame: PeerFrame;
     try {
-      frame = PeerFrame.decode(bytes);
+      this.#take(attempt, PeerFrame.decode(bytes));
     } catch (error) {
       this.#onBreak(attempt, `the peer sent a frame that does not parse: ${String(error)}`);
-      return;
     }
-    if (frame.kind === PeerFrameKind.hello) this.#onHello(attempt, frame);
+  }
+
+  /** @throws {Error} when what the frame carries does not parse. */
+  #take(attempt: Attempt, frame: PeerFrame): void {
+    if (frame.kind === PeerFrameKind.hello) this.#onHello(attempt, PeerHello.decode(frame.payload));
     else if (frame.kind === PeerFrameKind.response) {
       if (frame.error === undefined) this.#calls.resolve(frame.id, frame.payload);
       else this.#calls.reject(frame.id, fromCallError(frame.error));
@@ -175,8 +177,7 @@ export class PeerLink {
     // Other kinds are of a later version: a node that speaks them finds out who understands first.
   }
 
-  #onHello(attempt: Attempt, frame: PeerFrame): void {
-    const hello = PeerHello.decode(frame.payload);
+  #onHello(attempt: Attempt, hello: PeerHello): void {
     const { self, peerNodeId } = this.#settings;
     if (hello.nodeId !== peerNodeId || hello.clusterId !== self.clusterId) {
       this.#onBreak(attempt, `node ${hello.nodeId} of cluster ${hello.clusterId} answers there`);

@@ -1,5 +1,6 @@
 import { connect, createServer, type Socket } from "node:net";
-import { ShardCall } from "@prism/proto/frame-kind";
+import { PeerFrameKind, ShardCall } from "@prism/proto/frame-kind";
+import { PeerFrame } from "@prism/proto/gen/node";
 import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { NodeId, ShardUid } from "../../domain/cluster-map.js";
@@ -24,6 +25,11 @@ interface PeerOptions {
   readonly nodeId?: string;
   readonly shards?: LocalShards;
   readonly onReplication?: (shard: ShardUid, payload: Uint8Array) => void;
+}
+
+function encodePeerFrame(frame: Partial<PeerFrame>): Buffer {
+  const whole = { id: 0, kind: 0, call: 0, shard: "", timeoutMs: 0, payload: new Uint8Array(0), ...frame };
+  return Buffer.from(PeerFrame.encode(whole));
 }
 
 /** The accepting node; answers with the payload reversed unless told otherwise. */
@@ -245,6 +251,46 @@ describe("a peer stream", () => {
     await expect(call).rejects.toMatchObject({ code: "limitExceeded" });
     const small = await link.call(SHARD, ShardCall.get, Uint8Array.of(1), { timeoutMs: 5000 });
     expect(small.byteLength).toBe(3);
+  });
+
+  test("that was replaced by a newer one of the same process is closed, and its requests are given up", async () => {
+    const arrived = vi.fn();
+    const aborted = vi.fn();
+    const shards: LocalShards = {
+      call: (_shard, _call, _payload, { signal }) => {
+        arrived();
+        return new Promise(() => signal?.addEventListener("abort", aborted));
+      },
+    };
+    const peer = await startPeer({ shards });
+    const proxy = await startProxy(peer.port);
+    const older = await connected(dial(proxy.port));
+    const call = older.call(SHARD, ShardCall.get, Uint8Array.of(1), { timeoutMs: 60_000 });
+    call.catch(() => undefined);
+    await vi.waitFor(() => expect(arrived).toHaveBeenCalledOnce(), { timeout: 5000, interval: 5 });
+    proxy.goSilent();
+    const dialledAtMs = performance.now();
+    await connected(dial(peer.port));
+    await vi.waitFor(() => expect(aborted).toHaveBeenCalledOnce(), { timeout: 5000, interval: 5 });
+    // The keepalive would notice too, seconds later.
+    expect(performance.now() - dialledAtMs).toBeLessThan(1500);
+  });
+
+  test.each([
+    ["hello", encodePeerFrame({ kind: PeerFrameKind.hello, payload: Uint8Array.of(0x0a, 0xff) })],
+    ["frame", Buffer.of(0x0a, 0xff)],
+  ])("is dropped when the peer's %s does not parse, and tried again", async (_what, bytes) => {
+    let dialled = 0;
+    const peer = (stream: { write(bytes: Buffer): void }): void => {
+      dialled += 1;
+      stream.write(bytes);
+    };
+    const server = await startInternalServer({ host: HOST, port: 0 }, { peer, control: () => undefined });
+    closers.push(() => server.close());
+    const link = dial(server.port);
+    await vi.waitFor(() => expect(dialled).toBeGreaterThanOrEqual(2), { timeout: 5000, interval: 5 });
+    expect(link.describe()["lastBreak"]).toMatch(/does not parse/);
+    expect(link.isConnected).toBe(false);
   });
 
   test.each([
