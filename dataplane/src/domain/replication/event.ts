@@ -178,7 +178,9 @@ export type ProtocolNote =
     }
   | { readonly what: "removalAsked"; readonly copy: AllocationId; readonly reason: Reason }
   | { readonly what: "snapshotStarted" | "snapshotSent" | "snapshotFailed"; readonly copy: AllocationId }
-  | { readonly what: "snapshotInstalled"; readonly seq: number }
+  | { readonly what: "snapshotInstalled"; readonly seq: number; readonly historyId: HistoryId }
+  /** The control plane gave up the history before: a forced reset. */
+  | { readonly what: "historyStarted"; readonly historyId: HistoryId; readonly before: HistoryId }
   | { readonly what: "handOffStarted" | "handOffAborted" | "handOffAsked"; readonly target: AllocationId };
 
 /** Why a write can't be executed here now; nothing was executed. */

@@ -24,8 +24,9 @@ import type {
   StopReason,
   WriteRefusal,
 } from "./event.js";
-import type { LogEntry } from "./log-entry.js";
+import { PendingChanges, type Confirmation } from "./pending-changes.js";
 import { PrimaryRole } from "./primary-role.js";
+import { ReplicaRole } from "./replica-role.js";
 import { StepOutput } from "./step-output.js";
 import { REPEAT_MS } from "./waited-set.js";
 
@@ -51,17 +52,6 @@ type ReadMessageBody = Extract<
   { kind: "termCheck" | "termCheckOk" | "freshnessAsk" | "freshness" }
 >;
 
-interface Ticket {
-  readonly ticket: number;
-  readonly term: number;
-  /** Own log's end when the change was made: the primary's own durable seq once it is on disk. */
-  readonly lastSeq: number;
-  /** Answer to send once durable. */
-  readonly confirm: { readonly to: AllocationId; readonly confirmed: number } | undefined;
-  readonly activation: boolean;
-  readonly vital: boolean;
-}
-
 export class ShardCopy {
   readonly #shardUid: ShardUid;
   readonly #allocationId: AllocationId;
@@ -71,13 +61,11 @@ export class ShardCopy {
   #historyId: HistoryId;
   #term: number;
   #activatedTerm: number;
-  /** As replica: the prefix known equal to the current primary's log. Falls back to the checkpoint at a new term. */
-  #confirmed: number;
+  readonly #replica: ReplicaRole;
   #map: ShardMap | undefined;
   #primary: PrimaryRole | undefined;
   #stopped = false;
-  #tickets: Ticket[] = [];
-  #nextTicket = 1;
+  readonly #pending = new PendingChanges();
   #snapshots = 0;
   readonly #disconnected = new Set<AllocationId>();
   readonly #reads: CopyReads;
@@ -85,7 +73,7 @@ export class ShardCopy {
   #out = new StepOutput();
   #confirmTo: AllocationId | undefined;
   /** The last confirmation sent in this term: it may be repeated while a newer one waits for the disk. */
-  #told: { readonly to: AllocationId; readonly confirmed: number } | undefined;
+  #told: Confirmation | undefined;
   #toldAgainMs = 0;
   #activating = false;
 
@@ -98,7 +86,7 @@ export class ShardCopy {
     this.#log = new CopyLog(durable);
     this.#term = durable.term;
     this.#activatedTerm = durable.activatedTerm;
-    this.#confirmed = durable.globalCheckpoint;
+    this.#replica = new ReplicaRole(this.#log);
     // The prefix is new at every start: an answer to a question of an earlier life is never taken for one of this.
     this.#reads = new CopyReads(this.#allocationId, () => `${this.#snapshotPrefix}.r${(this.#nonces += 1)}`);
   }
@@ -194,45 +182,31 @@ export class ShardCopy {
   /** One persist effect for the whole step; answers that rest on it wait for its ticket. */
   #finish(): CopyEffect[] {
     const vital = this.#out.isVital;
-    const { effects, persisted } = this.#out.finish(this.#nextTicket);
+    const { effects, persisted } = this.#out.finish(this.#pending.nextTicket);
     const confirm =
-      this.#confirmTo === undefined ? undefined : { to: this.#confirmTo, confirmed: this.#confirmed };
+      this.#confirmTo === undefined ? undefined : { to: this.#confirmTo, confirmed: this.#replica.confirmed };
     if (persisted) {
-      this.#tickets.push({
-        ticket: this.#nextTicket,
+      this.#pending.add({
         term: this.#term,
         lastSeq: this.#log.lastSeq,
         confirm: vital ? confirm : undefined,
         activation: this.#activating,
         vital,
       });
-      this.#nextTicket += 1;
     }
-    if (confirm !== undefined && !(persisted && vital)) this.#confirmAfterPending(confirm, effects);
+    if (confirm === undefined || (persisted && vital)) return effects;
+    // Nothing new to make durable: answered now, or behind the vital change that is still on its way to disk.
+    if (!this.#pending.confirmBehind(confirm)) this.#confirm(confirm, effects);
     return effects;
   }
 
-  /** Nothing new to make durable: answer now, or behind the vital change that is still on its way to disk. */
-  #confirmAfterPending(confirm: { to: AllocationId; confirmed: number }, effects: CopyEffect[]): void {
-    const pending = this.#tickets.findLastIndex((ticket) => ticket.vital);
-    if (pending < 0) this.#confirm(confirm, effects);
-    else this.#tickets[pending] = { ...this.#tickets[pending]!, confirm };
-  }
-
-  #persisted(ticketNumber: number, nowMs: number): void {
-    const ticket = this.#tickets.shift();
-    if (ticket === undefined || ticket.ticket !== ticketNumber) {
-      throw new Error(`ticket ${ticketNumber} completed out of order`);
-    }
-    if (ticket.term !== this.#term) return;
+  #persisted(ticket: number, nowMs: number): void {
+    const { term, activation, lastSeq, confirm } = this.#pending.complete(ticket);
+    if (term !== this.#term) return;
     if (this.#primary !== undefined) {
-      if (ticket.activation) this.#primary.activationDurable(this.#out, nowMs, this.#disconnected);
-      this.#primary.ownDurable(ticket.lastSeq, this.#out, nowMs);
-      return;
-    }
-    if (ticket.confirm !== undefined) {
-      this.#confirm(ticket.confirm, this.#out.effects);
-    }
+      if (activation) this.#primary.activationDurable(this.#out, nowMs, this.#disconnected);
+      this.#primary.ownDurable(lastSeq, this.#out, nowMs);
+    } else if (confirm !== undefined) this.#confirm(confirm, this.#out.effects);
   }
 
   // ---------------------------------------------------------------- terms
@@ -245,7 +219,7 @@ export class ShardCopy {
       this.#primary = undefined;
     }
     this.#term = term;
-    this.#confirmed = this.#log.globalCheckpoint;
+    this.#replica.startTerm();
     this.#told = undefined;
     this.#out.persist({ term });
   }
@@ -264,10 +238,14 @@ export class ShardCopy {
    * Protocol 6.3: the whole log, pending or not, becomes the log of the term, with a no-op on top. The
    * no-op replaces any foreign tail on the other copies by matching: that is the trim. One transaction,
    * durable before anything is sent in this term.
+   *
+   * The history is the map's: another one than the copy's own is a forced reset (8.5), which makes this
+   * copy's data the first of a new history. That is durable with the activation, or not at all.
    */
   #activate(map: ShardMap, nowMs: number): void {
     this.#adopt(map.term);
     this.#activatedTerm = map.term;
+    if (map.historyId !== this.#historyId) this.#startHistory(map.historyId);
     const startSeq = this.#log.append(map.term, nowMs);
     this.#out.append([
       {
@@ -294,6 +272,13 @@ export class ShardCopy {
     this.#primary = new PrimaryRole(self, map, startSeq, nowMs);
   }
 
+  #startHistory(historyId: HistoryId): void {
+    this.#out.note({ what: "historyStarted", historyId, before: this.#historyId });
+    this.#reads.forgetHistory();
+    this.#historyId = historyId;
+    this.#out.persist({ historyId });
+  }
+
   // ---------------------------------------------------------------- messages
 
   #receive(message: CopyMessage, nowMs: number): void {
@@ -307,6 +292,8 @@ export class ShardCopy {
       case "replicate":
         return this.#replicate(message, message.body);
       case "replicateOk":
+        // What is confirmed of another history says nothing of this log.
+        if (message.historyId !== this.#historyId) return undefined;
         return this.#primary?.replicateOk(
           message.from,
           message.body.confirmed,
@@ -363,19 +350,17 @@ export class ShardCopy {
     if (message.historyId !== this.#historyId && !this.#takeHistory(message.historyId)) {
       return this.#send(message.from, { kind: "mismatch", globalCheckpoint: 0, lastSeq: 0 });
     }
-    const log = this.#log;
-    const matches =
-      body.previousSeq <= log.globalCheckpoint || log.termAt(body.previousSeq) === body.previousTerm;
-    if (!matches) {
-      const { globalCheckpoint, lastSeq } = log;
-      return this.#send(message.from, { kind: "mismatch", globalCheckpoint, lastSeq });
+    const outcome = this.#replica.follow(body, this.#out);
+    switch (outcome.kind) {
+      case "conflict":
+        return this.#stop("committedEntryConflict", outcome.detail);
+      case "mismatch": {
+        const { globalCheckpoint, lastSeq } = this.#log;
+        return this.#send(message.from, { kind: "mismatch", globalCheckpoint, lastSeq });
+      }
+      case "taken":
+        this.#confirmTo = message.from;
     }
-    // What precedes a matching entry matches too: terms identify entries, and each term has one primary.
-    this.#confirmed = Math.max(this.#confirmed, Math.min(body.previousSeq, log.lastSeq));
-    if (!this.#take(body.entries, body.previousSeq)) return undefined;
-    this.#raiseCheckpoint(Math.min(body.globalCheckpoint, this.#confirmed));
-    this.#confirmTo = message.from;
-    return undefined;
   }
 
   /** A copy without any data has no history yet and takes the primary's. */
@@ -386,71 +371,13 @@ export class ShardCopy {
     return true;
   }
 
-  /** Step 3: skip what is held, replace a differing suffix whole, append the rest. False when the copy stopped. */
-  #take(entries: readonly LogEntry[], previousSeq: number): boolean {
-    const log = this.#log;
-    let expected = previousSeq;
-    let appended: LogEntry[] | undefined;
-    for (const entry of entries) {
-      expected += 1;
-      if (entry.seq !== expected) break;
-      if (appended === undefined && entry.seq <= log.lastSeq) {
-        const held = log.termAt(entry.seq);
-        if (held === undefined || held === entry.term) {
-          this.#confirmed = Math.max(this.#confirmed, entry.seq);
-          continue;
-        }
-        if (entry.seq <= log.globalCheckpoint) {
-          this.#stop(
-            "committedEntryConflict",
-            `seq ${entry.seq}: term ${held} is committed, ${entry.term} was sent`,
-          );
-          return false;
-        }
-        this.#replaceSuffix(entry.seq - 1);
-      }
-      log.append(entry.term, entry.timeMs);
-      (appended ??= []).push(entry);
-      this.#confirmed = Math.max(this.#confirmed, entry.seq);
-    }
-    if (appended !== undefined) this.#out.append(appended);
-    return true;
-  }
-
-  /** Everything above the first difference goes, never one entry alone: what is kept must be a prefix of one log. */
-  #replaceSuffix(afterSeq: number): void {
-    this.#out.note({ what: "suffixReplaced", afterSeq, lastSeq: this.#log.lastSeq });
-    this.#log.truncateAfter(afterSeq);
-    this.#confirmed = Math.min(this.#confirmed, afterSeq);
-    this.#out.persist({ truncateAfter: afterSeq });
-    this.#out.emit({ kind: "truncated", afterSeq });
-  }
-
-  #raiseCheckpoint(checkpoint: number): void {
-    if (checkpoint <= this.#log.globalCheckpoint) return;
-    this.#log.globalCheckpoint = checkpoint;
-    this.#out.persist({ globalCheckpoint: checkpoint });
-    this.#out.emit({ kind: "commit", through: checkpoint, floorMet: true });
-  }
-
-  /**
-   * Protocol 7.1.4. A snapshot is compared with the log, not with the volatile `confirmed`: a copy that
-   * restarted may hold and have confirmed more than it remembers having confirmed.
-   */
   #snapshotArrived(event: CopyEvent & { kind: "snapshotArrived" }): void {
     const discard = (): void => this.#out.emit({ kind: "discardSnapshot", snapshotId: event.snapshotId });
     if (event.term < this.#term || (this.#primary !== undefined && event.term === this.#term))
       return discard();
     if (event.term > this.#term) this.#adopt(event.term);
-    const log = this.#log;
-    const sameHistory = event.historyId === this.#historyId || log.isEmpty;
-    if (sameHistory && event.lastSeq <= log.globalCheckpoint) {
-      this.#confirmTo = event.from;
-      return discard();
-    }
-    if (sameHistory && log.termAt(event.lastSeq) === event.lastTerm) {
-      this.#confirmed = Math.max(this.#confirmed, event.lastSeq);
-      this.#raiseCheckpoint(event.lastSeq);
+    const sameHistory = event.historyId === this.#historyId || this.#log.isEmpty;
+    if (sameHistory && this.#replica.holds(event, this.#out)) {
       this.#confirmTo = event.from;
       return discard();
     }
@@ -458,14 +385,7 @@ export class ShardCopy {
     if (this.#map?.inSync.includes(this.#allocationId) === true) return discard();
     if (event.historyId !== this.#historyId) this.#reads.forgetHistory();
     this.#historyId = event.historyId;
-    log.replaceBySnapshot(event.lastSeq, event.lastTerm);
-    this.#confirmed = event.lastSeq;
-    this.#out.persist({
-      historyId: event.historyId,
-      globalCheckpoint: event.lastSeq,
-      installSnapshot: { snapshotId: event.snapshotId, seq: event.lastSeq, term: event.lastTerm },
-    });
-    this.#out.note({ what: "snapshotInstalled", seq: event.lastSeq });
+    this.#replica.install(event, this.#out);
     this.#confirmTo = event.from;
     return undefined;
   }
@@ -473,16 +393,12 @@ export class ShardCopy {
   #tick(retainFromSeq: number, nowMs: number): void {
     if (this.#primary !== undefined) return this.#primary.tick(retainFromSeq, this.#out, nowMs);
     this.#tellAgain(nowMs);
-    const through = Math.min(retainFromSeq - 1, this.#log.globalCheckpoint);
-    if (through <= this.#log.baseSeq) return undefined;
-    this.#log.trimThrough(through);
-    this.#out.persist({ trimThrough: { seq: this.#log.baseSeq, term: this.#log.baseTerm } });
-    return undefined;
+    return this.#replica.trim(retainFromSeq, this.#out);
   }
 
   // ---------------------------------------------------------------- sending
 
-  #confirm(confirm: { readonly to: AllocationId; readonly confirmed: number }, effects: CopyEffect[]): void {
+  #confirm(confirm: Confirmation, effects: CopyEffect[]): void {
     const { to, confirmed } = confirm;
     const { globalCheckpoint } = this.#log;
     this.#told = confirm;
@@ -494,7 +410,7 @@ export class ShardCopy {
 
   /** A copy whose disk is slow is not silent: it repeats what it has confirmed, and is judged as slow, not as gone. */
   #tellAgain(nowMs: number): void {
-    const owes = this.#tickets.some(({ confirm, term }) => confirm !== undefined && term === this.#term);
+    const owes = this.#pending.owesAnswer(this.#term);
     if (this.#told === undefined || !owes || nowMs - this.#toldAgainMs < REPEAT_MS) return;
     this.#toldAgainMs = nowMs;
     this.#confirm(this.#told, this.#out.effects);
