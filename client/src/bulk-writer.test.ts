@@ -71,6 +71,34 @@ describe("a bulk", () => {
     expect(report.bytes).toBe(sent);
   });
 
+  it("sends an operation only when every earlier one on its document is settled", async () => {
+    const refusedOnce = new Set<string>();
+    const applied = new Map<string, string[]>();
+    const node = await nodeThat((request, response) => {
+      const answer = bulkAnswer(request.body, (line) => {
+        const [id, opId] = [String(line["id"]), String(line["opId"])];
+        // Every third operation fails for a while, so that it is sent again after the batch it was in.
+        if (Number(opId.slice(2)) % 3 === 0 && !refusedOnce.has(opId)) {
+          refusedOnce.add(opId);
+          return "tooManyRequests";
+        }
+        applied.set(id, [...(applied.get(id) ?? []), opId]);
+        return undefined;
+      });
+      setImmediate(() => sendNdjson(response, answer));
+    });
+    const source = Array.from({ length: 60 }, (_, i) => ({
+      id: `d${(i * i) % 7}`,
+      opId: `op${i}`,
+      document: { i },
+    }));
+    const report = await notesOf(node).bulk(source, { batchLines: 4, concurrency: 4 });
+    expect(report).toMatchObject({ succeeded: 60, failed: 0 });
+    for (const [id, order] of applied) {
+      expect(order).toEqual(source.filter((line) => line.id === id).map((line) => line.opId));
+    }
+  });
+
   it("of nothing sends nothing", async () => {
     const node = await nodeThat(answering);
     expect(await notesOf(node).bulk([])).toMatchObject({ succeeded: 0, failed: 0, bytes: 0, session: "" });

@@ -2,6 +2,9 @@
  * Many operations in few requests: batches of lines, several on the way at once, and no more read from
  * the source than is being sent. Every line carries an operation id, so a batch whose answer was lost is
  * sent again whole, and lines that failed for a while are sent again alone; each is applied at most once.
+ *
+ * Operations on one document keep their order: one is sent only when every earlier one on it is settled,
+ * since a line that is sent again would otherwise overtake the next on its document.
  */
 import type { BulkError } from "@prism/api/document";
 import { setTimeout as delay } from "node:timers/promises";
@@ -19,6 +22,13 @@ interface Line {
   attempts: number;
   /** Once an attempt may have been executed, no later refusal can take that back. */
   executed: "no" | "unknown";
+}
+
+interface Batch {
+  readonly lines: Line[];
+  /** Of documents; a line without an id has one to itself. */
+  readonly ids: Set<string>;
+  bytes: number;
 }
 
 export type SendBulk = (body: string, signal: AbortSignal) => Promise<Answer>;
@@ -61,11 +71,11 @@ export class BulkWriter {
     return this.#progress();
   }
 
-  async #sendAll(batches: AsyncGenerator<Line[]>): Promise<void> {
+  async #sendAll(batches: AsyncGenerator<Batch>): Promise<void> {
     const ended = new Promise<undefined>((resolve) => {
       this.#ending.signal.addEventListener("abort", () => resolve(undefined), { once: true });
     });
-    const underway = new Set<Promise<void>>();
+    const underway = new Map<Promise<void>, Batch>();
     const failures: unknown[] = [];
     const fail = (error: unknown): void => {
       failures.push(error);
@@ -76,14 +86,19 @@ export class BulkWriter {
         // A source that has nothing for a long time must not keep the end from being noticed.
         const next = await Promise.race([batches.next(), ended]);
         if (next === undefined || next.done === true) break;
-        const sending = this.#sendBatch(next.value)
+        const batch = next.value;
+        while ([...underway.values()].some((other) => sharesIds(batch, other))) {
+          await Promise.race(underway.keys());
+        }
+        if (this.#ending.signal.aborted) break;
+        const sending = this.#sendBatch(batch.lines)
           .catch(fail)
           .finally(() => underway.delete(sending));
-        underway.add(sending);
-        if (underway.size >= this.#settings.concurrency) await Promise.race(underway);
+        underway.set(sending, batch);
+        if (underway.size >= this.#settings.concurrency) await Promise.race(underway.keys());
       }
     } finally {
-      await Promise.all(underway);
+      await Promise.all(underway.keys());
     }
     if (this.#ending.signal.aborted) {
       // Not awaited: a source in the middle of a wait closes when that is over.
@@ -97,29 +112,29 @@ export class BulkWriter {
     return { succeeded: this.#succeeded, failed: this.#failed, bytes: this.#bytes };
   }
 
-  async *#batches(source: Iterable<BulkOperation> | AsyncIterable<BulkOperation>): AsyncGenerator<Line[]> {
+  async *#batches(source: Iterable<BulkOperation> | AsyncIterable<BulkOperation>): AsyncGenerator<Batch> {
     const { batchLines, batchBytes } = this.#settings;
-    let batch: Line[] = [];
-    let batchedBytes = 0;
+    let batch = newBatch();
     let position = 0;
     for await (const operation of source) {
       const text = JSON.stringify({ ...operation, opId: operation.opId ?? newOperationId() });
       const bytes = Buffer.byteLength(text) + 1;
-      if (batch.length > 0 && batchedBytes + bytes > batchBytes) {
+      const { id } = operation;
+      const isTooLarge = batch.lines.length > 0 && batch.bytes + bytes > batchBytes;
+      if (isTooLarge || (id !== undefined && batch.ids.has(id))) {
         yield batch;
-        batch = [];
-        batchedBytes = 0;
+        batch = newBatch();
       }
-      batch.push({ position, operation, text, bytes, attempts: 0, executed: "no" });
+      batch.lines.push({ position, operation, text, bytes, attempts: 0, executed: "no" });
+      batch.bytes += bytes;
+      if (id !== undefined) batch.ids.add(id);
       position += 1;
-      batchedBytes += bytes;
-      if (batch.length >= batchLines) {
+      if (batch.lines.length >= batchLines) {
         yield batch;
-        batch = [];
-        batchedBytes = 0;
+        batch = newBatch();
       }
     }
-    if (batch.length > 0) yield batch;
+    if (batch.lines.length > 0) yield batch;
   }
 
   async #sendBatch(batch: Line[]): Promise<void> {
@@ -200,6 +215,15 @@ export class BulkWriter {
     const executed = line.executed === "unknown" ? "unknown" : error.executed;
     this.#settings.onFailure?.({ position, operation, error: { ...error, executed } });
   }
+}
+
+function newBatch(): Batch {
+  return { lines: [], ids: new Set(), bytes: 0 };
+}
+
+function sharesIds(batch: Batch, other: Batch): boolean {
+  for (const id of batch.ids) if (other.ids.has(id)) return true;
+  return false;
 }
 
 function retried(line: Line, executed: "no" | "unknown"): Line {
