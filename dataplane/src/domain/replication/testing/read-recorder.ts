@@ -47,6 +47,12 @@ export class ReadRecorder {
     return undefined;
   }
 
+  /** Nothing that was known has to be shown any more. */
+  forgetHistory(): void {
+    this.#known.length = 0;
+    for (const [readId, { wanted }] of this.#pending) this.#pending.set(readId, { wanted, floor: 0 });
+  }
+
   ended(readId: number): void {
     this.#pending.delete(readId);
   }

@@ -14,7 +14,7 @@ const HISTORY = "history" as HistoryId;
 const SETTINGS = {
   minReplicasForWrite: 1,
   replicaTimeoutMs: 1000,
-  slowReplicaTimeoutMs: 2000,
+  slowReplicaTimeoutMs: 700,
   windowEntries: 8,
   maxPendingEntries: 64,
 };
@@ -76,8 +76,11 @@ export interface WorldCounts {
   joins: number;
   removals: number;
   handOffs: number;
+  isolations: number;
   strongReads: number;
   boundedReads: number;
+  tooSlow: number;
+  resets: number;
 }
 
 export class InvariantBroken extends Error {
@@ -99,8 +102,11 @@ export class ShardWorld {
     joins: 0,
     removals: 0,
     handOffs: 0,
+    isolations: 0,
     strongReads: 0,
     boundedReads: 0,
+    tooSlow: 0,
+    resets: 0,
   };
   readonly #random: () => number;
   readonly #nodes: Node[];
@@ -110,11 +116,13 @@ export class ShardWorld {
   #nextOperation = 1;
   #nextAllocation = 1;
   /** The one committed history, as first seen committed anywhere. */
-  readonly #chosen: LogEntry[] = [];
+  #chosen: readonly LogEntry[] = [];
   readonly #waiting = new Map<string, { node: Node; term: number }>();
   readonly #acknowledged = new Map<string, number>();
   readonly #ackers = new Map<number, AllocationId>();
   readonly #reads = new ReadRecorder();
+  /** Cut off from the others and from the record; its clients still reach it. */
+  #isolated: Node | undefined;
 
   constructor(seed: number, nodes: number) {
     this.#random = seededRandom(seed);
@@ -156,6 +164,7 @@ export class ShardWorld {
   act(): void {
     const node = this.#pick(this.#nodes);
     if (this.#random() < 0.06) this.#read(node);
+    if (this.#random() < 0.005) this.#changeIsolation(node);
     const dice = this.#random();
     if (dice < 0.42) this.#deliver();
     else if (dice < 0.62) this.#completeDisk(node);
@@ -165,14 +174,16 @@ export class ShardWorld {
     else if (dice < 0.937) this.#promoteSomebody();
     else if (dice < 0.955) this.#refill();
     else if (dice < 0.962) this.#crash(node);
-    else if (dice < 0.98) this.#start(node);
-    else if (dice < 0.985) this.#disconnect(node);
-    else this.#handOff();
+    else if (dice < 0.974) this.#start(node);
+    else if (dice < 0.979) this.#disconnect(node);
+    else if (dice < 0.9992) this.#handOff();
+    else this.#forceReset();
     this.check();
   }
 
   /** Heals everything and runs fairly until nothing moves: AllCopiesSameOnQuietDown. */
   quietDown(): void {
+    this.#isolated = undefined;
     for (const node of this.#nodes) this.#start(node);
     for (const node of this.#nodes) {
       for (const other of this.#nodes) {
@@ -234,6 +245,7 @@ export class ShardWorld {
 
   /** SameLogUpToGlobalCheckpoint and ExactlyOnce. */
   #checkCommitted(node: Node): void {
+    if (this.#isOfThePast(node)) return;
     const checkpoint = node.copy?.view(this.#nowMs).globalCheckpoint ?? node.disk?.copy.globalCheckpoint ?? 0;
     const entries = node.copy === undefined ? (node.disk?.entries ?? []) : node.memory;
     for (let i = 0; i < checkpoint; i += 1) {
@@ -245,7 +257,7 @@ export class ShardWorld {
         const twice =
           entry.operationId !== "" && this.#chosen.some((e) => e.operationId === entry.operationId);
         if (twice) throw new InvariantBroken("ExactlyOnce", entry.operationId);
-        this.#chosen.push(entry);
+        this.#chosen = [...this.#chosen, entry];
       } else if (chosen.term !== entry.term || chosen.operationId !== entry.operationId) {
         throw new InvariantBroken("SameLogUpToGlobalCheckpoint", `${node.name} differs at ${i + 1}`);
       }
@@ -259,6 +271,7 @@ export class ShardWorld {
       throw new InvariantBroken("AtMostOneAckingPrimaryPerTerm", `${acker} and ${id} in term ${term}`);
     }
     this.#ackers.set(term, id);
+    if (this.#isOfThePast(node)) return;
     this.#acknowledged.set(operation, seq);
     this.#reads.note(seq, this.#nowMs);
     this.#waiting.delete(operation);
@@ -302,6 +315,7 @@ export class ShardWorld {
         this.#sendSnapshot(node, effect.to, effect.snapshotId);
         return;
       case "request":
+        if (node === this.#isolated) return;
         this.#request(effect.action, effect.allocationId, effect.term);
         return;
       case "stop":
@@ -309,6 +323,7 @@ export class ShardWorld {
       case "note":
         if (effect.note.what === "suffixReplaced") this.counts.suffixesReplaced += 1;
         if (effect.note.what === "handOffAsked") this.counts.handOffs += 1;
+        if (effect.note.what === "removalAsked" && effect.note.reason === "TooSlow") this.counts.tooSlow += 1;
         return;
       case "readReady":
         this.#answerRead(node, effect.readId, effect.atLeastSeq);
@@ -326,9 +341,10 @@ export class ShardWorld {
   #answerRead(node: Node, readId: number, seq: number): void {
     if (this.#reads.levelOf(readId) === "strong") this.counts.strongReads += 1;
     else this.counts.boundedReads += 1;
+    if (this.#isOfThePast(node)) return this.#endRead(node, readId);
     const broken = this.#reads.answered(readId, seq, this.#nowMs);
     if (broken !== undefined) throw new InvariantBroken(broken, `${node.name} answered from seq ${seq}`);
-    this.#endRead(node, readId);
+    return this.#endRead(node, readId);
   }
 
   #endRead(node: Node, readId: number): void {
@@ -395,7 +411,7 @@ export class ShardWorld {
     const packet = this.#packets[index]!;
     const dice = this.#random();
     if (dice > 0.05) this.#packets.splice(index, 1);
-    if (dice > 0.97 || this.#packets.length > 400) {
+    if (dice > 0.97 || this.#packets.length > 400 || this.#isCut(packet)) {
       if (packet.kind !== "message") this.#snapshotLost(packet);
       return;
     }
@@ -409,6 +425,18 @@ export class ShardWorld {
       const event = { kind: "snapshotSent", to: packet.from, snapshotId: packet.id, ok: true } as const;
       if (node !== undefined) this.#tell(node, { ...event, nowMs: this.#nowMs });
     }
+  }
+
+  #isCut(packet: Packet): boolean {
+    if (this.#isolated === undefined) return false;
+    const { from, to } = packet.kind === "message" ? packet.message : packet;
+    const isolated = this.#idOf(this.#isolated);
+    return from === isolated || to === isolated;
+  }
+
+  #changeIsolation(node: Node): void {
+    this.#isolated = this.#isolated === undefined ? node : undefined;
+    if (this.#isolated !== undefined) this.counts.isolations += 1;
   }
 
   #sendSnapshot(node: Node, to: AllocationId, id: string): void {
@@ -505,7 +533,9 @@ export class ShardWorld {
 
   #handOff(): void {
     const node = this.#nodeOf(this.#stored.primary);
-    const target = this.#random() < 0.8 ? this.#pick(this.#stored.inSync) : undefined;
+    const { inSync, primary } = this.#stored;
+    const others = inSync.filter((id) => id !== primary);
+    const target = this.#random() < 0.8 && others.length > 0 ? this.#pick(others) : undefined;
     if (node !== undefined) this.#tell(node, { kind: "handOff", target, nowMs: this.#nowMs });
   }
 
@@ -560,6 +590,36 @@ export class ShardWorld {
     if (!serving && this.#swap(map, { term: map.term + 1 })) this.counts.promotions += 1;
   }
 
+  /** A person makes one copy the first of a new history: what the others have beyond it is given up. */
+  #forceReset(): void {
+    const read = this.#stored;
+    const node = this.#pick(this.#nodes);
+    const id = this.#idOf(node);
+    if (!read.inSync.includes(id) && !read.recovering.includes(id)) return;
+    if (this.#isOfThePast(node)) return;
+    this.counts.resets += 1;
+    this.#swap(read, {
+      term: read.term + 1,
+      historyId: `history-${this.counts.resets}` as HistoryId,
+      primary: id,
+      inSync: [id],
+      recovering: [],
+      copies: read.copies.filter((place) => place.id === id),
+    });
+    // Guarantees about the past end here; those of the new history begin with what the copy has on disk of them.
+    const { entries, copy } = node.disk!;
+    this.#chosen = entries.slice(0, copy.globalCheckpoint);
+    for (const [operation, seq] of this.#acknowledged) {
+      if (this.#chosen[seq - 1]?.operationId !== operation) this.#acknowledged.delete(operation);
+    }
+    this.#reads.forgetHistory();
+  }
+
+  /** What it has on disk is of a history that was given up: nothing is promised of it any more. */
+  #isOfThePast(node: Node): boolean {
+    return node.disk?.copy.historyId !== this.#stored.historyId;
+  }
+
   /** Gives a node whose copy is in neither set a fresh allocation id: ids go one way only. */
   #refill(): void {
     const read = this.#cached();
@@ -579,6 +639,7 @@ export class ShardWorld {
   }
 
   #giveMap(node: Node): void {
+    if (node === this.#isolated) return;
     const back = Math.floor(this.#random() * 2);
     this.#give(node, this.#history[Math.max(0, this.#history.length - 1 - back)]!);
   }
