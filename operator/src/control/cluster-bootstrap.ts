@@ -1,6 +1,7 @@
 /** The objects a control plane needs before it can lead: the cluster with its epoch, and its nodes. */
 import { randomUUID } from "node:crypto";
 import type { PrismCluster } from "@prism/api/cluster";
+import type { ClusterStatus } from "../domain/objects.js";
 import type { ApiObject, Store } from "../ports/store.js";
 
 /** The file asks for something that an existing cluster can't become. */
@@ -27,7 +28,7 @@ export async function takeLead(store: Store, wanted: PrismCluster): Promise<ApiO
       kind: "PrismCluster",
       name,
       spec: wanted.spec,
-      status: { clusterId: randomUUID(), leaderEpoch: 1, observedGeneration: 1 },
+      status: { clusterId: randomUUID(), leaderEpoch: 1, observedGeneration: 1, conditions: [] },
     });
   }
   if (present.spec.mode !== wanted.spec.mode) {
@@ -37,8 +38,10 @@ export async function takeLead(store: Store, wanted: PrismCluster): Promise<ApiO
     const detail = `spec.nodes is ${present.spec.nodes} and can't shrink to ${wanted.spec.nodes} yet`;
     throw new ClusterConflict(detail);
   }
-  const leaderEpoch = present.status.leaderEpoch + 1;
-  return store.update({ ...present, spec: wanted.spec, status: { ...present.status, leaderEpoch } });
+  // A store of before conditions were kept has none.
+  const { conditions = [] } = present.status as Partial<ClusterStatus>;
+  const status = { ...present.status, leaderEpoch: present.status.leaderEpoch + 1, conditions };
+  return store.update({ ...present, spec: wanted.spec, status });
 }
 
 /**

@@ -5,6 +5,7 @@ import type { CollectionAnswer } from "@prism/proto/gen/node";
 import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { MemoryStore } from "../adapters/local/memory-store.js";
+import type { Condition } from "../domain/condition.js";
 import type { ApiObject, Kind, Store } from "../ports/store.js";
 import { ControlPlane } from "./control-plane.js";
 import { FakeNodes, type FakeNode } from "./testing/fake-nodes.js";
@@ -340,9 +341,9 @@ describe("a control plane that is cut off after any write", () => {
     });
   }
 
-  // Taking the lead and storing the nodes' identities takes 7 writes; making the collection and its
-  // two shards, filling their copies and moving a primary takes the others.
-  const points = Array.from({ length: 18 }, (_, i) => 7 + i);
+  // Taking the lead and storing the nodes' identities and the first conditions takes 8 writes; making the collection and its
+  // two shards, filling their copies, moving a primary and keeping the conditions takes the others.
+  const points = Array.from({ length: 20 }, (_, i) => 8 + i);
   test.each(points)(
     "is followed by one that brings everything to its end: after write %i",
     async (writes) => {
@@ -403,5 +404,48 @@ describe("status", () => {
       "Stalled",
       "ZoneLossTolerated",
     ]);
+  });
+
+  test("conditions are kept in the cluster's object, with the times at which they turned", async () => {
+    const { plane, nodes, store } = await start();
+    const stored = async (): Promise<Map<string, Condition>> => {
+      const object = await store.get("PrismCluster", "demo");
+      expect(object?.status.observedGeneration).toBe(object?.metadata.generation);
+      return new Map(object?.status.conditions.map((condition) => [condition.type, condition]));
+    };
+    const until = async (type: string, status: string): Promise<Map<string, Condition>> =>
+      vi.waitFor(
+        async () => {
+          const conditions = await stored();
+          expect(conditions.get(type)?.status).toBe(status);
+          return conditions;
+        },
+        { timeout: 5000, interval: 10 },
+      );
+    const before = await until("Ready", "True");
+    expect(before.size).toBe(6);
+    expect([...before.values()].every((condition) => condition.observedGeneration === 1)).toBe(true);
+    (nodes.all()[2] as FakeNode).kill();
+    const after = await until("Ready", "False");
+    expect(after.get("Degraded")).toMatchObject({ status: "True" });
+    expect(after.get("Available")?.lastTransitionTime).toBe(before.get("Available")?.lastTransitionTime);
+    const turned = (conditions: typeof before): number =>
+      Date.parse(conditions.get("Ready")!.lastTransitionTime);
+    expect(turned(after)).toBeGreaterThan(turned(before));
+    expect([...after.values()]).toEqual(plane.conditions());
+  });
+
+  test("a control plane that takes over goes on with the conditions' times", async () => {
+    const first = await start();
+    await vi.waitFor(
+      async () => expect((await first.store.get("PrismCluster", "demo"))?.status.conditions).toHaveLength(6),
+      { timeout: 5000, interval: 10 },
+    );
+    const before = (await first.store.get("PrismCluster", "demo"))!.status.conditions;
+    await first.plane.stop();
+    const next = await start({ store: first.store, nodes: first.nodes });
+    const stalled = (conditions: readonly Condition[]): string | undefined =>
+      conditions.find(({ type }) => type === "Stalled")?.lastTransitionTime;
+    expect(stalled(next.plane.conditions())).toBe(stalled(before));
   });
 });

@@ -11,16 +11,17 @@ import type { CollectionRequest, ControlFrame, CopyRequest, NodeHello } from "@p
 import type { Logger } from "pino";
 import type { Action, Evidence, Verdict } from "../domain/action.js";
 import type { HealthChange } from "../domain/failure-detector.js";
-import { buildConditions, type Condition } from "../domain/condition.js";
+import type { Condition } from "../domain/condition.js";
 import type { NodeId, ShardRecord } from "../domain/shard-record.js";
 import type { StartingNode } from "../domain/start-verdict.js";
 import { buildStatus } from "../domain/status.js";
 import type { NodeDialer } from "../ports/node-dialer.js";
-import { StoreError, type Store } from "../ports/store.js";
+import { StoreError, type ApiObject, type Store } from "../ports/store.js";
 import type { WorkloadEvent, Workloads } from "../ports/workloads.js";
 import { CollectionReconciler } from "../reconcile/collection-reconciler.js";
 import { KeyQueue } from "../reconcile/key-queue.js";
 import { describeChange, ShardReconciler } from "../reconcile/shard-reconciler.js";
+import { ClusterConditions } from "./cluster-conditions.js";
 import { ClusterState } from "./cluster-state.js";
 import { ensureNodes, takeLead } from "./cluster-bootstrap.js";
 import { CollectionRequests } from "./collection-requests.js";
@@ -51,6 +52,7 @@ const STATUS_DEBOUNCE_MS = 100;
 const STATUS_INTERVAL_MS = 3000;
 const SHARD = "shard/";
 const COLLECTION = "collection/";
+const CONDITIONS = "conditions";
 
 export class ControlPlane {
   readonly events = new EventLog();
@@ -67,7 +69,7 @@ export class ControlPlane {
   readonly #clusterId: string;
   readonly #outlook = new ShardOutlook();
   readonly #waiter = new ConditionWaiter();
-  #conditions: readonly Condition[] = [];
+  readonly #conditions: ClusterConditions;
   #statusTimer: NodeJS.Timeout | undefined;
   #statusInterval: NodeJS.Timeout | undefined;
   #stopWatch: () => void = () => undefined;
@@ -76,14 +78,15 @@ export class ControlPlane {
   static async start(options: ControlPlaneOptions): Promise<ControlPlane> {
     const cluster = await takeLead(options.store, options.cluster);
     const names = await ensureNodes(options.store, options.cluster);
-    const { clusterId, leaderEpoch } = cluster.status;
-    const plane = new ControlPlane(options, clusterId, leaderEpoch);
+    const plane = new ControlPlane(options, cluster);
     await plane.#start(names);
     return plane;
   }
 
-  private constructor(options: ControlPlaneOptions, clusterId: string, leaderEpoch: number) {
+  private constructor(options: ControlPlaneOptions, object: ApiObject<"PrismCluster">) {
     const { cluster, store, log } = options;
+    const { clusterId, leaderEpoch } = object.status;
+    this.#conditions = new ClusterConditions(store, object);
     const clusterName = cluster.metadata.name;
     this.#options = options;
     this.#log = log.child({ cluster: clusterName, leaderEpoch });
@@ -164,7 +167,7 @@ export class ControlPlane {
   }
 
   conditions(): readonly Condition[] {
-    return this.#conditions;
+    return this.#conditions.list;
   }
 
   /** Every node that is wanted is alive and ready. */
@@ -219,11 +222,13 @@ export class ControlPlane {
     for (const shard of this.#state.shards.values()) this.#queue.add(COLLECTION + shard.spec.collection);
     // Not before everything is read: a record that is not there yet would pass for a lost one.
     this.#queue.start();
+    this.#publishStatus();
     this.#statusInterval = setInterval(() => this.#publishStatus(), STATUS_INTERVAL_MS);
     this.#log.info({ nodes: names.length, clusterId: this.#clusterId }, "leading");
   }
 
   async #work(key: string): Promise<{ readonly againInMs: number | undefined }> {
+    if (key === CONDITIONS) return this.#conditions.write();
     const begun = process.hrtime.bigint();
     const kind = key.startsWith(SHARD) ? "shard" : "collection";
     try {
@@ -465,7 +470,7 @@ export class ControlPlane {
     clearTimeout(this.#statusTimer);
     this.#statusTimer = undefined;
     const status = this.status();
-    this.#conditions = buildConditions(status, 1, this.#conditions);
+    if (this.#conditions.take(status)) this.#queue.add(CONDITIONS);
     this.metrics.recordStatus(status);
     this.#fleet.broadcast({ status: { statusJson: Buffer.from(JSON.stringify(status)) } });
     this.#waiter.changed();

@@ -2,13 +2,17 @@
 import type { ClusterSettings } from "@prism/api/cluster";
 import type { PrismCollection } from "@prism/api/collection";
 import type { ShardSpec, ShardStatus } from "@prism/api/shard";
+import type { Condition } from "./condition.js";
 
 export interface ClusterStatus {
   /** Identity of the cluster's data; nodes of another cluster are refused. */
   readonly clusterId: string;
   /** Grows at each start of a control plane: nodes follow the highest they have seen. */
   readonly leaderEpoch: number;
+  /** Of the spec that the conditions speak of. */
   readonly observedGeneration: number;
+  /** All of them, from the first pass of a control plane on; empty before. */
+  readonly conditions: readonly Condition[];
 }
 
 export interface CollectionStatus {
