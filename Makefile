@@ -3,10 +3,10 @@ NODE_MODULES := node_modules/.package-lock.json
 BIN := node_modules/.bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build generate check test demo bench sim e2e images clean
+.PHONY: help setup build generate check test demo bench bench-failover sim e2e images clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 $(NODE_MODULES): package.json package-lock.json
 	@command -v node >/dev/null || { echo "node >= 20.19 is missing: install Node.js"; exit 1; }
@@ -38,6 +38,9 @@ demo: build ## Three zones, real speeches, a killed node, the truth in a table (
 
 bench: build ## Measure against peers and write docs/benchmarks.md (BENCH="--quick")
 	@node bench/dist/main.js $(BENCH)
+
+bench-failover: build ## Kill and freeze nodes under load, write docs/failover.md (KILLS=20 FREEZES=4)
+	@node bench/dist/failover.js --kills "$(KILLS)" --freezes "$(FREEZES)" --leaders "$(LEADERS)"
 
 sim: ## Seeded simulation of the whole system (not built yet)
 	@echo "make sim: the simulation is not built yet"; exit 2

@@ -37,7 +37,7 @@ export function renderMarkdown(results: BenchResults): string {
   return `${[...head, ...sections].join("\n\n")}\n`;
 }
 
-function machineLine({ machine, versions }: BenchResults): string {
+export function machineLine({ machine, versions }: Pick<BenchResults, "machine" | "versions">): string {
   const { processor, cores, memoryBytes, system, loadBefore } = machine;
   const memory = `${Math.round(memoryBytes / 1024 ** 3)} GiB`;
   const with_ = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
@@ -222,7 +222,7 @@ function cpuAtMostInFlight(loads: readonly LoadFigures[]): number {
   return loads.at(-1)?.serverCpuUs ?? 0;
 }
 
-function count(value: number): string {
+export function count(value: number): string {
   return Math.round(value)
     .toString()
     .replaceAll(/\B(?=(\d{3})+$)/g, ",");
@@ -236,7 +236,7 @@ function us(value: number | undefined): string {
   return value === undefined ? "–" : `${count(value)} µs`;
 }
 
-function ms(value: number): string {
+export function ms(value: number): string {
   return `${value < 100 ? value.toFixed(1) : count(value)} ms`;
 }
 
@@ -253,7 +253,11 @@ function widthsOf(header: readonly string[], rows: readonly (readonly string[])[
 }
 
 /** Numbers to the right, names to the left. */
-function table(header: readonly string[], rows: readonly (readonly string[])[], indent: string): string {
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  indent: string,
+): string {
   const widths = widthsOf(header, rows);
   return [header, ...rows]
     .map((row) => {
@@ -263,7 +267,7 @@ function table(header: readonly string[], rows: readonly (readonly string[])[], 
     .join("\n");
 }
 
-function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = widthsOf(header, rows);
   const line = (row: readonly string[]): string =>
     `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(" | ")} |`;
@@ -273,7 +277,7 @@ function markdownTable(header: readonly string[], rows: readonly (readonly strin
 
 const LINE_WIDTH = 110;
 
-function wrap(text: string): string {
+export function wrap(text: string): string {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {

@@ -39,6 +39,10 @@ export class CopyPlaces {
     return node === this.#context.nodeId ? undefined : node;
   }
 
+  isRecovering(copy: AllocationId): boolean {
+    return this.#map?.recovering.includes(copy) === true;
+  }
+
   /** False only when the connection is known to be broken. */
   mayReach(copy: AllocationId): boolean {
     const node = this.nodeOf(copy);

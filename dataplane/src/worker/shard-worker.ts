@@ -64,6 +64,7 @@ export class ShardWorker {
   #lowDisk = false;
   #memoryFull = false;
   #closing = false;
+  #recoverySentBytes = 0;
 
   constructor(settings: WorkerSettings, options: ShardWorkerOptions) {
     this.#settings = settings;
@@ -403,6 +404,7 @@ export class ShardWorker {
       heapBytes,
       indexBytes,
       eventLoopDelayMs: Number.isFinite(eventLoopDelayMs) ? eventLoopDelayMs : 0,
+      recoverySentBytes: this.#recoverySentBytes,
     };
     this.#options.post({ kind: "reports", copies: this.#reports(), memory });
   }
@@ -432,6 +434,7 @@ export class ShardWorker {
       writeRefusal: () =>
         this.#diskFull || this.#lowDisk ? "diskFull" : this.#memoryFull ? "memoryLimit" : undefined,
       buffers: new BufferBudget(bufferBudgetBytes),
+      recoverySent: (bytes) => (this.#recoverySentBytes += bytes),
       isPeerConnected: (node) => this.#peers.get(node),
       kickBackground: () => this.#scheduleBackground(),
       reportSoon: () => this.#reportSoon(),

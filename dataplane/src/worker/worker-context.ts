@@ -20,6 +20,8 @@ export interface WorkerContext {
   writeRefusal(): "diskFull" | "memoryLimit" | undefined;
   /** Bytes of queued writes that still fit the worker's buffer budget. */
   readonly buffers: BufferBudget;
+  /** Bytes went out to a copy that is being filled. */
+  recoverySent(bytes: number): void;
   isPeerConnected(node: NodeId): boolean | undefined;
   /** There is background work: call `background` of the copies again. */
   kickBackground(): void;

@@ -77,4 +77,6 @@ export interface WorkerMemory {
   readonly heapBytes: number;
   readonly indexBytes: number;
   readonly eventLoopDelayMs: number;
+  /** Since the start, to copies that were being filled. */
+  readonly recoverySentBytes: number;
 }

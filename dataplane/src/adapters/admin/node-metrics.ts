@@ -173,6 +173,15 @@ export class NodeMetrics {
       registers,
       collect: (): void => used.set(process.memoryUsage.rss()),
     });
+    const recovery = new Counter({
+      name: "prism_recovery_sent_bytes_total",
+      help: "Bytes sent to copies of other nodes that were being filled",
+      registers,
+      collect: () => {
+        recovery.reset();
+        recovery.inc(workerMemory().reduce((sum, one) => sum + (one?.recoverySentBytes ?? 0), 0));
+      },
+    });
     const delay = new Gauge({
       name: "prism_event_loop_delay_seconds",
       help: "How late the thread's loop turned: the 99th percentile since the last scrape (main), last seen (workers)",

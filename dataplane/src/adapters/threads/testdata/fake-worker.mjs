@@ -7,7 +7,7 @@ const copy = (shard) => ({
   lastSeq: 0, globalCheckpoint: 0, appliedSeq: 0, worker: workerData.worker, documents: 0, indexBytes: 0,
   reason: "", lag: [],
 });
-const memory = { heapBytes: 1, indexBytes: 2, eventLoopDelayMs: 3 };
+const memory = { heapBytes: 1, indexBytes: 2, eventLoopDelayMs: 3, recoverySentBytes: 4 };
 const log = (message, fields) => parentPort.postMessage({ kind: "log", level: "info", message, fields });
 const answer = (id, rest) => parentPort.postMessage({ kind: "answer", id, ...rest });
 const error = (code, detail) => ({ code, detail, executed: "no", errorsJson: new Uint8Array(0), primaryNode: "n2" });
