@@ -437,7 +437,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
       this.#committed = installs.seq;
       this.#keeper?.reset(this.data.indexed());
       this.#context.kickBackground();
-    }
+    } else if (change.historyId !== undefined) this.#keeper?.historyStarted(change.historyId);
     const copy = this.#copy;
     this.store.onDurable(() => {
       if (this.#copy !== copy) return;

@@ -67,6 +67,34 @@ test("indexes are saved whole and loaded again", () => {
   expect(loaded(again)).toBe(DOCUMENTS);
 });
 
+test("saved indexes of another history, or of more than the copy has, are not looked at", () => {
+  const keeper = open();
+  while (!keeper.isReady) keeper.work();
+  keeper.save(data.appliedSeq, data.nextDoc, 0);
+  keeper.close();
+  const saved = data;
+  for (const other of [{ historyId: "another" }, { appliedSeq: data.appliedSeq - 1 }]) {
+    data = { ...saved, ...other };
+    const again = open();
+    expect(again.index.documents).toBe(0);
+    expect(loaded(again)).toBe(DOCUMENTS);
+  }
+});
+
+test("indexes that are kept when a new history starts are saved as of that history", () => {
+  const keeper = open();
+  while (!keeper.isReady) keeper.work();
+  keeper.save(data.appliedSeq, data.nextDoc, 0);
+  keeper.historyStarted("next");
+  expect(keeper.hasUnsaved).toBe(true);
+  keeper.save(data.appliedSeq, data.nextDoc, 0);
+  keeper.close();
+  data = { ...data, historyId: "next" };
+  const again = open();
+  expect(again.index.documents).toBe(DOCUMENTS);
+  expect(loaded(again)).toBe(DOCUMENTS);
+});
+
 test("indexes that are still being made are not saved, since the files would pass for all documents", () => {
   const keeper = open();
   expect(keeper.isReady).toBe(false);

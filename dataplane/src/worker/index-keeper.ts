@@ -97,6 +97,12 @@ export class IndexKeeper {
     this.#rebuildIfNeeded();
   }
 
+  /** The same data is of another history now: what is saved from now on says so. */
+  historyStarted(historyId: string): void {
+    this.#data = { ...this.#data, historyId };
+    this.#unsavedOperations += 1;
+  }
+
   /** The data was replaced whole. */
   reset(data: IndexedData): void {
     rmSync(this.#path(this.#data.slot), { recursive: true, force: true });

@@ -59,7 +59,11 @@ export class SnapshotTransfers {
   receive(message: ReplicationMessage, nowMs: number): boolean {
     const { snapshotChunk, snapshotAck } = message;
     if (snapshotChunk === undefined && snapshotAck === undefined) return false;
-    if (message.to !== this.#host.allocationId || message.term < this.#host.term) return true;
+    if (message.to !== this.#host.allocationId) return true;
+    if (message.term < this.#host.term) {
+      this.#host.sendWire({ ...this.#header(message.from), higherTerm: {} });
+      return true;
+    }
     if (snapshotChunk !== undefined) this.#receiver.receive(chunkMessage(message, snapshotChunk), nowMs);
     else if (snapshotAck !== undefined) {
       const sender = this.#senders.get(message.from as AllocationId);

@@ -27,7 +27,7 @@ const node = fc.record({
   state: fc.constantFrom("alive" as const, "suspect" as const, "dead" as const),
   bootId: word,
 });
-const shard = fc.record({
+const anyShard = fc.record({
   uid: word as fc.Arbitrary<ShardUid>,
   collectionUid: word,
   number: fc.nat(1000),
@@ -43,6 +43,16 @@ const shard = fc.record({
   ),
   bootstrap: word,
 });
+/** With all that a record always has. */
+const shard = anyShard.map((any) => ({
+  ...any,
+  uid: `u${any.uid}` as ShardUid,
+  historyId: `h${any.historyId}` as HistoryId,
+  version: Math.max(1, any.version),
+  term: Math.max(1, any.term),
+  inSync: [any.primary, ...any.inSync],
+  recovering: any.recovering.filter((id) => id !== any.primary && !any.inSync.includes(id)),
+}));
 const map: fc.Arbitrary<ClusterMap> = fc.record({
   clusterId: word,
   clusterName: word,
@@ -70,6 +80,26 @@ describe("the cluster map", () => {
         expect(fromWireMap(WireClusterMap.decode(bytes))).toEqual(original);
       }),
     );
+  });
+
+  test("lacks a shard whose record is not whole: it is unknown, not empty", () => {
+    const whole = fc.sample(shard, 1)[0]!;
+    const broken = [
+      { version: 0 },
+      { term: 0 },
+      { historyId: "" as HistoryId },
+      { inSync: [] },
+      { recovering: [whole.primary] },
+    ].map((change, i) => ({ ...whole, uid: `u${i}` as ShardUid, ...change }));
+    const wire = toWireMap({ ...clusterMap({}), shards: [...broken, whole] });
+    expect(fromWireMap(wire).shards).toEqual([whole]);
+  });
+
+  test("has the defaults of settings that an older control plane does not send", () => {
+    const { slowReplicaTimeoutMs: _, ...health } = parseClusterSettings({ version: "0.1.0" }).health;
+    const settingsJson = Buffer.from(JSON.stringify({ health }));
+    const { settings } = fromWireMap({ ...toWireMap(clusterMap({})), settingsJson });
+    expect(settings.health.slowReplicaTimeoutMs).toBe(3000);
   });
 
   test("is refused when a node's state is unknown or its settings are no JSON", () => {

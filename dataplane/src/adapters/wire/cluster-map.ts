@@ -1,5 +1,5 @@
 /** ClusterMap on the wire <-> in the domain. */
-import type { ClusterSettings } from "@prism/api/cluster";
+import { parseClusterSettings, type ClusterSettings } from "@prism/api/cluster";
 import type { CollectionSpec } from "@prism/api/collection";
 import type * as wire from "@prism/proto/gen/node";
 import type {
@@ -15,6 +15,8 @@ import type {
 } from "../../domain/cluster-map.js";
 
 const utf8 = new TextDecoder();
+/** For keys that a control plane of before them does not send. */
+const DEFAULT_HEALTH = parseClusterSettings({ version: "0.0.0" }).health;
 
 /** @throws {Error} when a JSON part does not parse or a node's state is none of the known. */
 export function fromWireMap(map: wire.ClusterMap): ClusterMap {
@@ -23,12 +25,32 @@ export function fromWireMap(map: wire.ClusterMap): ClusterMap {
     clusterName: map.clusterName,
     revision: map.revision,
     leaderEpoch: map.leaderEpoch,
-    // Parsed strictly by the control plane, which may be newer than this node and know more keys.
-    settings: JSON.parse(utf8.decode(map.settingsJson)) as ClusterSettings,
+    settings: parseSettings(map.settingsJson),
     nodes: map.nodes.map(fromWireNode),
     collections: map.collections.map(fromWireCollection),
-    shards: map.shards.map(fromWireShard),
+    shards: map.shards.filter(isRecord).map(fromWireShard),
   };
+}
+
+/** Parsed strictly by the control plane, which may be newer than this node and know more keys. */
+function parseSettings(json: Uint8Array): ClusterSettings {
+  const settings = JSON.parse(utf8.decode(json)) as ClusterSettings;
+  return { ...settings, health: { ...DEFAULT_HEALTH, ...settings.health } };
+}
+
+/**
+ * A record that lacks what every record has is unknown, not empty: nothing may be promoted, made or
+ * deleted by it, so for this node the map does not have it.
+ */
+function isRecord({ uid, version, term, historyId, primary, inSync, recovering }: wire.MapShard): boolean {
+  return (
+    uid !== "" &&
+    historyId !== "" &&
+    version >= 1 &&
+    term >= 1 &&
+    inSync.includes(primary) &&
+    !recovering.some((id) => inSync.includes(id))
+  );
 }
 
 export function toWireMap(map: ClusterMap): wire.ClusterMap {
