@@ -49,6 +49,8 @@ export interface ControlPlaneOptions {
 }
 
 const STATUS_DEBOUNCE_MS = 100;
+/** A large cluster's status takes long to make: this many times as long there is none. */
+const STATUS_REST_FACTOR = 4;
 const STATUS_INTERVAL_MS = 3000;
 const SHARD = "shard/";
 const COLLECTION = "collection/";
@@ -71,6 +73,7 @@ export class ControlPlane {
   readonly #waiter = new ConditionWaiter();
   readonly #conditions: ClusterConditions;
   #statusTimer: NodeJS.Timeout | undefined;
+  #statusTookMs = 0;
   #statusInterval: NodeJS.Timeout | undefined;
   #stopWatch: () => void = () => undefined;
 
@@ -463,16 +466,22 @@ export class ControlPlane {
 
   #statusSoon(): void {
     this.#waiter.changed();
-    this.#statusTimer ??= setTimeout(() => this.#publishStatus(), STATUS_DEBOUNCE_MS);
+    const restMs = STATUS_REST_FACTOR * this.#statusTookMs;
+    this.#statusTimer ??= setTimeout(
+      () => this.#publishStatus(),
+      Math.max(STATUS_DEBOUNCE_MS, Math.min(restMs, STATUS_INTERVAL_MS)),
+    );
   }
 
   #publishStatus(): void {
     clearTimeout(this.#statusTimer);
     this.#statusTimer = undefined;
+    const begunMs = performance.now();
     const status = this.status();
     if (this.#conditions.take(status)) this.#queue.add(CONDITIONS);
     this.metrics.recordStatus(status);
     this.#fleet.broadcast({ status: { statusJson: Buffer.from(JSON.stringify(status)) } });
+    this.#statusTookMs = performance.now() - begunMs;
     this.#waiter.changed();
   }
 }

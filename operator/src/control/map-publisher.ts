@@ -1,9 +1,12 @@
-/** Sends the map to the nodes when something in it changed: whole, and once for changes that come together. */
+/**
+ * Sends the map to the nodes when something in it changed: whole, and once for changes that come together.
+ * The first change after quiet times goes at once; in a storm of changes the pause between two maps grows
+ * with what one costs, so that neither this process nor the nodes drown in maps of a large cluster.
+ */
 import { buildClusterMap, type MapSource } from "../domain/map-of-cluster.js";
 import type { ClusterState } from "./cluster-state.js";
 import { encodeFrame } from "./node-connection.js";
 import type { NodeFleet } from "./node-fleet.js";
-import { steadyNowMs } from "./steady-clock.js";
 
 export interface MapPublisherOptions {
   readonly clusterId: string;
@@ -15,8 +18,10 @@ export interface MapPublisherOptions {
 
 /** Maps of a later leader are newer than all of an earlier one. */
 const REVISIONS_PER_EPOCH = 1_000_000_000;
-/** Pause after a map; the first change after quiet times is sent at once. */
+/** Shortest pause after a map. */
 const SPACING_MS = 5;
+/** Pause after a map that took long, as a multiple of the time that making and sending it took. */
+const REST_FACTOR = 4;
 
 export class MapPublisher {
   readonly #options: MapPublisherOptions;
@@ -24,7 +29,8 @@ export class MapPublisher {
   #encoded: Uint8Array | undefined;
   /** Takes back the sending that is due. */
   #cancel: (() => void) | undefined;
-  #lastSentMs = 0;
+  /** The next map is not sent before. */
+  #restUntilMs = 0;
   #waiting: (() => void)[] = [];
 
   constructor(options: MapPublisherOptions) {
@@ -39,7 +45,7 @@ export class MapPublisher {
   changed(): void {
     this.#encoded = undefined;
     if (this.#cancel) return;
-    const pauseMs = this.#lastSentMs + SPACING_MS - steadyNowMs();
+    const pauseMs = this.#restUntilMs - performance.now();
     if (pauseMs > 0) {
       const timer = setTimeout(() => this.#send(), pauseMs);
       this.#cancel = () => clearTimeout(timer);
@@ -67,9 +73,11 @@ export class MapPublisher {
 
   #send(): void {
     this.#cancel = undefined;
-    this.#lastSentMs = steadyNowMs();
+    const begunMs = performance.now();
     const encoded = this.#encode();
     for (const node of this.#options.fleet.all()) node.connection.sendEncoded(encoded);
+    const endedMs = performance.now();
+    this.#restUntilMs = Math.max(begunMs + SPACING_MS, endedMs + REST_FACTOR * (endedMs - begunMs));
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
