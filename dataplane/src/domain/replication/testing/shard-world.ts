@@ -163,7 +163,7 @@ export class ShardWorld {
   /** One random action. */
   act(): void {
     const node = this.#pick(this.#nodes);
-    if (this.#random() < 0.06) this.#read(node);
+    if (this.#random() < 0.06) this.#read(this.#random() < 0.5 ? (this.#isolated ?? node) : node);
     if (this.#random() < 0.005) this.#changeIsolation(node);
     const dice = this.#random();
     if (dice < 0.42) this.#deliver();
@@ -435,8 +435,13 @@ export class ShardWorld {
   }
 
   #changeIsolation(node: Node): void {
-    this.#isolated = this.#isolated === undefined ? node : undefined;
-    if (this.#isolated !== undefined) this.counts.isolations += 1;
+    if (this.#isolated !== undefined) {
+      this.#isolated = undefined;
+      return;
+    }
+    // Mostly the primary: the others go on without it, and it may take long to learn of that.
+    this.#isolated = this.#random() < 0.7 ? (this.#nodeOf(this.#stored.primary) ?? node) : node;
+    this.counts.isolations += 1;
   }
 
   #sendSnapshot(node: Node, to: AllocationId, id: string): void {
