@@ -32,6 +32,7 @@ const ALLOWED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   bench: ["api", "client", "dataplane", "operator", "proto"],
   test: ["api", "client", "dataplane", "operator", "proto"],
   scripts: ["api", "proto"],
+  sim: ["api", "client", "dataplane", "operator", "proto"],
 };
 
 /** Folders of one package that may not import each other: [where, what, why]. */
@@ -114,7 +115,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
 
   onlyTheEdgeReadsTheEnvironment: (file, lines) => {
     // A child process inherits the environment of its parent: whoever starts one reads it.
-    const edge = /\/(main|config|child-process)\.ts$|^(scripts|demo|bench|test|cli)\//;
+    const edge = /\/(main|config|child-process)\.ts$|^(scripts|demo|bench|test|cli|sim)\//;
     if (TEST_FILE.test(file.path) || edge.test(file.path)) return [];
     return lines.flatMap((line, i) =>
       /\bprocess\.(env|argv)\b/.test(line)

@@ -1,0 +1,66 @@
+/** A copy in the memory of a node, followed by the events and effects of its state machine. */
+import type { CopyEffect, CopyView } from "@prism/dataplane/domain/replication/event";
+import type { LogEntry } from "@prism/dataplane/domain/replication/log-entry";
+import type { ShardCopy } from "@prism/dataplane/domain/replication/shard-copy";
+import type { NodeProcess } from "../world/node-process.js";
+
+export class MemoryCopy {
+  readonly node: NodeProcess;
+  readonly shard: string;
+  readonly machine: ShardCopy;
+  readonly allocationId: string;
+  baseSeq: number;
+  /** Entry at index i has seq baseSeq + 1 + i. */
+  entries: LogEntry[];
+  checkpoint: number;
+  /** The log is known to be the committed history up to here. */
+  matched: number;
+
+  constructor(
+    node: NodeProcess,
+    shard: string,
+    machine: ShardCopy,
+    loaded: { readonly baseSeq: number; readonly entries: LogEntry[]; readonly checkpoint: number },
+  ) {
+    this.node = node;
+    this.shard = shard;
+    this.machine = machine;
+    this.allocationId = machine.view(0).allocationId;
+    this.baseSeq = loaded.baseSeq;
+    this.entries = loaded.entries;
+    this.checkpoint = loaded.checkpoint;
+    this.matched = loaded.baseSeq;
+  }
+
+  get lastSeq(): number {
+    return this.baseSeq + this.entries.length;
+  }
+
+  get view(): CopyView {
+    return this.machine.view(0);
+  }
+
+  at(seq: number): LogEntry | undefined {
+    return seq <= this.baseSeq ? undefined : this.entries[seq - this.baseSeq - 1];
+  }
+
+  persist({ change }: Extract<CopyEffect, { kind: "persist" }>): void {
+    const { installSnapshot, truncateAfter, append, trimThrough, globalCheckpoint } = change;
+    if (installSnapshot !== undefined) {
+      this.baseSeq = installSnapshot.seq;
+      this.entries = [];
+      this.checkpoint = installSnapshot.seq;
+      this.matched = installSnapshot.seq;
+    }
+    if (truncateAfter !== undefined) {
+      this.entries.length = Math.max(0, Math.min(this.entries.length, truncateAfter - this.baseSeq));
+      this.matched = Math.min(this.matched, truncateAfter);
+    }
+    if (append !== undefined) for (const entry of append) this.entries.push(entry);
+    if (trimThrough !== undefined && trimThrough.seq > this.baseSeq) {
+      this.entries = this.entries.slice(trimThrough.seq - this.baseSeq);
+      this.baseSeq = trimThrough.seq;
+    }
+    if (globalCheckpoint !== undefined) this.checkpoint = Math.max(this.checkpoint, globalCheckpoint);
+  }
+}

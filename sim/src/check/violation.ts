@@ -1,0 +1,31 @@
+/** Something happened that must never happen. The names are those of ARCHITECTURE.md and docs/replication.md. */
+export type InvariantName =
+  | "AllAckedResponsesStored"
+  | "SameLogUpToGlobalCheckpoint"
+  | "GlobalCheckpointBelowLocalCheckpoints"
+  | "LocalCheckpointMatchesMaxConfirmedSeq"
+  | "AtMostOneAckingPrimaryPerTerm"
+  | "InSyncNeverEmpty"
+  | "PrimaryWaitsForStoredSet"
+  | "ExactlyOnce"
+  | "StrongRead"
+  | "AllCopiesSameOnQuietDown"
+  | "AppliedBelowCheckpoint"
+  | "NoTwoCopiesInOneDomain"
+  /** A read shows the documents of one committed moment, and not of one before what its session has seen. */
+  | "ReadYourWrites"
+  | "CommittedReads"
+  /** Nothing is changed by a control plane whose record of the shard is older than a node's. */
+  | "NoActionOnOlderRecord";
+
+export class InvariantViolation extends Error {
+  readonly invariant: InvariantName;
+  readonly detail: string;
+
+  constructor(invariant: InvariantName, detail: string) {
+    super(`${invariant}: ${detail}`);
+    this.name = "InvariantViolation";
+    this.invariant = invariant;
+    this.detail = detail;
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * A client as the SDK makes one: its endpoint pool and its retry policy, around calls over the
+ * simulated network. Writes and reads documents that it shares with other clients.
+ */
+import { EndpointPool } from "@prism/client/endpoint-pool";
+import { decideRetry, type AttemptOutcome } from "@prism/client/retry-policy";
+import { Problem } from "@prism/api/problem-code";
+import type { Random } from "../runtime/random.js";
+import type { VirtualProcess } from "../runtime/virtual-process.js";
+import type { ClientShape } from "../schedule.js";
+
+export interface WriteAsk {
+  readonly kind: "write";
+  readonly operationId: string;
+  readonly action: "put" | "create" | "patch" | "delete";
+  readonly id: string;
+  readonly document: Uint8Array | undefined;
+  readonly ifMatch: string | undefined;
+}
+
+export interface ReadAsk {
+  readonly kind: "read";
+  readonly id: string;
+  readonly session: string | undefined;
+}
+
+export type Ask = WriteAsk | ReadAsk;
+
+export interface Told {
+  readonly session: string | undefined;
+  /** "<term>.<seq>" of the document, when there is one. */
+  readonly version: string | undefined;
+}
+
+/** How one attempt ended, as the network shows it. */
+export type AttemptEnd =
+  | { readonly kind: "told"; readonly told: Told }
+  | { readonly kind: "unsent" | "lost" }
+  | { readonly kind: "problem"; readonly problem: Problem };
+
+export interface ClientWorld {
+  readonly nodes: readonly string[];
+  attempt(ask: Ask, node: string, timeoutMs: number): Promise<AttemptEnd>;
+  /** The caller of a write was told, once and for all, that it was not executed. */
+  refused(ask: WriteAsk): void;
+  acknowledged(ask: WriteAsk): void;
+  readDone(ask: ReadAsk): void;
+  unknown(ask: WriteAsk): void;
+}
+
+const RETRY = { retries: 6, baseDelayMs: 50, maxDelayMs: 1000 };
+const RETRY_AFTER_MS = 200;
+
+export class SimClient {
+  readonly #name: string;
+  readonly #process: VirtualProcess;
+  readonly #random: Random;
+  readonly #shape: ClientShape;
+  readonly #world: ClientWorld;
+  readonly #pool: EndpointPool;
+  #stopped = false;
+  #operations = 0;
+  #session: string | undefined;
+  readonly #versions = new Map<string, string>();
+
+  constructor(name: string, process: VirtualProcess, shape: ClientShape, world: ClientWorld) {
+    this.#name = name;
+    this.#process = process;
+    this.#random = process.random;
+    this.#shape = shape;
+    this.#world = world;
+    this.#pool = new EndpointPool(world.nodes, this.#random.below(world.nodes.length));
+  }
+
+  /** Runs in a turn of its process. */
+  start(): void {
+    this.#process.setTimeout(() => void this.#work(), this.#random.between(0, this.#shape.thinkMs));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#stopped) {
+      const isRead = this.#random.chance(this.#shape.reads);
+      await (isRead ? this.#read() : this.#write());
+      await this.#pause(-Math.log(1 - this.#random.next()) * this.#shape.thinkMs);
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  async #read(): Promise<void> {
+    const id = this.#document();
+    const session = this.#random.chance(0.6) ? this.#session : undefined;
+    const ask: ReadAsk = { kind: "read", id, session };
+    const end = await this.#call(ask);
+    if (end.kind !== "told") return;
+    this.#session = end.told.session;
+    if (end.told.version !== undefined) this.#versions.set(id, end.told.version);
+    this.#world.readDone(ask);
+  }
+
+  async #write(): Promise<void> {
+    this.#operations += 1;
+    const operationId = `${this.#name}-${this.#operations}`;
+    const id = this.#document();
+    const dice = this.#random.next();
+    const action = dice < 0.7 ? "put" : dice < 0.8 ? "create" : dice < 0.9 ? "patch" : "delete";
+    const document = action === "delete" ? undefined : Buffer.from(JSON.stringify({ by: operationId }));
+    const ifMatch = action !== "create" && this.#random.chance(0.15) ? this.#versions.get(id) : undefined;
+    const ask: WriteAsk = { kind: "write", operationId, action, id, document, ifMatch };
+    const end = await this.#call(ask);
+    if (end.kind === "told") {
+      this.#session = end.told.session;
+      if (end.told.version !== undefined) this.#versions.set(id, end.told.version);
+      this.#world.acknowledged(ask);
+    } else if (end.executed === "no") this.#world.refused(ask);
+    else this.#world.unknown(ask);
+  }
+
+  #document(): string {
+    return `d${this.#random.below(this.#shape.documents)}`;
+  }
+
+  /** As the SDK's transport: attempts until it is done, may not go on, or its time is up. */
+  async #call(
+    ask: Ask,
+  ): Promise<
+    | { readonly kind: "told"; readonly told: Told }
+    | { readonly kind: "failed"; readonly executed: "no" | "unknown" }
+  > {
+    const deadlineMs = performance.now() + this.#shape.timeoutMs;
+    let avoid: string | undefined;
+    let executed: "no" | "unknown" = "no";
+    for (let attempt = 1; ; attempt += 1) {
+      const node = this.#pool.pick([], avoid, performance.now());
+      const timeoutMs = Math.min(this.#shape.attemptTimeoutMs, deadlineMs - performance.now());
+      const end = await this.#world.attempt(ask, node, timeoutMs);
+      if (end.kind === "told") {
+        this.#pool.worked(node);
+        return end;
+      }
+      const outcome = this.#outcome(end, node);
+      if (ask.kind === "write" && mayHaveExecuted(outcome)) executed = "unknown";
+      const remainingMs = deadlineMs - performance.now();
+      const decision = decideRetry(outcome, attempt, true, RETRY, remainingMs, this.#random.next());
+      if (!decision.retry) return { kind: "failed", executed };
+      avoid = node;
+      if (decision.waitMs > 0) await this.#pause(decision.waitMs);
+      if (deadlineMs <= performance.now()) return { kind: "failed", executed };
+    }
+  }
+
+  #outcome(end: Exclude<AttemptEnd, { kind: "told" }>, node: string): AttemptOutcome {
+    if (end.kind !== "problem") {
+      this.#pool.failed(node, performance.now());
+      return { kind: end.kind };
+    }
+    const { kind, executed } = end.problem;
+    const asksForPause = kind.status === 429 || kind.status === 503;
+    this.#pool.worked(node);
+    const retryAfterMs = asksForPause ? RETRY_AFTER_MS : undefined;
+    return { kind: "answered", retryable: kind.retryable, executed, retryAfterMs };
+  }
+}
+
+function mayHaveExecuted(outcome: AttemptOutcome): boolean {
+  if (outcome.kind === "unsent") return false;
+  return outcome.kind === "lost" || outcome.executed === "unknown";
+}
