@@ -13,8 +13,8 @@ export interface LimitRow {
   readonly min: number;
   readonly max: number;
   readonly unit: "bytes" | "numbers" | "ms" | "1";
-  /** The error that a request above the limit gets. */
-  readonly problem: ProblemCode;
+  /** The error that a request above the limit gets; undefined when no request meets it. */
+  readonly problem: ProblemCode | undefined;
   readonly description: string;
 }
 
@@ -229,6 +229,31 @@ export const LIMITS = {
     unit: "bytes",
     problem: "diskFull",
     description: "Free disk space below which nothing is added; deletes and searches go on.",
+  },
+  operationLogBytes: {
+    default: 32 * MiB,
+    min: 1 * MiB,
+    max: 64 * 1024 * MiB,
+    unit: "bytes",
+    problem: undefined,
+    description:
+      "Operation log kept per shard copy: what a copy that was away is sent instead of a snapshot. Copies being filled may hold four times as much for a while.",
+  },
+  operationLogEntries: {
+    default: 50_000,
+    min: 100,
+    max: 10_000_000,
+    unit: "1",
+    problem: undefined,
+    description: "As operationLogBytes, in entries.",
+  },
+  operationLogMs: {
+    default: 12 * 3_600_000,
+    min: 1000,
+    max: 30 * 24 * 3_600_000,
+    unit: "ms",
+    problem: undefined,
+    description: "Age above which entries leave the operation log, however few they are.",
   },
   memoryBudgetBytes: {
     default: 0,

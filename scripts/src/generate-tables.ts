@@ -18,7 +18,7 @@ export function generateLimitsPage(): string {
       `${amount(row.min, row)} to ${amount(row.max, row)}`,
       `\`${limitKey(name)}\``,
       `\`${limitEnvironmentVariable(name)}\``,
-      `\`${row.problem}\``,
+      row.problem === undefined ? "none" : `\`${row.problem}\``,
       row.description,
     ];
   });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DEFAULT_LIMITS } from "@prism/api/limits";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ShardStore } from "../adapters/lmdb/shard-store.js";
 import type { LogEntry } from "../domain/replication/log-entry.js";
@@ -27,7 +28,7 @@ function entry(seq: number): LogEntry {
 
 function create(): CopyData {
   const identity = { shardUid: "s1", collectionUid: "c1", allocationId: "a1", historyId: "h1" };
-  return CopyData.create(store, { ...identity, identityVersion: 1 });
+  return CopyData.create(store, { ...identity, identityVersion: 1 }, DEFAULT_LIMITS);
 }
 
 test("an entry that is replaced takes its operation and its version of the document along", () => {
@@ -57,7 +58,7 @@ test("what is committed and not applied yet stays in the log, however far it is 
   data.persist({ trimThrough: { seq: 5, term: 1 } }, undefined);
   expect(data.record).toMatchObject({ baseSeq: 2, baseTerm: 1, appliedSeq: 2, lastSeq: 5 });
   await store.durable();
-  const again = new CopyData(store, store.records()[0]!);
+  const again = new CopyData(store, store.records()[0]!, DEFAULT_LIMITS);
   expect(again.load()).toMatchObject({ baseSeq: 2, lastSeq: 5, globalCheckpoint: 5 });
   for (let applied = 2; applied < 5; applied += 1) again.applyNext();
   expect(again.documents.get("b5")).toMatchObject({ seq: 5 });

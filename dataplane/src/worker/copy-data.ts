@@ -12,6 +12,7 @@ import type { LogEntry, TermSpan } from "../domain/replication/log-entry.js";
 import { DocumentTable, type DocumentChange } from "./document-table.js";
 import { EntryLog } from "./entry-log.js";
 import type { IndexedData } from "./index-keeper.js";
+import type { LogBounds } from "./log-retention.js";
 import { OperationTable } from "./operation-table.js";
 import type { ArrivedSnapshot } from "./snapshot-receiver.js";
 import type { WriteData } from "./write-queue.js";
@@ -34,17 +35,17 @@ export class CopyData implements WriteData {
   #durableSeq: number;
 
   /** `record` as the store has it, or as it was put for a new copy. */
-  constructor(store: ShardStore, record: ShardRecord) {
+  constructor(store: ShardStore, record: ShardRecord, bounds: LogBounds) {
     this.store = store;
     this.#record = record;
     this.#durableSeq = record.appliedSeq;
-    this.log = new EntryLog(store, record.slot, record.baseSeq, record.appliedSeq);
+    this.log = new EntryLog(store, record.slot, record.baseSeq, record.appliedSeq, bounds);
     this.documents = new DocumentTable(store, record.slot, record.nextDoc);
     this.operations = new OperationTable(store, record.slot);
   }
 
   /** Data of a copy that holds nothing yet; on disk with the store's next commit. */
-  static create(store: ShardStore, copy: NewCopy): CopyData {
+  static create(store: ShardStore, copy: NewCopy, bounds: LogBounds): CopyData {
     const slot = store.newSlot();
     const record: ShardRecord = {
       ...copy,
@@ -60,7 +61,7 @@ export class CopyData implements WriteData {
     };
     store.claimSlot(slot);
     store.putRecord(record);
-    return new CopyData(store, record);
+    return new CopyData(store, record, bounds);
   }
 
   /** Reads log and operation table. @throws {Error} when they are damaged. */

@@ -29,6 +29,7 @@ import type {
   DurableCopy,
   NewEntry,
   PersistChange,
+  WantedRead,
   WriteRefusal,
 } from "../domain/replication/event.js";
 import { ShardCopy } from "../domain/replication/shard-copy.js";
@@ -38,6 +39,7 @@ import { CopyOutbox } from "./copy-outbox.js";
 import { CopyPlaces } from "./copy-places.js";
 import type { CopyData } from "./copy-data.js";
 import { copyReport, type FailedCopy } from "./copy-report.js";
+import { LevelReads } from "./level-reads.js";
 import { IndexKeeper } from "./index-keeper.js";
 import type { ReadHost } from "./read-calls.js";
 import { SnapshotTransfers, type SnapshotHost } from "./snapshot-transfers.js";
@@ -58,6 +60,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   readonly #settings: { -readonly [K in keyof CopySettings]: CopySettings[K] };
   readonly #writes: WriteQueue;
   readonly #waiters = new AppliedWaiters();
+  readonly #levelReads: LevelReads;
   readonly #indexDirectory: string;
   readonly #transfers: SnapshotTransfers;
   #copy: ShardCopy;
@@ -95,6 +98,12 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.#committed = durable.globalCheckpoint;
     this.#writes = new WriteQueue(this, context.limits);
     this.#transfers = new SnapshotTransfers(data.store, this);
+    this.#levelReads = new LevelReads({
+      ask: (readId, wanted) => this.#step({ kind: "read", readId, wanted }),
+      giveUp: (readId) => this.#step({ kind: "readGivenUp", readId }),
+      primaryNode: () => this.primaryNode(),
+      unanswered: () => this.#copy.readsWaitFor().map((copy) => this.#places.nodeOf(copy) ?? copy),
+    });
     this.#copy = this.#machine(durable);
     if (isNew) this.#suspendUntilDurable(durable);
   }
@@ -191,7 +200,9 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
 
   /** Protocol 7.1.2: the data goes on under a fresh id, which is durable before anything else happens. */
   takeIdentity(allocationId: AllocationId, identityVersion: number): void {
-    this.#writes.close(new Problem("noPrimary", "the copy is being replaced"));
+    const replaced = new Problem("noPrimary", "the copy is being replaced");
+    this.#writes.close(replaced);
+    this.#levelReads.close(replaced);
     this.#transfers.close();
     this.#places.forgetTold();
     this.#guard(() => {
@@ -236,10 +247,14 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     return this.#writes.add(request, timeoutMs, answer);
   }
 
+  pumpWrites(): void {
+    this.#writes.pump();
+  }
+
   tick(): void {
     if (this.#failed !== undefined || this.#suspended) return;
     const nowMs = this.nowMs();
-    this.#step({ kind: "tick", retainFromSeq: this.data.log.retainFromSeq() });
+    this.#step({ kind: "tick", ...this.data.log.retained(nowMs) });
     this.#transfers.tick(nowMs);
     this.#writes.tick(nowMs);
     if (!this.#saving && this.#keeper?.isSaveDue(nowMs) === true) void this.#save();
@@ -346,6 +361,14 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     return this.#waiters.wait(seq, timeoutMs);
   }
 
+  confirm(wanted: WantedRead, timeoutMs: number): Promise<number> {
+    return this.#levelReads.confirm(wanted, timeoutMs);
+  }
+
+  stalenessLimitMs(): number | undefined {
+    return this.#context.stalenessLimitMs();
+  }
+
   // ---------------------------------------------------------------- for snapshots
 
   sendWire(message: ReplicationMessage): void {
@@ -414,6 +437,10 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
         return this.#writes.abandon(this.appliedSeq, "the copy stopped being the primary");
       case "truncated":
         return this.#writes.abandon(effect.afterSeq, "another primary replaced the operation");
+      case "readReady":
+        return this.#levelReads.ready(effect.readId, effect.atLeastSeq);
+      case "readRefused":
+        return this.#levelReads.refused(effect.readId, effect.reason);
       case "startSnapshot":
         return this.#transfers.start(effect.to, effect.snapshotId, this.nowMs());
       case "cancelSnapshot":
@@ -557,6 +584,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.#closed = true;
     this.#writes.close(problem);
     this.#waiters.close(problem);
+    this.#levelReads.close(problem);
     this.#transfers.close();
   }
 }

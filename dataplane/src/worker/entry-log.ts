@@ -7,12 +7,10 @@ import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { encodeEntry } from "../adapters/lmdb/entry-codec.js";
 import { numberKey } from "../adapters/lmdb/store-key.js";
 import type { LogEntry, TermSpan } from "../domain/replication/log-entry.js";
+import { LogRetention, type LogBounds, type Retained } from "./log-retention.js";
 
 /** Applied entries kept in memory for copies that are a little behind. */
 const CACHE_BYTES = 4 * 1024 * 1024;
-/** The log on disk: what a copy that was away may still be sent instead of a snapshot. */
-const RETAINED_BYTES = 32 * 1024 * 1024;
-const RETAINED_ENTRIES = 50_000;
 
 interface Held {
   readonly entry: LogEntry;
@@ -26,20 +24,17 @@ export class EntryLog {
   #cache: Held[] = [];
   #cacheStart: number;
   #cacheBytes = 0;
-  /** Bytes of entries `#sizesStart`..`#lastSeq`, for retention. */
-  #sizes: number[] = [];
-  #sizesStart: number;
-  #retainedBytes = 0;
+  readonly #retention: LogRetention;
   #lastSeq: number;
   #appliedSeq: number;
   readonly #lastOfId = new Map<string, number>();
   readonly #seqOfOperation = new Map<string, number>();
 
-  constructor(store: ShardStore, slot: number, baseSeq: number, appliedSeq: number) {
+  constructor(store: ShardStore, slot: number, baseSeq: number, appliedSeq: number, bounds: LogBounds) {
     this.#store = store;
     this.#slot = slot;
     this.#cacheStart = baseSeq + 1;
-    this.#sizesStart = baseSeq + 1;
+    this.#retention = new LogRetention(bounds, baseSeq);
     this.#lastSeq = baseSeq;
     this.#appliedSeq = appliedSeq;
   }
@@ -80,9 +75,9 @@ export class EntryLog {
   truncateAfter(seq: number): void {
     for (let gone = this.#lastSeq; gone > seq; gone -= 1) {
       this.#store.remove("log", numberKey(this.#slot, gone));
-      this.#retainedBytes -= this.#sizes.pop() ?? 0;
       this.#cacheBytes -= this.#cache.pop()?.bytes ?? 0;
     }
+    this.#retention.truncateAfter(seq);
     this.#lastSeq = seq;
     this.#lastOfId.clear();
     this.#seqOfOperation.clear();
@@ -93,9 +88,7 @@ export class EntryLog {
     for (let gone = baseSeq + 1; gone <= seq; gone += 1) {
       this.#store.remove("log", numberKey(this.#slot, gone));
     }
-    const dropped = Math.max(0, seq + 1 - this.#sizesStart);
-    for (const bytes of this.#sizes.splice(0, dropped)) this.#retainedBytes -= bytes;
-    this.#sizesStart += dropped;
+    this.#retention.trimThrough(seq);
     while (this.#cacheStart <= seq) this.#dropOldest();
   }
 
@@ -103,11 +96,9 @@ export class EntryLog {
   reset(slot: number, seq: number): void {
     this.#slot = slot;
     this.#cache = [];
-    this.#sizes = [];
     this.#cacheBytes = 0;
-    this.#retainedBytes = 0;
+    this.#retention.reset(seq);
     this.#cacheStart = seq + 1;
-    this.#sizesStart = seq + 1;
     this.#lastSeq = seq;
     this.#appliedSeq = seq;
     this.#lastOfId.clear();
@@ -125,7 +116,7 @@ export class EntryLog {
 
   /** Bytes of an entry in the store; 0 when unknown. */
   bytesOf(seq: number): number {
-    return this.#sizes[seq - this.#sizesStart] ?? 0;
+    return this.#retention.bytesOf(seq);
   }
 
   /** Entries up to here are in the documents: they are no overlay any more. */
@@ -152,24 +143,15 @@ export class EntryLog {
     return this.#seqOfOperation.get(operationId);
   }
 
-  /** Entries below may go, as far as the size of the log is concerned. */
-  retainFromSeq(): number {
-    let bytes = this.#retainedBytes;
-    let entries = this.#sizes.length;
-    let from = this.#sizesStart;
-    for (let i = 0; bytes > RETAINED_BYTES || entries > RETAINED_ENTRIES; i += 1) {
-      bytes -= this.#sizes[i] ?? 0;
-      entries -= 1;
-      from += 1;
-    }
-    return from;
+  /** What may go, as far as the bounds of the log are concerned. */
+  retained(nowMs: number): Retained {
+    return this.#retention.at(nowMs);
   }
 
   #hold(entry: LogEntry, bytes: number): void {
     this.#cache.push({ entry, bytes });
     this.#cacheBytes += bytes;
-    this.#sizes.push(bytes);
-    this.#retainedBytes += bytes;
+    this.#retention.append(bytes, entry.timeMs);
     this.#lastSeq = entry.seq;
     if (entry.seq > this.#appliedSeq) this.#remember(entry);
   }

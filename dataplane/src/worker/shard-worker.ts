@@ -58,6 +58,9 @@ export class ShardWorker {
   #timers: NodeJS.Timeout[] = [];
   #draining: { drain: Drain; untilMs: number; askedMs: number } | undefined;
   #tickedMs = performance.now();
+  /** Copies with new writes, while a list of messages is read. */
+  #written: Set<CopyService> | undefined;
+  #controlPlane = { silenceMs: Number.POSITIVE_INFINITY, atMs: 0 };
   #backgroundScheduled = false;
   #reportScheduled = false;
   #diskFull = false;
@@ -98,6 +101,15 @@ export class ShardWorker {
     this.#options.post({ kind: "ready", copies: this.#reports() });
   }
 
+  /** Writes among the messages are evaluated when all have been read: those for one copy go into its log together. */
+  handleAll(messages: readonly ToWorker[]): void {
+    const written = new Set<CopyService>();
+    this.#written = written;
+    for (const message of messages) this.handle(message);
+    this.#written = undefined;
+    for (const copy of written) copy.pumpWrites();
+  }
+
   handle(message: ToWorker): void {
     switch (message.kind) {
       case "call":
@@ -114,6 +126,7 @@ export class ShardWorker {
         for (const copy of this.#copies.values()) copy.setPeer(message.node as NodeId);
         return undefined;
       case "ping":
+        this.#controlPlane = { silenceMs: message.controlPlaneSilenceMs, atMs: performance.now() };
         return this.#options.post({ kind: "pong", id: message.id });
       case "drain":
         this.#draining = {
@@ -147,7 +160,7 @@ export class ShardWorker {
     });
     this.#stores.set(number, store);
     for (const record of store.records()) {
-      const data = new CopyData(store, record);
+      const data = new CopyData(store, record, this.#settings.limits);
       try {
         const durable = data.load();
         this.#copies.set(record.shardUid, new CopyService(this.#context, data, durable, false));
@@ -222,13 +235,11 @@ export class ShardWorker {
 
   #create(store: ShardStore, shard: ShardMap, allocationId: AllocationId): CopyService {
     const { uid, collectionUid, historyId, version: identityVersion } = shard;
-    const data = CopyData.create(store, {
-      shardUid: uid,
-      collectionUid,
-      allocationId,
-      historyId,
-      identityVersion,
-    });
+    const data = CopyData.create(
+      store,
+      { shardUid: uid, collectionUid, allocationId, historyId, identityVersion },
+      this.#settings.limits,
+    );
     const copy = new CopyService(this.#context, data, emptyCopy(uid, allocationId, historyId), true);
     this.#copies.set(uid, copy);
     return copy;
@@ -302,6 +313,8 @@ export class ShardWorker {
       else this.#options.post({ kind: "answer", id, payload: ownBytes(WriteResponse.encode(response)) });
     });
     if (!answered) this.#calls.set(id, giveUp);
+    if (this.#written === undefined) copy.pumpWrites();
+    else this.#written.add(copy);
     return undefined;
   }
 
@@ -418,6 +431,15 @@ export class ShardWorker {
     });
   }
 
+  /** Cut off is a node that the control plane would by now take for dead, if it is there at all. */
+  #stalenessLimitMs(): number | undefined {
+    const settings = this.#map?.settings;
+    if (settings === undefined || settings.partition.allowStaleReads) return undefined;
+    const limitMs = settings.health.heartbeatIntervalMs * settings.health.failureThreshold;
+    const silenceMs = this.#controlPlane.silenceMs + performance.now() - this.#controlPlane.atMs;
+    return silenceMs > limitMs ? limitMs : undefined;
+  }
+
   #makeContext(): WorkerContext {
     const { worker, nodeId, dataDirectory, limits, bufferBudgetBytes } = this.#settings;
     return {
@@ -436,6 +458,7 @@ export class ShardWorker {
       buffers: new BufferBudget(bufferBudgetBytes),
       recoverySent: (bytes) => (this.#recoverySentBytes += bytes),
       isPeerConnected: (node) => this.#peers.get(node),
+      stalenessLimitMs: () => this.#stalenessLimitMs(),
       kickBackground: () => this.#scheduleBackground(),
       reportSoon: () => this.#reportSoon(),
     };

@@ -24,6 +24,10 @@ export interface CopyProgress {
   /** The copy can't be brought up from the log: it needs a snapshot. */
   needsSnapshot: boolean;
   snapshotStartedMs: number;
+  /** Entries above are kept for the copy while it is being filled, */
+  pinSeq: number;
+  /** for a time that begins anew with each step forward. */
+  pinnedMs: number;
   /** Since when it has not been far behind; undefined: it is. */
   keptUpSinceMs: number | undefined;
 }
@@ -33,7 +37,13 @@ export function silenceMs({ waitingSinceMs, lastHeardMs }: CopyProgress, nowMs: 
   return waitingSinceMs === undefined ? 0 : Math.max(0, nowMs - Math.max(waitingSinceMs, lastHeardMs));
 }
 
-export function newProgress(copy: AllocationId, nextSeq: number, nowMs: number): CopyProgress {
+/** `pinSeq`: the log's base, so that what the copy needs is there still when it says where it starts. */
+export function newProgress(
+  copy: AllocationId,
+  nextSeq: number,
+  pinSeq: number,
+  nowMs: number,
+): CopyProgress {
   return {
     copy,
     match: undefined,
@@ -48,6 +58,8 @@ export function newProgress(copy: AllocationId, nextSeq: number, nowMs: number):
     snapshotId: undefined,
     needsSnapshot: false,
     snapshotStartedMs: Number.NEGATIVE_INFINITY,
+    pinSeq,
+    pinnedMs: nowMs,
     keptUpSinceMs: undefined,
   };
 }

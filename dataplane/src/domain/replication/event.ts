@@ -70,8 +70,14 @@ export type CopyEvent = { readonly nowMs: number } & (
   | { readonly kind: "persisted"; readonly ticket: number }
   /** Evaluated operations for the log, all or none. Only when `canWrite` said yes in the same turn. */
   | { readonly kind: "write"; readonly entries: readonly NewEntry[] }
-  /** Also carries what the shell knows of log size: entries below may go as far as retention is concerned. */
-  | { readonly kind: "tick"; readonly retainFromSeq: number }
+  /** Also carries what the shell knows of the log's size and age. */
+  | {
+      readonly kind: "tick";
+      /** Entries below may go as far as retention is concerned. */
+      readonly retainFromSeq: number;
+      /** Entries below go even when a copy that is being filled needs them; without it none do. */
+      readonly pinFromSeq?: number;
+    }
   /** The connection to the node of another copy broke. */
   | { readonly kind: "disconnected"; readonly copy: AllocationId }
   | { readonly kind: "connected"; readonly copy: AllocationId }

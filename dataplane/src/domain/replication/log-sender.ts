@@ -111,6 +111,9 @@ export class LogSender {
     progress.needsSnapshot = false;
     progress.waitingSinceMs = undefined;
     progress.snapshotStartedMs = nowMs;
+    // What the snapshot will hold is known to the shell alone; it is no less than the log's base.
+    progress.pinSeq = this.#self.log.baseSeq;
+    progress.pinnedMs = nowMs;
     progress.lastSentMs = nowMs;
     out.note({ what: "snapshotStarted", copy: progress.copy });
     out.emit({ kind: "startSnapshot", to: progress.copy, snapshotId });

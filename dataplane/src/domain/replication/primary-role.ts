@@ -12,12 +12,17 @@ import type { Reason } from "@prism/api/reason";
 import type { AllocationId, NodeId, ShardMap } from "../cluster-map.js";
 import { newProgress, silenceMs, type CopyProgress } from "./copy-progress.js";
 import { EntryAges } from "./entry-ages.js";
-import type { MessageBody, NewEntry, WriteRefusal } from "./event.js";
+import type { CopyEvent, MessageBody, NewEntry, WriteRefusal } from "./event.js";
 import { HandOff } from "./hand-off.js";
 import type { LogEntry } from "./log-entry.js";
 import { LogSender, type PrimarySelf } from "./log-sender.js";
 import type { StepOutput } from "./step-output.js";
 import { REPEAT_MS, WaitedSet } from "./waited-set.js";
+
+/** What a copy that is being filled needs of the log is kept for this long after its last step forward. */
+const PIN_LEASE_MS = 60_000;
+
+type RetainedLog = Pick<CopyEvent & { kind: "tick" }, "retainFromSeq" | "pinFromSeq">;
 
 export class PrimaryRole {
   readonly #self: PrimarySelf;
@@ -119,6 +124,7 @@ export class PrimaryRole {
     if (progress === undefined) return;
     const advanced = progress.match === undefined || confirmed > progress.match;
     progress.match = Math.max(progress.match ?? 0, confirmed);
+    if (advanced) this.#pin(progress, progress.match, nowMs);
     progress.nextSeq = Math.max(progress.nextSeq, progress.match + 1);
     progress.windowBase = Math.max(progress.windowBase, progress.match);
     progress.reportedCheckpoint = Math.max(progress.reportedCheckpoint, checkpoint);
@@ -158,6 +164,7 @@ export class PrimaryRole {
       progress.needsSnapshot = true;
       progress.waitingSinceMs = undefined;
     } else {
+      this.#pin(progress, start, nowMs);
       progress.nextSeq = Math.min(start, log.lastSeq) + 1;
       progress.windowBase = progress.nextSeq - 1;
       progress.probing = false;
@@ -170,6 +177,7 @@ export class PrimaryRole {
     if (progress === undefined || progress.snapshotId !== snapshotId) return;
     out.note({ what: ok ? "snapshotSent" : "snapshotFailed", copy: to });
     progress.snapshotId = undefined;
+    progress.pinnedMs = nowMs;
     // Failed: the next probe is answered by a mismatch, which asks for a snapshot again, paced by REPEAT_MS.
     progress.needsSnapshot = false;
     progress.probing = true;
@@ -205,7 +213,7 @@ export class PrimaryRole {
     this.#pumpAll(out, nowMs);
   }
 
-  tick(retainFromSeq: number, out: StepOutput, nowMs: number): void {
+  tick(retained: RetainedLog, out: StepOutput, nowMs: number): void {
     if (!this.#sender.isOpen) return;
     const { replicaTimeoutMs } = this.#self.settings;
     for (const progress of this.#progress.values()) {
@@ -219,7 +227,7 @@ export class PrimaryRole {
       this.#sender.pump(progress, out, nowMs);
     }
     this.#handOff.advance(this.#map, out, nowMs);
-    this.#trim(retainFromSeq, out);
+    this.#trim(retained, out, nowMs);
   }
 
   /** Ends what the role has under way; the copy is no longer primary. */
@@ -319,24 +327,38 @@ export class PrimaryRole {
 
   // ---------------------------------------------------------------- tracking and trimming
 
-  /** Protocol 7.1.5: never above what a tracked copy still needs; a snapshot under way pins the log whole. */
-  #trim(retainFromSeq: number, out: StepOutput): void {
+  /**
+   * Protocol 7.1.5. Nothing goes that an in-sync copy has not reported committed: those leave when they
+   * fall behind, so that is bounded. What a copy that is being filled still needs is kept by a lease,
+   * and no further back than `pinFromSeq`, so that none can make the log grow without bound.
+   */
+  #trim({ retainFromSeq, pinFromSeq = 0 }: RetainedLog, out: StepOutput, nowMs: number): void {
     const { log } = this.#self;
     let through = Math.min(retainFromSeq - 1, log.globalCheckpoint);
+    let pinned = Number.POSITIVE_INFINITY;
     for (const progress of this.#progress.values()) {
-      if (progress.snapshotId !== undefined) return;
       if (this.#waited.has(progress.copy)) through = Math.min(through, progress.reportedCheckpoint);
-      else if (progress.match !== undefined) through = Math.min(through, progress.match);
+      else if (progress.snapshotId !== undefined || nowMs - progress.pinnedMs <= PIN_LEASE_MS)
+        pinned = Math.min(pinned, progress.pinSeq);
     }
+    through = Math.min(through, Math.max(pinned, pinFromSeq - 1));
     if (through <= log.baseSeq) return;
     log.trimThrough(through);
     out.persist({ trimThrough: { seq: log.baseSeq, term: log.baseTerm } });
   }
 
+  /** A step forward renews the lease; being asked for the same again does not. */
+  #pin(progress: CopyProgress, seq: number, nowMs: number): void {
+    if (seq <= progress.pinSeq) return;
+    progress.pinSeq = seq;
+    progress.pinnedMs = nowMs;
+  }
+
   #track(nowMs: number): void {
     for (const copy of [...this.#map.inSync, ...this.#map.recovering]) {
       if (copy === this.#self.allocationId || this.#progress.has(copy)) continue;
-      this.#progress.set(copy, newProgress(copy, this.#self.log.globalCheckpoint + 1, nowMs));
+      const { globalCheckpoint, baseSeq } = this.#self.log;
+      this.#progress.set(copy, newProgress(copy, globalCheckpoint + 1, baseSeq, nowMs));
     }
   }
 

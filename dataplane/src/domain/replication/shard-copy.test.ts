@@ -208,18 +208,57 @@ describe("a primary", () => {
       expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([6]);
     });
 
-    it("not at all while a snapshot is under way, which is of a moment that log must reach back to", () => {
+    it("no further than its base while a snapshot is under way, which the log must reach back to", () => {
+      const { bench, snapshotId } = sendingSnapshot();
+      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([]);
+      bench.step({ kind: "snapshotSent", to: C, snapshotId, ok: true });
+      bench.receive(C, 1, { kind: "mismatch", globalCheckpoint: 10, lastSeq: 10 });
+      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([10]);
+    });
+
+    it("for all that is being filled when the log would grow without bound", () => {
+      const { bench } = sendingSnapshot();
+      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100, pinFromSeq: 9 }))).toEqual([8]);
+    });
+
+    it("from under an in-sync copy never, whatever the bound", () => {
+      const bench = tenCommitted(4);
+      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100, pinFromSeq: 100 }))).toEqual([4]);
+    });
+
+    it("for a copy that is to be filled only so long as it comes nearer", () => {
+      const bench = tenCommitted(10, { recovering: [C] });
+      bench.receive(C, 1, { kind: "replicateOk", confirmed: 6, globalCheckpoint: 0 });
+      for (const [confirmed, trimmed] of [
+        [6, 6],
+        [7, 7],
+      ]) {
+        bench.nowMs += 50_000;
+        bench.receive(C, 1, { kind: "replicateOk", confirmed: confirmed!, globalCheckpoint: 0 });
+        expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([trimmed]);
+      }
+      bench.nowMs += 61_000;
+      bench.receive(C, 1, { kind: "replicateOk", confirmed: 7, globalCheckpoint: 0 });
+      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([10]);
+    });
+
+    it("not before a copy that is to be filled has said where it starts, for a while", () => {
+      const bench = tenCommitted(10);
+      bench.step({ kind: "map", map: map({ version: 2, recovering: [C] }) });
+      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([]);
+      bench.nowMs += 61_000;
+      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([10]);
+    });
+
+    function sendingSnapshot(): { readonly bench: Bench; readonly snapshotId: string } {
       const bench = tenCommitted(10);
       bench.step({ kind: "tick", retainFromSeq: 6 });
       bench.step({ kind: "map", map: map({ version: 2, recovering: [C] }) });
       const filling = bench.receive(C, 1, { kind: "mismatch", globalCheckpoint: 0, lastSeq: 0 });
       const started = filling.find((effect) => effect.kind === "startSnapshot");
       expect(started).toMatchObject({ to: C });
-      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([]);
-      const { snapshotId } = started as Extract<CopyEffect, { kind: "startSnapshot" }>;
-      bench.step({ kind: "snapshotSent", to: C, snapshotId, ok: true });
-      expect(trims(bench.step({ kind: "tick", retainFromSeq: 100 }))).toEqual([10]);
-    });
+      return { bench, snapshotId: started!.snapshotId };
+    }
   });
 
   it("fills a copy from the log as far as it reaches, else by a snapshot", () => {

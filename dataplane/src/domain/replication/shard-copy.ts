@@ -141,7 +141,7 @@ export class ShardCopy {
       case "write":
         return this.#primary?.write(event.entries, this.#out, nowMs);
       case "tick":
-        return this.#tick(event.retainFromSeq, nowMs);
+        return this.#tick(event, nowMs);
       case "disconnected":
         this.#disconnected.add(event.copy);
         return this.#primary?.disconnected(event.copy, this.#out, nowMs);
@@ -390,10 +390,10 @@ export class ShardCopy {
     return undefined;
   }
 
-  #tick(retainFromSeq: number, nowMs: number): void {
-    if (this.#primary !== undefined) return this.#primary.tick(retainFromSeq, this.#out, nowMs);
+  #tick(tick: CopyEvent & { kind: "tick" }, nowMs: number): void {
+    if (this.#primary !== undefined) return this.#primary.tick(tick, this.#out, nowMs);
     this.#tellAgain(nowMs);
-    return this.#replica.trim(retainFromSeq, this.#out);
+    return this.#replica.trim(tick.retainFromSeq, this.#out);
   }
 
   // ---------------------------------------------------------------- sending

@@ -494,7 +494,8 @@ export class ShardWorld {
       const view = node.copy?.view(this.#nowMs);
       const keep = Math.floor(this.#random() * 12);
       const retainFromSeq = view === undefined ? 0 : view.globalCheckpoint - keep;
-      this.#tell(node, { kind: "tick", nowMs: this.#nowMs, retainFromSeq });
+      const pinFromSeq = retainFromSeq - Math.floor(this.#random() * 40);
+      this.#tell(node, { kind: "tick", nowMs: this.#nowMs, retainFromSeq, pinFromSeq });
     }
   }
 
