@@ -14,6 +14,7 @@ export const ShardCall = {
   search: 4,
   fetch: 5,
   scan: 6,
+  verify: 7,
   replication: 16,
 } as const;
 export type ShardCall = (typeof ShardCall)[keyof typeof ShardCall];
@@ -28,3 +29,11 @@ export type WriteAction = (typeof WriteAction)[keyof typeof WriteAction];
 /** `unchanged` is an operation that left no trace but its id: a delete of a missing document. */
 export const LogEntryKind = { noop: 0, index: 1, delete: 2, unchanged: 3 } as const;
 export type LogEntryKind = (typeof LogEntryKind)[keyof typeof LogEntryKind];
+
+/** Steps of a verification of one copy, in their order. */
+export const VerifyStep = { prepare: 1, digest: 2, list: 3, release: 4 } as const;
+export type VerifyStep = (typeof VerifyStep)[keyof typeof VerifyStep];
+
+/** `gone`: the copy knows no such verification, or not any more. */
+export const VerifyState = { gone: 0, waiting: 1, reading: 2, done: 3 } as const;
+export type VerifyState = (typeof VerifyState)[keyof typeof VerifyState];
