@@ -121,6 +121,7 @@ export class CollectionClient {
         path,
         effect: "read",
         preferred,
+        onPreferredFailed: this.#onHolderFailed,
         ...timing(options),
       });
     } catch (error) {
@@ -223,6 +224,7 @@ export class CollectionClient {
       headers,
       effect: "exact",
       preferred: this.#holders(isShardKey ? keyValue : id, "write", isShardKey),
+      onPreferredFailed: this.#onHolderFailed,
       ...timing(options),
     });
     return this.#noted(response);
@@ -268,6 +270,8 @@ export class CollectionClient {
     this.#session.note(this.name, response.session);
     return response;
   }
+
+  readonly #onHolderFailed = (): void => this.#routing?.expire(this.name, performance.now());
 
   /** Without the shard key's value there is no telling which node it is. */
   #holders(key: string, purpose: "read" | "write", keyIsShardKey: boolean): readonly string[] {

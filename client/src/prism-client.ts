@@ -17,6 +17,11 @@ export interface PrismClientOptions {
   readonly timeoutMs?: number;
   /** One attempt; then another node is asked if that is safe. Default 10,000. */
   readonly attemptTimeoutMs?: number;
+  /**
+   * A node that answers neither calls nor a probe for this long is given up for another one, where that is
+   * safe and another is named. Default 800; 0 waits for attemptTimeoutMs.
+   */
+  readonly silenceTimeoutMs?: number;
   /** Attempts after the first. Default 6; 0 turns retries off. */
   readonly retries?: number;
   /** Ceiling of the first pause between attempts, doubling. Default 50. */
@@ -59,6 +64,7 @@ export class PrismClient {
       apiKey: options.apiKey,
       timeoutMs: atLeast(1, "timeoutMs", options.timeoutMs ?? 30_000),
       attemptTimeoutMs: atLeast(1, "attemptTimeoutMs", options.attemptTimeoutMs ?? 10_000),
+      silenceTimeoutMs: atLeast(0, "silenceTimeoutMs", options.silenceTimeoutMs ?? 800),
       retry: {
         retries: atLeast(0, "retries", options.retries ?? 6),
         baseDelayMs: atLeast(0, "retryBaseDelayMs", options.retryBaseDelayMs ?? 50),

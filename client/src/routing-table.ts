@@ -47,6 +47,13 @@ export class RoutingTable {
     return this.#entries.get(collection)?.routing?.shardKey ?? undefined;
   }
 
+  /** A holder did not answer: the primary may be another one by now. What is known serves until the answer. */
+  expire(collection: string, nowMs: number): void {
+    const entry = this.#entries.get(collection);
+    if (entry === undefined || nowMs - entry.loadedMs < FRESH_INCOMPLETE_MS) return;
+    this.#refresh(collection, nowMs);
+  }
+
   forget(collection: string): void {
     this.#entries.delete(collection);
   }

@@ -2,6 +2,7 @@
  * One call of the API: attempts over the endpoints until it succeeds, may not be repeated, or its time
  * is up. Knows HTTP and problems, nothing of documents.
  */
+import { setMaxListeners } from "node:events";
 import { Agent } from "undici";
 import { EndpointPool } from "./endpoint-pool.js";
 import {
@@ -13,12 +14,14 @@ import {
 } from "./error-answer.js";
 import { PrismError } from "./prism-error.js";
 import { decideRetry, type RetryLimits } from "./retry-policy.js";
+import { SilenceWatch } from "./silence-watch.js";
 
 export interface TransportSettings {
   readonly endpoints: readonly string[];
   readonly apiKey: string | undefined;
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
+  readonly silenceTimeoutMs: number;
   readonly retry: RetryLimits;
   readonly connections: number;
 }
@@ -34,6 +37,8 @@ export interface Call {
   readonly effect: "read" | "exact" | "once";
   /** Base URLs to try first: the nodes that hold the data. */
   readonly preferred?: readonly string[];
+  /** One of them did not answer: what made them the right ones may be old. */
+  readonly onPreferredFailed?: () => void;
   /** Default: the settings' timeoutMs, or needsMs if that is longer. */
   readonly timeoutMs?: number;
   /** Default: the settings' attemptTimeoutMs, or needsMs if that is longer. */
@@ -61,11 +66,16 @@ export class Transport {
   readonly #settings: TransportSettings;
   readonly #agent: Agent;
   readonly #pool: EndpointPool;
+  readonly #silence: SilenceWatch;
   readonly #closing = new AbortController();
 
   constructor(settings: TransportSettings) {
     this.#settings = settings;
+    // Every call that waits for its next attempt listens, and each leaves with its wait: no leak to be warned of.
+    setMaxListeners(0, this.#closing.signal);
     this.#pool = new EndpointPool(settings.endpoints, Math.floor(Math.random() * settings.endpoints.length));
+    // With nobody else to ask, waiting is all that is left.
+    this.#silence = new SilenceWatch(settings.endpoints.length > 1 ? settings.silenceTimeoutMs : 0);
     this.#agent = new Agent({
       connections: settings.connections,
       connect: { timeout: CONNECT_TIMEOUT_MS },
@@ -121,6 +131,7 @@ export class Transport {
   /** Waits for the attempts under way; calls between two attempts end with `aborted`. */
   async close(): Promise<void> {
     this.#closing.abort();
+    await this.#silence.close();
     if (!this.#agent.closed) await this.#agent.close();
   }
 
@@ -154,7 +165,11 @@ export class Transport {
     const timer = new AttemptTimer(call.attemptTimeoutMs ?? byDefaultMs, deadlineMs);
     const giveUp = (): void => timer.abort();
     call.signal?.addEventListener("abort", giveUp, { once: true });
+    // A call that may not be repeated is better off waiting.
+    const unwatch =
+      call.effect === "once" ? () => undefined : this.#silence.watch(url, () => timer.end("silent"));
     const onPiece = (): void => {
+      this.#silence.heard(url);
       if (call.answersPieceByPiece === true) timer.restart();
     };
     try {
@@ -164,10 +179,14 @@ export class Transport {
       return answer;
     } catch (error) {
       if ((error as { code?: unknown } | null)?.code === "UND_ERR_INVALID_ARG") throw asTypeError(error);
-      if (call.signal?.aborted !== true) this.#pool.failed(url, performance.now());
+      if (call.signal?.aborted !== true) {
+        this.#pool.failed(url, performance.now());
+        if (call.preferred?.includes(url) === true) call.onPreferredFailed?.();
+      }
       return timer.isOver ? attemptTimedOut(url, timer.timeoutMs) : readConnectionError(error, url);
     } finally {
       timer.stop();
+      unwatch();
       call.signal?.removeEventListener("abort", giveUp);
     }
   }
@@ -224,16 +243,22 @@ export class Transport {
  * caller's long-lived signal, one per attempt.
  */
 class AttemptTimer {
-  readonly timeoutMs: number;
+  #timeoutMs: number;
+  readonly #startMs = performance.now();
   readonly #deadlineMs: number;
   readonly #controller = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
 
   constructor(attemptTimeoutMs: number, deadlineMs: number) {
-    this.timeoutMs = Math.min(attemptTimeoutMs, deadlineMs - performance.now());
+    this.#timeoutMs = Math.min(attemptTimeoutMs, deadlineMs - performance.now());
     this.#deadlineMs = deadlineMs;
     this.restart();
+  }
+
+  /** How long the attempt was given. */
+  get timeoutMs(): number {
+    return this.#timeoutMs;
   }
 
   get signal(): AbortSignal {
@@ -246,14 +271,15 @@ class AttemptTimer {
 
   restart(): void {
     clearTimeout(this.#timer);
-    const leftMs = Math.min(this.timeoutMs, this.#deadlineMs - performance.now());
-    this.#timer = setTimeout(
-      () => {
-        this.#isOver = true;
-        this.abort();
-      },
-      Math.max(0, Math.ceil(leftMs)),
-    );
+    const leftMs = Math.min(this.#timeoutMs, this.#deadlineMs - performance.now());
+    this.#timer = setTimeout(() => this.end("late"), Math.max(0, Math.ceil(leftMs)));
+  }
+
+  /** The time is up: as told at the start, or because nobody is there to answer. */
+  end(why: "late" | "silent"): void {
+    if (why === "silent") this.#timeoutMs = performance.now() - this.#startMs;
+    this.#isOver = true;
+    this.abort();
   }
 
   abort(): void {
