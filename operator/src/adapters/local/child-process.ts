@@ -10,6 +10,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { NodeWorkload, WorkloadEvent, WorkloadState, WorkloadStatus } from "../../ports/workloads.js";
 import { areFree, choosePorts, type NodePorts } from "./free-ports.js";
@@ -39,6 +40,8 @@ interface Listening {
 }
 
 const POLL_MS = 15;
+/** Longer than a node takes that is told to stop. */
+const PORTS_WAIT_MS = 10_000;
 
 export class NodeChild {
   readonly #options: ChildOptions;
@@ -164,12 +167,22 @@ export class NodeChild {
   async #ports(): Promise<NodePorts> {
     const path = join(this.#options.directory, "ports.json");
     const kept = (await readJson(path)) as NodePorts | undefined;
-    if (kept && (await areFree(kept))) return kept;
+    if (kept && (await this.#getFree(kept))) return kept;
     const ports = await choosePorts(this.#options.index, this.#options.wellKnownPorts);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(`${path}.new`, JSON.stringify(ports));
     await rename(`${path}.new`, path);
     return ports;
+  }
+
+  /** The node of a control plane that was killed may still be ending: clients know it by these ports. */
+  async #getFree(ports: NodePorts): Promise<boolean> {
+    const deadlineMs = performance.now() + PORTS_WAIT_MS;
+    while (!(await areFree(ports))) {
+      if (!this.#wanted || performance.now() > deadlineMs) return false;
+      await sleep(POLL_MS);
+    }
+    return true;
   }
 
   #awaitListening(child: ChildProcess, path: string): void {
