@@ -39,7 +39,7 @@ export async function runLeaderPhase(
   const { counts, documents } = await load.stop();
   await operator.inSync(SHARDS);
   let lost = 0;
-  for (const url of urls) lost += await lostAt(url, documents);
+  for (const { httpUrl: url } of (await operator.nodes()).values()) lost += await lostAt(url, documents);
   await operator.stop();
   return { health, losses: measured, counts, lost };
 }
