@@ -1,8 +1,10 @@
 /** A local cluster in a directory of its own, with the clients that a test uses, cleaned up in the end. */
+import { join } from "node:path";
 import { parseCluster, type PrismCluster } from "@prism/api/cluster";
 import type { StatusResponse } from "@prism/api/status";
 import { PrismClient, type CollectionDefinition, type PrismClientOptions } from "@prism/client";
 import { startLocalCluster, type LocalCluster } from "@prism/operator/local-cluster";
+import { FaultNetwork } from "./fault-network.js";
 import { ShardCopies } from "./shard-copies.js";
 import { makeTestDirectory } from "./test-directory.js";
 import { waitUntil } from "./wait-until.js";
@@ -12,6 +14,10 @@ export interface ClusterUnderTestOptions {
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly nodeEnv?: Readonly<Record<string, string>>;
   readonly workersPerNode?: number;
+  /** Nodes and control plane talk through `network`, which can be made to fail. */
+  readonly withNetwork?: boolean;
+  /** To be done with the data directory before any process starts. */
+  readonly prepare?: (dataDirectory: string) => Promise<void>;
 }
 
 /** Quicker than the defaults, so that a failover fits a test, and slow enough for a busy machine. */
@@ -25,6 +31,9 @@ export const TEST_HEALTH = {
 
 /** A machine that is busy with other things needs long to build indexes anew. */
 const READY_TIMEOUT_MS = 120_000;
+
+/** Of a cluster of three in local mode, one per zone. */
+export const NODE_NAMES = ["node-a-0", "node-b-0", "node-c-0"] as const;
 
 export function clusterOf(spec: Readonly<Record<string, unknown>> = {}): PrismCluster {
   return parseCluster({
@@ -40,10 +49,15 @@ export class ClusterUnderTest {
   readonly #directory: Awaited<ReturnType<typeof makeTestDirectory>>;
   readonly #clients: PrismClient[] = [];
   #local: LocalCluster | undefined;
+  #network: FaultNetwork | undefined;
 
   static async start(options: ClusterUnderTestOptions = {}): Promise<ClusterUnderTest> {
     const cluster = new ClusterUnderTest(options, await makeTestDirectory());
     try {
+      await options.prepare?.(cluster.dataDirectory);
+      if (options.withNetwork === true) {
+        cluster.#network = await FaultNetwork.start(NODE_NAMES, cluster.dataDirectory);
+      }
       await cluster.startAgain();
     } catch (error) {
       await cluster.close();
@@ -67,6 +81,16 @@ export class ClusterUnderTest {
   get local(): LocalCluster {
     if (this.#local === undefined) throw new Error("the cluster is stopped");
     return this.#local;
+  }
+
+  get network(): FaultNetwork {
+    if (this.#network === undefined) throw new Error("the cluster was started without a network of its own");
+    return this.#network;
+  }
+
+  /** Folder of a node's data, below which its stores and indexes lie. */
+  nodeData(name: string): string {
+    return join(this.dataDirectory, "nodes", name, "data");
   }
 
   status(): StatusResponse {
@@ -141,12 +165,14 @@ export class ClusterUnderTest {
       workersPerNode,
       nodeEnv,
       readyTimeoutMs: READY_TIMEOUT_MS,
+      ...(this.#network === undefined ? {} : { routePeerAddress: this.#network.route }),
     });
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.close()));
     await this.stop();
+    this.#network?.close();
     await this.#directory.remove();
   }
 }
