@@ -101,6 +101,16 @@ const search = strictObject({
   minSuccessfulShards: z.int().min(0).max(256).default(1),
 });
 
+const partition = strictObject({
+  allowStaleReads: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Whether a node that has not heard from the control plane for heartbeatIntervalMs * failureThreshold " +
+        "goes on to answer reads from copies that may have been left behind. false: such reads are refused with staleRead.",
+    ),
+});
+
 const SEMVER = /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/;
 
 const statedSpec = strictObject({
@@ -112,6 +122,7 @@ const statedSpec = strictObject({
   replication: replication.prefault({}),
   health: health.prefault({}),
   search: search.prefault({}),
+  partition: partition.prefault({}),
 });
 
 type StatedSpec = z.output<typeof statedSpec>;

@@ -212,7 +212,7 @@ export const PROBLEMS = {
     status: 503,
     retryable: true,
     executed: no,
-    title: "The shard has no primary that takes writes now",
+    title: "The shard has no primary that answers now",
     fix: "Retry after the time in Retry-After.",
   },
   shardUnavailable: {
@@ -221,6 +221,20 @@ export const PROBLEMS = {
     executed: no,
     title: "No copy of a needed shard answers",
     fix: "Retry, or allow partial results.",
+  },
+  consistencyNotMet: {
+    status: 503,
+    retryable: true,
+    executed: no,
+    title: "The consistency level could not be met in time",
+    fix: "Retry; or ask for a weaker level, or allow one with allowDowngrade.",
+  },
+  staleRead: {
+    status: 503,
+    retryable: true,
+    executed: no,
+    title: "The node is cut off, and stale reads are not allowed",
+    fix: "Ask another node, wait until it is connected again, or set partition.allowStaleReads.",
   },
   partialResults: {
     status: 503,

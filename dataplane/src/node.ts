@@ -279,6 +279,7 @@ export class Node {
         indexBudgetBytes: Math.floor(this.#memory.indexBytes / workers),
         bufferBudgetBytes: Math.floor(this.#memory.bufferBytes / workers),
       },
+      controlPlaneSilenceMs: () => this.#control.silenceMs(),
       heapMegabytesPerWorker: Math.floor(this.#memory.workerHeapBytes / MiB),
       logger: this.#logger,
       events: {

@@ -11,13 +11,13 @@ interface Waiter {
 export class AppliedWaiters {
   readonly #waiters = new Set<Waiter>();
 
-  /** Rejects with `timeout`, or with what `close` is given. */
+  /** Rejects with `consistencyNotMet`, or with what `close` is given. */
   wait(seq: number, timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
         () => {
           this.#waiters.delete(waiter);
-          reject(new Problem("timeout", `the copy did not reach sequence number ${seq} in time`));
+          reject(new Problem("consistencyNotMet", `the copy did not reach sequence number ${seq} in time`));
         },
         Math.max(1, timeoutMs),
       );

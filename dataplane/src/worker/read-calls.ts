@@ -1,11 +1,12 @@
 /** Reading calls of one shard copy: committed, applied documents and nothing else. */
 import { Problem } from "@prism/api/problem-code";
-import { ShardCall } from "@prism/proto/frame-kind";
+import { ReadLevelKind, ShardCall } from "@prism/proto/frame-kind";
 import * as wire from "@prism/proto/gen/node";
 import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import type { StoredDocument } from "../adapters/lmdb/entry-codec.js";
 import { fromWireStatistics, toWireStatistics } from "../adapters/wire/text-statistics.js";
 import { projectionOf, type Projection } from "../domain/document-record.js";
+import type { WantedRead } from "../domain/replication/event.js";
 import { decodeShardQuery, encodeScores } from "../domain/shard-query-codec.js";
 import type { ShardIndex } from "../engine/engine-port.js";
 
@@ -21,9 +22,21 @@ export interface ReadHost {
   /** @throws {Problem} shardUnavailable when the copy must not answer. */
   assertReadable(): void;
   document(id: string): StoredDocument | undefined;
-  /** Resolves once applied; rejects with `timeout`. */
+  /** Resolves once applied; rejects with `consistencyNotMet`. */
   whenApplied(seq: number, timeoutMs: number): Promise<void>;
+  /** Resolves with the seq to be applied first; rejects with `consistencyNotMet` or `noPrimary`. */
+  confirm(wanted: WantedRead, timeoutMs: number): Promise<number>;
+  /**
+   * How old an answer may be that asks for nothing better: undefined for any age. Set while the node is
+   * cut off and the cluster allows no stale reads.
+   */
+  stalenessLimitMs(): number | undefined;
 }
+
+/** The copy's word must be there before the one who asked stops listening, or nobody hears the reason. */
+const ANSWER_MS = 100;
+/** A node that is cut off says so soon. */
+const CUT_OFF_WAIT_MS = 500;
 
 const ALL_FIELDS = ["*"];
 
@@ -43,7 +56,7 @@ export async function answerRead(
     case ShardCall.search:
       return await search(host, wire.SearchRequest.decode(payload), timeoutMs);
     case ShardCall.fetch:
-      return fetchDocuments(host, wire.FetchRequest.decode(payload));
+      return await fetchDocuments(host, wire.FetchRequest.decode(payload), timeoutMs);
     case ShardCall.scan:
       return await scan(host, wire.ScanRequest.decode(payload), timeoutMs);
     default:
@@ -51,15 +64,46 @@ export async function answerRead(
   }
 }
 
-/** @throws {Problem} historyLost, or timeout when the copy did not get there. */
+/** @throws {Problem} historyLost, staleRead, noPrimary, or consistencyNotMet when the copy did not get there. */
 async function reach(host: ReadHost, level: wire.ReadLevel | undefined, timeoutMs: number): Promise<void> {
-  if (level === undefined || level.minimumSeq === 0) return;
-  if (level.historyId !== "" && level.historyId !== host.historyId) {
-    throw new Problem("historyLost", `the session is of history ${level.historyId}, not ${host.historyId}`);
+  assertHistory(host, level);
+  const untilMs = performance.now() + timeoutMs - Math.min(ANSWER_MS, timeoutMs / 5);
+  const minimumSeq = Math.max(level?.minimumSeq ?? 0, await confirmed(host, level, untilMs));
+  if (host.appliedSeq < minimumSeq) {
+    await host.whenApplied(minimumSeq, untilMs - performance.now());
+    host.assertReadable();
   }
-  if (host.appliedSeq >= level.minimumSeq) return;
-  await host.whenApplied(level.minimumSeq, timeoutMs);
-  host.assertReadable();
+  assertHistory(host, level);
+}
+
+function assertHistory(host: ReadHost, level: wire.ReadLevel | undefined): void {
+  if (level === undefined || level.minimumSeq === 0 || level.historyId === "") return;
+  if (level.historyId === host.historyId) return;
+  throw new Problem("historyLost", `the session is of history ${level.historyId}, not ${host.historyId}`);
+}
+
+async function confirmed(
+  host: ReadHost,
+  level: wire.ReadLevel | undefined,
+  untilMs: number,
+): Promise<number> {
+  const leftMs = untilMs - performance.now();
+  switch (level?.kind) {
+    case ReadLevelKind.strong:
+      return await host.confirm({ level: "strong" }, leftMs);
+    case ReadLevelKind.bounded:
+      return await host.confirm({ level: "bounded", maxStalenessMs: level.maxStalenessMs }, leftMs);
+    default: {
+      const maxStalenessMs = host.stalenessLimitMs();
+      if (maxStalenessMs === undefined) return 0;
+      const wanted = { level: "bounded", maxStalenessMs } as const;
+      return await host.confirm(wanted, Math.min(leftMs, CUT_OFF_WAIT_MS)).catch((error: unknown) => {
+        if (!(error instanceof Problem) || error.code !== "consistencyNotMet") throw error;
+        const detail = `this node is cut off from the control plane, and the copy may be stale (${error.detail})`;
+        throw new Problem("staleRead", detail, { cause: error });
+      });
+    }
+  }
 }
 
 function project(document: StoredDocument, projection: Projection): wire.Document {
@@ -110,7 +154,12 @@ async function search(host: ReadHost, request: wire.SearchRequest, timeoutMs: nu
   });
 }
 
-function fetchDocuments(host: ReadHost, request: wire.FetchRequest): Uint8Array {
+async function fetchDocuments(
+  host: ReadHost,
+  request: wire.FetchRequest,
+  timeoutMs: number,
+): Promise<Uint8Array> {
+  await reach(host, request.read, timeoutMs);
   return wire.FetchResponse.encode({ documents: documentsOf(host, request.ids, request) });
 }
 

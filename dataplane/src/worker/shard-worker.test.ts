@@ -261,7 +261,7 @@ test("a session of a history that was given up is told so", async () => {
   await expect(worker.call(ShardCall.get, payload)).rejects.toMatchObject({ error: { code: "historyLost" } });
 });
 
-test("a read that asks for more than there is ends with its time", async () => {
+test("a read that asks for more than there is ends with its time, and says why", async () => {
   const worker = await startPrimary();
   const payload = GetRequest.encode({
     id: "b1",
@@ -269,7 +269,8 @@ test("a read that asks for more than there is ends with its time", async () => {
     hasInclude: false,
     read: { minimumSeq: 99, historyId: "", kind: ReadLevelKind.applied, maxStalenessMs: 0 },
   });
-  await expect(worker.call(ShardCall.get, payload, 50)).rejects.toMatchObject({ error: { code: "timeout" } });
+  const asked = worker.call(ShardCall.get, payload, 50);
+  await expect(asked).rejects.toMatchObject({ error: { code: "consistencyNotMet" } });
 });
 
 test("a field that is added later is soon indexed for older documents too, and they leave without a trace", async () => {

@@ -23,6 +23,8 @@ export interface WorkerContext {
   /** Bytes went out to a copy that is being filled. */
   recoverySent(bytes: number): void;
   isPeerConnected(node: NodeId): boolean | undefined;
+  /** How old a read may be that asks for no level: see ReadHost.stalenessLimitMs. */
+  stalenessLimitMs(): number | undefined;
   /** There is background work: call `background` of the copies again. */
   kickBackground(): void;
   /** Something that reports show has changed. */

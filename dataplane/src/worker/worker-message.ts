@@ -34,7 +34,8 @@ export type ToWorker =
   | { readonly kind: "replication"; readonly shard: string; readonly payload: Uint8Array }
   | { readonly kind: "map"; readonly map: ClusterMap }
   | { readonly kind: "peer"; readonly node: string; readonly connected: boolean }
-  | { readonly kind: "ping"; readonly id: number }
+  /** Also says for how long the node has heard nothing of the control plane. */
+  | { readonly kind: "ping"; readonly id: number; readonly controlPlaneSilenceMs: number }
   /** Hand primaries off, then answer `drained`; bounded by timeoutMs. */
   | { readonly kind: "drain"; readonly id: number; readonly timeoutMs: number }
   /** Flush, save indexes, close the store, answer `closed`. */

@@ -41,7 +41,7 @@ test("the built worker starts, writes, answers and closes", async () => {
     // Switching fsync off must not pass unnoticed.
     expect(messages.find((message) => message.kind === "log")).toMatchObject({ level: "warn" });
     post({ kind: "map", map: clusterMap(1) });
-    post({ kind: "ping", id: 7 });
+    post({ kind: "ping", id: 7, controlPlaneSilenceMs: 0 });
     await until("pong", () => has("pong"));
     await until("primary", () =>
       messages.some((message) => message.kind === "reports" && message.copies[0]?.role === "primary"),

@@ -54,6 +54,7 @@ export class ControlEndpoint implements ControlPlane {
   #leading: ControlStream | undefined;
   #leaderEpoch: number;
   #nextId = 1;
+  #heardAtMs = Number.NEGATIVE_INFINITY;
   #status: unknown;
   #reportTimer: NodeJS.Timeout | undefined;
 
@@ -74,6 +75,11 @@ export class ControlEndpoint implements ControlPlane {
 
   isConnected(): boolean {
     return this.#leading !== undefined;
+  }
+
+  /** Since a frame of the leading control plane came; infinite before the first. */
+  silenceMs(): number {
+    return performance.now() - this.#heardAtMs;
   }
 
   get leaderEpoch(): number {
@@ -165,6 +171,7 @@ export class ControlEndpoint implements ControlPlane {
   #onFrame(stream: ControlStream, frame: ControlFrame): void {
     // A stream that was overtaken may still hold frames of the older leader.
     if (stream !== this.#leading) return;
+    this.#heardAtMs = performance.now();
     if (frame.heartbeat !== undefined) this.#answerHeartbeat(frame.heartbeat.sentAtMs);
     if (frame.map !== undefined) this.#onMap(stream, frame.map);
     if (frame.collectionAnswer !== undefined) this.#onCollectionAnswer(frame.id, frame.collectionAnswer);

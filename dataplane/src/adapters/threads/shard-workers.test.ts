@@ -28,6 +28,7 @@ async function startWorkers(events: Partial<ShardWorkersEvents> = {}, lines: str
       bufferBudgetBytes: 1,
     },
     heapMegabytesPerWorker: 64,
+    controlPlaneSilenceMs: () => 0,
     events: {
       onReady: ignore,
       onReports: ignore,

@@ -38,6 +38,8 @@ export interface ShardWorkersSettings {
   readonly worker: Omit<WorkerSettings, "worker" | "workers" | "stores">;
   readonly heapMegabytesPerWorker: number;
   readonly events: ShardWorkersEvents;
+  /** Since anything was heard of the control plane. */
+  readonly controlPlaneSilenceMs: () => number;
   readonly logger: Logger;
 }
 
@@ -213,9 +215,10 @@ export class ShardWorkers implements LocalShards {
 
   #ping(): void {
     const nowMs = performance.now();
+    const controlPlaneSilenceMs = this.#settings.controlPlaneSilenceMs();
     for (const worker of this.#workers) {
       worker.silence = onPingSent(worker.silence, nowMs, PING_INTERVAL_MS);
-      post(worker, { kind: "ping", id: this.#nextId++ });
+      post(worker, { kind: "ping", id: this.#nextId++, controlPlaneSilenceMs });
     }
   }
 
