@@ -1,5 +1,6 @@
 /**
- * What the network thread and a shard worker say to each other. Payloads are encoded wire messages
+ * What the network thread and a shard worker say to each other, in lists: all of one turn of the sender's
+ * event loop. Payloads are encoded wire messages
  * (@prism/proto), so a call that stays on the node and one that came from a peer are the same call.
  */
 import type { Limits } from "@prism/api/limits";

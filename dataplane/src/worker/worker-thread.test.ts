@@ -24,11 +24,11 @@ function startThread(dataDirectory: string, env: Record<string, string> = {}) {
   const entry = new URL("../../dist/worker/main.js", import.meta.url);
   const thread = new Worker(entry, { workerData, env: { ...process.env, ...env } });
   const messages: FromWorker[] = [];
-  thread.on("message", (message: FromWorker) => messages.push(message));
+  thread.on("message", (list: readonly FromWorker[]) => messages.push(...list));
   const errors: unknown[] = [];
   thread.on("error", (error) => errors.push(error));
   const has = (kind: FromWorker["kind"]): boolean => messages.some((message) => message.kind === kind);
-  const post = (message: ToWorker): void => thread.postMessage(message, []);
+  const post = (message: ToWorker): void => thread.postMessage([message], []);
   return { thread, messages, errors, has, post };
 }
 

@@ -1,6 +1,8 @@
 import { EventEmitter } from "node:events";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { PeerFrame, PeerFrames } from "@prism/proto/gen/node";
 import { describe, expect, test } from "vitest";
-import { FrameWriter } from "./frame-writer.js";
+import { FramePacker, FrameWriter } from "./frame-writer.js";
 
 /** A stream that takes `credit` more writes before it asks to wait. */
 class SlowStream extends EventEmitter {
@@ -69,5 +71,43 @@ describe("a frame writer", () => {
     stream.drain(100);
     expect(writer.write(frame(2))).toBe(false);
     expect(stream.written).toEqual([0]);
+  });
+});
+
+describe("a frame packer", () => {
+  const framesOf = (message: Buffer): number[] => PeerFrames.decode(message).frames.map(({ id }) => id);
+  const encoded = (id: number, bytes = 0): Uint8Array =>
+    PeerFrame.encode({ id, kind: 3, call: 0, shard: "", timeoutMs: 0, payload: new Uint8Array(bytes) });
+
+  test("sends the frames of one turn in one message that reads as PeerFrames, and the next turn's in another", async () => {
+    const messages: Buffer[] = [];
+    const packer = new FramePacker(
+      Object.assign(new EventEmitter(), { write: (m: Buffer) => messages.push(m) > 0 }),
+      1e6,
+    );
+    for (const id of [1, 2, 3]) expect(packer.write(encoded(id, id * 100))).toBe(true);
+    expect(messages).toEqual([]);
+    await nextTurn();
+    expect(packer.write(encoded(4))).toBe(true);
+    await nextTurn();
+    expect(messages.map(framesOf)).toEqual([[1, 2, 3], [4]]);
+    expect(packer.queuedBytes).toBe(0);
+  });
+
+  test("refuses what goes beyond its bound, keeps all it took, and takes nothing once closed", async () => {
+    const messages: Buffer[] = [];
+    const stream = Object.assign(new EventEmitter(), { write: (m: Buffer) => messages.push(m) < 1 });
+    const packer = new FramePacker(stream, 2_000_000);
+    const taken = Array.from({ length: 30 }, (_, id) => packer.write(encoded(id, 100_000)) && id).filter(
+      (id) => id !== false,
+    );
+    // Two left with the first message, before the stream asked to wait.
+    expect(taken.length).toBe(2 + 19);
+    await nextTurn();
+    stream.emit("drain");
+    while (packer.queuedBytes > 0) stream.emit("drain");
+    expect(messages.flatMap(framesOf)).toEqual(taken);
+    packer.close();
+    expect(packer.write(encoded(1))).toBe(false);
   });
 });

@@ -6,12 +6,12 @@
  */
 import { status, type ServerDuplexStream } from "@grpc/grpc-js";
 import { PeerFrameKind, ShardCall } from "@prism/proto/frame-kind";
-import { PeerFrame, PeerHello } from "@prism/proto/gen/node";
+import { PeerFrames, PeerHello, type PeerFrame } from "@prism/proto/gen/node";
 import type { Logger } from "pino";
 import type { NodeId, ShardUid } from "../../domain/cluster-map.js";
 import type { LocalShards } from "../../services/routed-shard-calls.js";
 import { ShardProblem } from "../../services/shard-calls.js";
-import { FrameWriter } from "./frame-writer.js";
+import { FramePacker } from "./frame-writer.js";
 import {
   encodeFailure,
   encodeHello,
@@ -74,7 +74,7 @@ class IncomingPeer {
   readonly #stream: Stream;
   readonly #settings: PeerEndpointSettings;
   readonly #events: IncomingPeerEvents;
-  readonly #writer: FrameWriter;
+  readonly #writer: FramePacker;
   readonly #helloTimer: NodeJS.Timeout;
   /** Requests being executed, to be given up by a cancel frame or with the stream. */
   readonly #running = new Map<number, AbortController>();
@@ -85,7 +85,7 @@ class IncomingPeer {
     this.#stream = stream;
     this.#settings = settings;
     this.#events = events;
-    this.#writer = new FrameWriter(stream, MAX_QUEUED_BYTES);
+    this.#writer = new FramePacker(stream, MAX_QUEUED_BYTES);
     this.#helloTimer = setTimeout(
       () => this.close(status.DEADLINE_EXCEEDED, "no hello in time"),
       HELLO_TIMEOUT_MS,
@@ -118,19 +118,20 @@ class IncomingPeer {
 
   #onBytes(bytes: Buffer): void {
     if (this.#closed) return;
-    let frame: PeerFrame;
     try {
-      frame = PeerFrame.decode(bytes);
-      if (frame.kind === PeerFrameKind.hello) {
-        this.#onHello(PeerHello.decode(frame.payload));
-        return;
-      }
+      for (const frame of PeerFrames.decode(bytes).frames) this.#take(frame);
     } catch {
       this.close(status.INVALID_ARGUMENT, "a frame does not parse");
-      return;
     }
-    if (this.peer === undefined) this.close(status.FAILED_PRECONDITION, "the first frame must be a hello");
-    else this.#onFrame(frame);
+  }
+
+  /** @throws {Error} when what the frame carries does not parse. */
+  #take(frame: PeerFrame): void {
+    if (this.#closed) return;
+    if (frame.kind === PeerFrameKind.hello) this.#onHello(PeerHello.decode(frame.payload));
+    else if (this.peer === undefined) {
+      this.close(status.FAILED_PRECONDITION, "the first frame must be a hello");
+    } else this.#onFrame(frame);
   }
 
   #onHello(hello: PeerHello): void {

@@ -9,13 +9,13 @@
  */
 import { Client, credentials } from "@grpc/grpc-js";
 import { PeerFrameKind, type ShardCall } from "@prism/proto/frame-kind";
-import { PeerFrame, PeerHello } from "@prism/proto/gen/node";
+import { PeerFrames, PeerHello, type PeerFrame } from "@prism/proto/gen/node";
 import { DIAL_OPTIONS, PEER_STREAM_PATH } from "@prism/proto/node-service";
 import type { Logger } from "pino";
 import { PendingCalls, toTimerMs } from "../../services/pending-calls.js";
 import { ShardProblem, type ShardCallOptions } from "../../services/shard-calls.js";
 import { fromCallError } from "../../services/call-error.js";
-import { FrameWriter } from "./frame-writer.js";
+import { FramePacker } from "./frame-writer.js";
 import {
   encodeCancel,
   encodeHello,
@@ -44,7 +44,7 @@ export interface PeerLinkSettings {
 interface Attempt {
   readonly client: Client;
   readonly stream: ReturnType<typeof openStream>;
-  readonly writer: FrameWriter;
+  readonly writer: FramePacker;
   readonly helloTimer: NodeJS.Timeout;
 }
 
@@ -149,7 +149,7 @@ export class PeerLink {
       client,
       stream,
       helloTimer,
-      writer: new FrameWriter(stream, MAX_QUEUED_BYTES),
+      writer: new FramePacker(stream, MAX_QUEUED_BYTES),
     };
     this.#attempt = attempt;
     stream.on("data", (bytes: Buffer) => this.#onFrame(attempt, bytes));
@@ -161,7 +161,7 @@ export class PeerLink {
   #onFrame(attempt: Attempt, bytes: Buffer): void {
     if (attempt !== this.#attempt) return;
     try {
-      this.#take(attempt, PeerFrame.decode(bytes));
+      for (const frame of PeerFrames.decode(bytes).frames) this.#take(attempt, frame);
     } catch (error) {
       this.#onBreak(attempt, `the peer sent a frame that does not parse: ${String(error)}`);
     }
@@ -169,6 +169,7 @@ export class PeerLink {
 
   /** @throws {Error} when what the frame carries does not parse. */
   #take(attempt: Attempt, frame: PeerFrame): void {
+    if (attempt !== this.#attempt) return;
     if (frame.kind === PeerFrameKind.hello) this.#onHello(attempt, PeerHello.decode(frame.payload));
     else if (frame.kind === PeerFrameKind.response) {
       if (frame.error === undefined) this.#calls.resolve(frame.id, frame.payload);

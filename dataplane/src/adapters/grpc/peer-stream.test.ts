@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from "node:net";
 import { PeerFrameKind, ShardCall } from "@prism/proto/frame-kind";
-import { PeerFrame } from "@prism/proto/gen/node";
+import { PeerFrames, type PeerFrame } from "@prism/proto/gen/node";
 import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { NodeId, ShardUid } from "../../domain/cluster-map.js";
@@ -29,7 +29,7 @@ interface PeerOptions {
 
 function encodePeerFrame(frame: Partial<PeerFrame>): Buffer {
   const whole = { id: 0, kind: 0, call: 0, shard: "", timeoutMs: 0, payload: new Uint8Array(0), ...frame };
-  return Buffer.from(PeerFrame.encode(whole));
+  return Buffer.from(PeerFrames.encode({ frames: [whole] }));
 }
 
 /** The accepting node; answers with the payload reversed unless told otherwise. */

@@ -14,6 +14,7 @@ import type { LocalShards } from "../../services/routed-shard-calls.js";
 import { ShardProblem, type ShardCallOptions } from "../../services/shard-calls.js";
 import type { FromWorker, ToWorker, WorkerMemory, WorkerSettings } from "../../worker/worker-message.js";
 import { fromCallError } from "../../services/call-error.js";
+import { TurnMail } from "./turn-mail.js";
 
 const PING_INTERVAL_MS = 250;
 
@@ -45,6 +46,7 @@ export interface ShardWorkersSettings {
 
 interface ShardWorker {
   readonly thread: Worker;
+  readonly mail: TurnMail<ToWorker>;
   readonly calls: PendingCalls;
   /** Waiting for drained and closed, by id. */
   readonly steps: Map<number, () => void>;
@@ -155,6 +157,7 @@ export class ShardWorkers implements LocalShards {
     });
     const worker: ShardWorker = {
       thread,
+      mail: new TurnMail<ToWorker>(thread),
       calls: new PendingCalls((id) => post(worker, { kind: "cancel", id })),
       steps: new Map(),
       silence: startSilence(performance.now()),
@@ -162,7 +165,9 @@ export class ShardWorkers implements LocalShards {
       copies: [],
       memory: undefined,
     };
-    thread.on("message", (message: FromWorker) => this.#onMessage(index, worker, message));
+    thread.on("message", (messages: readonly FromWorker[]) => {
+      for (const message of messages) this.#onMessage(index, worker, message);
+    });
     thread.on("messageerror", (error) => this.#onGone(index, worker, `unreadable message: ${error.message}`));
     thread.on("error", (error) => this.#onGone(index, worker, describeError(error)));
     thread.on("exit", (code) => this.#onGone(index, worker, `exit code ${code}`));
@@ -242,12 +247,11 @@ export class ShardWorkers implements LocalShards {
 }
 
 function post(worker: ShardWorker, message: ToWorker): void {
-  const transfer = "payload" in message ? [message.payload.buffer as ArrayBuffer] : [];
-  worker.thread.postMessage(message, transfer);
+  worker.mail.post(message);
 }
 
 /**
- * A copy with a buffer of its own. Messages of gRPC and protobufjs are views of larger, pooled
+ * A copy with a buffer of its own. Messages that came over gRPC are views of larger, pooled
  * buffers: posting one would clone the whole pool, transferring it would detach the pool.
  */
 function ownBytes(bytes: Uint8Array): Uint8Array {

@@ -8,8 +8,9 @@ const copy = (shard) => ({
   reason: "", lag: [],
 });
 const memory = { heapBytes: 1, indexBytes: 2, eventLoopDelayMs: 3, recoverySentBytes: 4 };
-const log = (message, fields) => parentPort.postMessage({ kind: "log", level: "info", message, fields });
-const answer = (id, rest) => parentPort.postMessage({ kind: "answer", id, ...rest });
+const post = (message) => parentPort.postMessage([message]);
+const log = (message, fields) => post({ kind: "log", level: "info", message, fields });
+const answer = (id, rest) => post({ kind: "answer", id, ...rest });
 const error = (code, detail) => ({ code, detail, executed: "no", errorsJson: new Uint8Array(0), primaryNode: "n2" });
 
 function onCall({ id, call, payload }) {
@@ -28,26 +29,28 @@ function block(ms) {
   while (performance.now() < until);
 }
 
-parentPort.on("message", (message) => {
+function handle(message) {
   switch (message.kind) {
     case "call": return onCall(message);
-    case "ping": return parentPort.postMessage({ kind: "pong", id: message.id });
+    case "ping": return post({ kind: "pong", id: message.id });
     case "map":
-      for (const { uid } of message.map.shards) parentPort.postMessage({ kind: "reports", copies: [copy(uid)], memory });
+      for (const { uid } of message.map.shards) post({ kind: "reports", copies: [copy(uid)], memory });
       return log("map", { revision: message.map.revision });
     case "replication":
-      return parentPort.postMessage({
+      return post({
         kind: "copyRequest", shard: message.shard, action: "removeCopy", allocationId: "a9", term: message.payload[0],
         reason: "ReplicaTimeout",
       });
     case "drain":
-      parentPort.postMessage({ kind: "drained", id: message.id });
+      post({ kind: "drained", id: message.id });
       return log("drain", {});
     case "close":
       log("close", {});
-      return parentPort.postMessage({ kind: "closed", id: message.id });
+      return post({ kind: "closed", id: message.id });
     default: return log(message.kind, message);
   }
-});
+}
 
-parentPort.postMessage({ kind: "ready", copies: [] });
+parentPort.on("message", (messages) => messages.forEach(handle));
+
+post({ kind: "ready", copies: [] });
