@@ -171,8 +171,9 @@ export class FakeCluster implements ShardCalls {
         const documents = page.map((id) => toDocument(id, store.documents.get(id))!);
         return wire.ScanResponse.encode({ documents, ...position });
       }
+      case ShardCall.verify:
       case ShardCall.replication:
-        throw new Error("not of a coordinator");
+        throw new Error("not of this fake");
     }
   }
 

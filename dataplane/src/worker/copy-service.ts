@@ -37,6 +37,7 @@ import type { ShardIndex } from "../engine/engine-port.js";
 import { AppliedWaiters } from "./applied-waiters.js";
 import { CopyOutbox } from "./copy-outbox.js";
 import { CopyPlaces } from "./copy-places.js";
+import { CopyVerifications, type VerificationHost } from "./copy-verifications.js";
 import type { CopyData } from "./copy-data.js";
 import { copyReport, type FailedCopy } from "./copy-report.js";
 import { LevelReads } from "./level-reads.js";
@@ -54,7 +55,7 @@ const WINDOW_ENTRIES = 1024;
 type WithoutTime<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
 type TimelessEvent = WithoutTime<CopyEvent>;
 
-export class CopyService implements WriteHost, ReadHost, SnapshotHost {
+export class CopyService implements WriteHost, ReadHost, SnapshotHost, VerificationHost {
   readonly #context: WorkerContext;
   readonly data: CopyData;
   readonly #settings: { -readonly [K in keyof CopySettings]: CopySettings[K] };
@@ -63,6 +64,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
   readonly #levelReads: LevelReads;
   readonly #indexDirectory: string;
   readonly #transfers: SnapshotTransfers;
+  readonly verifications: CopyVerifications;
   #copy: ShardCopy;
   /** A new identity is on its way to disk: nothing is done under it before. */
   #suspended = false;
@@ -98,6 +100,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.#committed = durable.globalCheckpoint;
     this.#writes = new WriteQueue(this, context.limits);
     this.#transfers = new SnapshotTransfers(data.store, this);
+    this.verifications = new CopyVerifications(this);
     this.#levelReads = new LevelReads({
       ask: (readId, wanted) => this.#step({ kind: "read", readId, wanted }),
       giveUp: (readId) => this.#step({ kind: "readGivenUp", readId }),
@@ -272,7 +275,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
       this.#apply();
       this.#writes.pump();
     });
-    return more || (this.#committed > this.appliedSeq && !this.#saving);
+    return more || (this.#committed > this.appliedSeq && this.#mayApply);
   }
 
   /** Stops the copy and keeps its data; reported, so that the control plane replaces it. */
@@ -367,6 +370,17 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
 
   stalenessLimitMs(): number | undefined {
     return this.#context.stalenessLimitMs();
+  }
+
+  // ---------------------------------------------------------------- for verifications
+
+  indexedDocuments(): number {
+    return this.#keeper?.index.documents ?? 0;
+  }
+
+  resumeApplying(): void {
+    if (this.#failed !== undefined || this.#closed) return;
+    this.#guard(() => this.#apply());
   }
 
   // ---------------------------------------------------------------- for snapshots
@@ -473,16 +487,21 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     });
   }
 
+  get #mayApply(): boolean {
+    return !this.#saving && !this.verifications.isPinning;
+  }
+
   /** Committed entries into documents and indexes, a bounded slice at a time, and answers to their writers. */
   #apply(): void {
     const keeper = this.#keeper;
-    if (keeper?.isReady !== true || this.#saving || this.appliedSeq >= this.#committed) return;
+    if (keeper?.isReady !== true || !this.#mayApply || this.appliedSeq >= this.#committed) return;
     const end = performance.now() + APPLY_SLICE_MS;
     const nowMs = this.nowMs();
     while (this.appliedSeq < this.#committed && performance.now() < end) {
       const { entry, change } = this.data.applyNext();
       keeper.apply(change, nowMs);
       this.#writes.applied(entry, entry.seq > this.#unmetThrough);
+      if (this.verifications.pins(entry)) break;
     }
     this.data.putApplied();
     this.#waiters.applied(this.appliedSeq);
@@ -586,5 +605,6 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost {
     this.#waiters.close(problem);
     this.#levelReads.close(problem);
     this.#transfers.close();
+    this.verifications.close();
   }
 }

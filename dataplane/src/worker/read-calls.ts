@@ -9,6 +9,7 @@ import { projectionOf, type Projection } from "../domain/document-record.js";
 import type { WantedRead } from "../domain/replication/event.js";
 import { decodeShardQuery, encodeScores } from "../domain/shard-query-codec.js";
 import type { ShardIndex } from "../engine/engine-port.js";
+import type { CopyVerifications } from "./copy-verifications.js";
 
 /** The copy, as reads see it. */
 export interface ReadHost {
@@ -19,6 +20,7 @@ export interface ReadHost {
   /** Applied and on disk. */
   readonly durableSeq: number;
   readonly index: ShardIndex;
+  readonly verifications: CopyVerifications;
   /** @throws {Problem} shardUnavailable when the copy must not answer. */
   assertReadable(): void;
   document(id: string): StoredDocument | undefined;
@@ -59,6 +61,8 @@ export async function answerRead(
       return await fetchDocuments(host, wire.FetchRequest.decode(payload), timeoutMs);
     case ShardCall.scan:
       return await scan(host, wire.ScanRequest.decode(payload), timeoutMs);
+    case ShardCall.verify:
+      return await host.verifications.answer(payload, timeoutMs);
     default:
       throw new Problem("notImplemented", `shard call ${call} is unknown to this node`);
   }
