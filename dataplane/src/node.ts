@@ -33,6 +33,7 @@ import type { ClusterView } from "./services/cluster-view.js";
 import type { ShardCalls } from "./services/shard-calls.js";
 import { createCoordinator } from "./services/coordinator.js";
 import { advertise, bound, portOf, urlOf, type ListeningAddresses } from "./listening.js";
+import { newSharedSnapshotBudget } from "./worker/snapshot-budget.js";
 import { CurrentMap } from "./services/current-map.js";
 import { RoutedShardCalls } from "./services/routed-shard-calls.js";
 
@@ -278,6 +279,7 @@ export class Node {
         limits: settings.limits,
         indexBudgetBytes: Math.floor(this.#memory.indexBytes / workers),
         bufferBudgetBytes: Math.floor(this.#memory.bufferBytes / workers),
+        snapshots: newSharedSnapshotBudget(),
       },
       controlPlaneSilenceMs: () => this.#control.silenceMs(),
       heapMegabytesPerWorker: Math.floor(this.#memory.workerHeapBytes / MiB),

@@ -99,7 +99,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     this.#outbox = new CopyOutbox(context, data.record.shardUid, this.#places, data.log);
     this.#committed = durable.globalCheckpoint;
     this.#writes = new WriteQueue(this, context.limits);
-    this.#transfers = new SnapshotTransfers(data.store, this);
+    this.#transfers = new SnapshotTransfers(data.store, context.snapshots, this);
     this.verifications = new CopyVerifications(this);
     this.#levelReads = new LevelReads({
       ask: (readId, wanted) => this.#step({ kind: "read", readId, wanted }),

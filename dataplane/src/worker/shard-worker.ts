@@ -20,6 +20,7 @@ import { missingCopyReport } from "./copy-report.js";
 import { CopyService } from "./copy-service.js";
 import type { MakeIndex } from "./index-keeper.js";
 import { answerRead } from "./read-calls.js";
+import { newSharedSnapshotBudget, SnapshotBudget } from "./snapshot-budget.js";
 import { BufferBudget, type WorkerContext } from "./worker-context.js";
 import type { FromWorker, ToWorker, WorkerSettings } from "./worker-message.js";
 
@@ -442,6 +443,7 @@ export class ShardWorker {
 
   #makeContext(): WorkerContext {
     const { worker, nodeId, dataDirectory, limits, bufferBudgetBytes } = this.#settings;
+    const { snapshots = newSharedSnapshotBudget() } = this.#settings;
     return {
       worker,
       nodeId: nodeId as NodeId,
@@ -456,6 +458,7 @@ export class ShardWorker {
       writeRefusal: () =>
         this.#diskFull || this.#lowDisk ? "diskFull" : this.#memoryFull ? "memoryLimit" : undefined,
       buffers: new BufferBudget(bufferBudgetBytes),
+      snapshots: new SnapshotBudget(snapshots, limits),
       recoverySent: (bytes) => (this.#recoverySentBytes += bytes),
       isPeerConnected: (node) => this.#peers.get(node),
       stalenessLimitMs: () => this.#stalenessLimitMs(),

@@ -8,6 +8,7 @@ import { encodeDocument, encodeOperation } from "../adapters/lmdb/entry-codec.js
 import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { idKey, numberKey } from "../adapters/lmdb/store-key.js";
 import { toWriteResult } from "../adapters/wire/replication-message.js";
+import type { SnapshotBudget } from "./snapshot-budget.js";
 import type { AllocationId, HistoryId } from "../domain/cluster-map.js";
 import { docValue } from "./document-table.js";
 
@@ -50,17 +51,19 @@ interface Transfer {
 }
 
 export interface SnapshotReceiverEvents {
-  readonly acknowledge: (to: ReplicationMessage, chunk: number, state: "taken" | "restart") => void;
+  readonly acknowledge: (to: ReplicationMessage, chunk: number, state: "taken" | "restart" | "busy") => void;
   readonly arrived: (snapshot: ArrivedSnapshot) => void;
 }
 
 export class SnapshotReceiver {
   readonly #store: ShardStore;
   readonly #events: SnapshotReceiverEvents;
+  readonly #budget: SnapshotBudget;
   #transfer: Transfer | undefined;
 
-  constructor(store: ShardStore, events: SnapshotReceiverEvents) {
+  constructor(store: ShardStore, budget: SnapshotBudget, events: SnapshotReceiverEvents) {
     this.#store = store;
+    this.#budget = budget;
     this.#events = events;
   }
 
@@ -74,6 +77,7 @@ export class SnapshotReceiver {
     if (transfer?.snapshotId !== chunk.snapshotId || chunk.number === 0) {
       if (chunk.number !== 0) return this.#events.acknowledge(message, chunk.number, "restart");
       this.drop();
+      if (!this.#budget.enter("incoming")) return this.#events.acknowledge(message, 0, "busy");
       transfer = {
         snapshotId: chunk.snapshotId,
         slot: this.#store.newSlot(),
@@ -98,12 +102,17 @@ export class SnapshotReceiver {
   claim(snapshotId: string): ArrivedSnapshot | undefined {
     const arrived = this.#transfer?.arrived;
     if (arrived === undefined || arrived.snapshotId !== snapshotId) return undefined;
-    this.#transfer = undefined;
+    this.#end();
     return arrived;
   }
 
   drop(): void {
     if (this.#transfer !== undefined) this.#store.dropSlot(this.#transfer.slot);
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#transfer !== undefined) this.#budget.leave("incoming");
     this.#transfer = undefined;
   }
 

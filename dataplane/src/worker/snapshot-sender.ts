@@ -3,14 +3,17 @@
  * chunks, of which a few may be unacknowledged. The transaction holds back the reuse of pages, so a
  * receiver that falls silent ends the transfer.
  */
-import type { SnapshotChunk, SnapshotDocument, SnapshotOperation } from "@prism/proto/gen/node";
+import type { SnapshotAck, SnapshotChunk, SnapshotDocument, SnapshotOperation } from "@prism/proto/gen/node";
 import type { ShardStore, StoreSnapshot } from "../adapters/lmdb/shard-store.js";
 import type { ShardRecord } from "../adapters/lmdb/shard-record.js";
+import type { SnapshotBudget } from "./snapshot-budget.js";
 
 const CHUNK_BYTES = 1024 * 1024;
 const OPERATION_BYTES = 80;
 const WINDOW_CHUNKS = 4;
 const SILENCE_MS = 15_000;
+/** A receiver that takes as many as it may is asked again after this time. */
+const BUSY_MS = 1000;
 
 export interface SnapshotSenderEvents {
   readonly send: (chunk: SnapshotChunk) => void;
@@ -22,8 +25,15 @@ export interface SnapshotSenderEvents {
 export class SnapshotSender {
   readonly snapshotId: string;
   readonly #store: ShardStore;
+  readonly #budget: SnapshotBudget;
   readonly #shardUid: string;
   readonly #events: SnapshotSenderEvents;
+  /**
+   * - waiting: for its turn among the node's snapshots, from `#notBeforeMs` on
+   * - sending: it counts among them
+   */
+  #state: "waiting" | "sending" | "ended" = "waiting";
+  #notBeforeMs: number;
   #snapshot: StoreSnapshot | undefined;
   #record: ShardRecord | undefined;
   #lastTerm = 0;
@@ -34,10 +44,10 @@ export class SnapshotSender {
   #lastSent = false;
   #acknowledged = 0;
   #heardMs: number;
-  #ended = false;
 
   constructor(
     store: ShardStore,
+    budget: SnapshotBudget,
     shardUid: string,
     snapshotId: string,
     nowMs: number,
@@ -46,34 +56,67 @@ export class SnapshotSender {
     this.#store = store;
     this.#shardUid = shardUid;
     this.snapshotId = snapshotId;
+    this.#budget = budget;
+    this.#notBeforeMs = nowMs;
     this.#heardMs = nowMs;
     this.#events = events;
-    // What is committed now is on disk then: the snapshot is not older than the moment it was asked for.
-    store.onDurable(() => this.#guard(() => this.#start()));
+    this.#begin(nowMs);
   }
 
-  acknowledged(chunk: number, installed: boolean, restart: boolean, nowMs: number): void {
-    if (this.#ended) return;
+  #begin(nowMs: number): void {
+    if (this.#state !== "waiting" || nowMs < this.#notBeforeMs || !this.#budget.enter("outgoing")) return;
+    this.#state = "sending";
     this.#heardMs = nowMs;
-    if (restart) return this.#end(false);
-    if (this.#lastSent && chunk === this.#nextChunk - 1) return this.#end(installed);
-    this.#acknowledged = Math.max(this.#acknowledged, chunk + 1);
-    return this.#guard(() => this.#fill());
+    // What is committed now is on disk then: the snapshot is not older than the moment it was asked for.
+    this.#store.onDurable(() => this.#guard(() => this.#start(nowMs)));
   }
 
-  tick(nowMs: number): void {
-    if (nowMs - this.#heardMs > SILENCE_MS) this.#end(false);
+  /** Back to the end of the queue: what was read is of no use by then. */
+  #giveWay(nowMs: number): void {
+    this.#leave();
+    this.#state = "waiting";
+    this.#notBeforeMs = nowMs + BUSY_MS;
+    this.#afterId = "";
+    this.#documentsDone = false;
+    this.#nextOperation = 0;
+    this.#nextChunk = 0;
+    this.#lastSent = false;
+    this.#acknowledged = 0;
   }
 
-  /** Ends without a word. */
-  cancel(): void {
-    this.#ended = true;
+  #leave(): void {
+    if (this.#state === "sending") this.#budget.leave("outgoing");
     this.#snapshot?.done();
     this.#snapshot = undefined;
   }
 
+  acknowledged({ number, installed, restart, busy }: Omit<SnapshotAck, "snapshotId">, nowMs: number): void {
+    if (this.#state !== "sending") return;
+    this.#heardMs = nowMs;
+    if (busy) return this.#giveWay(nowMs);
+    if (restart) return this.#end(false);
+    if (this.#lastSent && number === this.#nextChunk - 1) return this.#end(installed);
+    this.#acknowledged = Math.max(this.#acknowledged, number + 1);
+    return this.#guard(() => this.#fill(nowMs));
+  }
+
+  tick(nowMs: number): void {
+    if (this.#state === "waiting") return this.#begin(nowMs);
+    const owesAnswer = this.#nextChunk > this.#acknowledged || this.#snapshot === undefined;
+    if (!owesAnswer) this.#heardMs = nowMs;
+    if (nowMs - this.#heardMs > SILENCE_MS) return this.#end(false);
+    // The rate may have held back what the window had room for.
+    if (this.#snapshot !== undefined) this.#guard(() => this.#fill(nowMs));
+  }
+
+  /** Ends without a word. */
+  cancel(): void {
+    this.#leave();
+    this.#state = "ended";
+  }
+
   #end(ok: boolean): void {
-    if (this.#ended) return;
+    if (this.#state === "ended") return;
     this.cancel();
     this.#events.ended(ok);
   }
@@ -87,8 +130,8 @@ export class SnapshotSender {
     }
   }
 
-  #start(): void {
-    if (this.#ended) return;
+  #start(nowMs: number): void {
+    if (this.#state !== "sending" || this.#snapshot !== undefined) return;
     this.#snapshot = this.#store.snapshot();
     const record = this.#store.record(this.#shardUid, this.#snapshot);
     if (record === undefined) return this.#end(false);
@@ -98,24 +141,30 @@ export class SnapshotSender {
       appliedSeq === baseSeq ? baseTerm : this.#store.entry(slot, appliedSeq, this.#snapshot)?.term;
     if (lastTerm === undefined) return this.#end(false);
     this.#lastTerm = lastTerm;
-    return this.#fill();
+    return this.#fill(nowMs);
   }
 
-  #fill(): void {
-    while (!this.#ended && !this.#lastSent && this.#nextChunk - this.#acknowledged < WINDOW_CHUNKS) {
-      const chunk = this.#chunk();
+  #fill(nowMs: number): void {
+    while (
+      this.#state === "sending" &&
+      !this.#lastSent &&
+      this.#nextChunk - this.#acknowledged < WINDOW_CHUNKS &&
+      this.#budget.maySend(nowMs)
+    ) {
+      const { chunk, bytes } = this.#chunk();
+      this.#budget.sent(bytes, nowMs);
       this.#nextChunk += 1;
       this.#lastSent = chunk.last;
       this.#events.send(chunk);
     }
   }
 
-  #chunk(): SnapshotChunk {
+  #chunk(): { readonly chunk: SnapshotChunk; readonly bytes: number } {
     const documents: SnapshotDocument[] = [];
     const operations: SnapshotOperation[] = [];
     let bytes = this.#addDocuments(documents);
     if (this.#documentsDone && bytes < CHUNK_BYTES) bytes += this.#addOperations(operations, bytes);
-    return {
+    const chunk = {
       snapshotId: this.snapshotId,
       number: this.#nextChunk,
       last: this.#documentsDone && bytes < CHUNK_BYTES,
@@ -124,6 +173,7 @@ export class SnapshotSender {
       documents,
       operations,
     };
+    return { chunk, bytes };
   }
 
   #addDocuments(documents: SnapshotDocument[]): number {

@@ -2,6 +2,7 @@
 import type { ReplicationMessage, SnapshotAck, SnapshotChunk } from "@prism/proto/gen/node";
 import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import type { AllocationId } from "../domain/cluster-map.js";
+import type { SnapshotBudget } from "./snapshot-budget.js";
 import { SnapshotReceiver, type ArrivedSnapshot } from "./snapshot-receiver.js";
 import { SnapshotSender } from "./snapshot-sender.js";
 
@@ -22,13 +23,20 @@ export class SnapshotTransfers {
   readonly #host: SnapshotHost;
   readonly #receiver: SnapshotReceiver;
   readonly #senders = new Map<AllocationId, SnapshotSender>();
+  readonly #budget: SnapshotBudget;
 
-  constructor(store: ShardStore, host: SnapshotHost) {
+  constructor(store: ShardStore, budget: SnapshotBudget, host: SnapshotHost) {
     this.#store = store;
+    this.#budget = budget;
     this.#host = host;
-    this.#receiver = new SnapshotReceiver(store, {
+    this.#receiver = new SnapshotReceiver(store, budget, {
       acknowledge: (chunk, number, state) =>
-        this.#acknowledge(chunk, { number, installed: false, restart: state === "restart" }),
+        this.#acknowledge(chunk, {
+          number,
+          installed: false,
+          restart: state === "restart",
+          busy: state === "busy",
+        }),
       arrived: (snapshot) => host.snapshotArrived(snapshot),
     });
   }
@@ -39,7 +47,7 @@ export class SnapshotTransfers {
 
   start(to: AllocationId, snapshotId: string, nowMs: number): void {
     this.cancel(to);
-    const sender = new SnapshotSender(this.#store, this.#host.shardUid, snapshotId, nowMs, {
+    const sender = new SnapshotSender(this.#store, this.#budget, this.#host.shardUid, snapshotId, nowMs, {
       send: (snapshotChunk) => this.#host.sendWire({ ...this.#header(to), snapshotChunk }),
       failed: (error) => this.#host.fail(error),
       ended: (ok) => {
@@ -68,7 +76,7 @@ export class SnapshotTransfers {
     else if (snapshotAck !== undefined) {
       const sender = this.#senders.get(message.from as AllocationId);
       if (sender?.snapshotId === snapshotAck.snapshotId) {
-        sender.acknowledged(snapshotAck.number, snapshotAck.installed, snapshotAck.restart, nowMs);
+        sender.acknowledged(snapshotAck, nowMs);
       }
     }
     return true;
@@ -80,7 +88,12 @@ export class SnapshotTransfers {
   }
 
   installed(snapshot: ArrivedSnapshot): void {
-    this.#acknowledge(snapshot.message, { number: snapshot.lastChunk, installed: true, restart: false });
+    this.#acknowledge(snapshot.message, {
+      number: snapshot.lastChunk,
+      installed: true,
+      restart: false,
+      busy: false,
+    });
   }
 
   /** The machine has no use for what arrived: the sender learns that its transfer is over. */
@@ -88,7 +101,12 @@ export class SnapshotTransfers {
     const snapshot = this.#receiver.claim(snapshotId);
     if (snapshot === undefined) return;
     this.#store.dropSlot(snapshot.slot);
-    this.#acknowledge(snapshot.message, { number: snapshot.lastChunk, installed: false, restart: false });
+    this.#acknowledge(snapshot.message, {
+      number: snapshot.lastChunk,
+      installed: false,
+      restart: false,
+      busy: false,
+    });
   }
 
   tick(nowMs: number): void {

@@ -2,6 +2,7 @@
 import type { Limits } from "@prism/api/limits";
 import type { NodeId } from "../domain/cluster-map.js";
 import type { MakeIndex } from "./index-keeper.js";
+import type { SnapshotBudget } from "./snapshot-budget.js";
 import type { FromWorker } from "./worker-message.js";
 
 export interface WorkerContext {
@@ -20,6 +21,7 @@ export interface WorkerContext {
   writeRefusal(): "diskFull" | "memoryLimit" | undefined;
   /** Bytes of queued writes that still fit the worker's buffer budget. */
   readonly buffers: BufferBudget;
+  readonly snapshots: SnapshotBudget;
   /** Bytes went out to a copy that is being filled. */
   recoverySent(bytes: number): void;
   isPeerConnected(node: NodeId): boolean | undefined;

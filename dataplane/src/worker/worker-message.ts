@@ -19,6 +19,8 @@ export interface WorkerSettings {
   /** This worker's part of the memory budget, apart from its heap: indexes, and buffers of writes. */
   readonly indexBudgetBytes: number;
   readonly bufferBudgetBytes: number;
+  /** Of all workers of the node together (snapshot-budget.ts); a worker without it has its own. */
+  readonly snapshots?: SharedArrayBuffer;
 }
 
 export type ToWorker =
