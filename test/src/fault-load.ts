@@ -1,0 +1,131 @@
+/**
+ * What goes on while something fails: writers with a recorded history, on clients of every node and on
+ * some that know one node alone; searches; and at the end the check that one set of documents, the same
+ * on every copy, explains every answer.
+ */
+import { PrismError, type PrismClient } from "@prism/client";
+import { expect } from "vitest";
+import type { ClusterUnderTest } from "./cluster-under-test.js";
+import { History } from "./history.js";
+import { seededRandom } from "./seeded-random.js";
+import { report, SEED } from "./test-size.js";
+import { Writers } from "./writers.js";
+
+export interface FaultLoadOptions {
+  readonly cluster: ClusterUnderTest;
+  readonly collection: string;
+  /** Before all ids and operation ids: several loads may follow each other in one collection. */
+  readonly prefix: string;
+  /** Nodes that have clients which know them alone, and try once. */
+  readonly pinnedTo?: readonly string[];
+  readonly writers?: number;
+}
+
+const WRITE_TIMEOUT_MS = 15_000;
+const SEARCH_TIMEOUT_MS = 3000;
+const PROGRESS_TIMEOUT_MS = 90_000;
+
+export class FaultLoad {
+  readonly history = new History();
+  readonly #options: FaultLoadOptions;
+  readonly #writers: Writers;
+  readonly #searches: Searches;
+
+  constructor(options: FaultLoadOptions) {
+    this.#options = options;
+    const { cluster, collection, prefix, pinnedTo = [], writers = 8 } = options;
+    const pinned = pinnedTo.map((name) =>
+      cluster.client({ endpoints: cluster.local.node(name).httpUrl!, retries: 0, routing: false }),
+    );
+    const clients = [cluster.client(), cluster.client({ retries: 0 }), ...pinned];
+    this.#writers = new Writers({
+      clients,
+      collection,
+      writers,
+      idsPerWriter: 16,
+      random: seededRandom(SEED).fork(prefix),
+      prefix,
+      timeoutMs: WRITE_TIMEOUT_MS,
+      history: this.history,
+    });
+    this.#searches = new Searches(cluster.client(), collection);
+  }
+
+  /** Waits until this many more writes are acknowledged. */
+  async progress(acknowledged: number): Promise<void> {
+    await this.#writers.progress(acknowledged, PROGRESS_TIMEOUT_MS);
+  }
+
+  /** Searches of a client of all nodes: how many had an answer of all shards since the last call. */
+  takeSearches(): SearchCounts {
+    return this.#searches.take();
+  }
+
+  async stop(): Promise<void> {
+    await this.#searches.stop();
+    await this.#writers.stop();
+  }
+
+  /** Stops, waits for quiet, and checks every copy of every node against the history. */
+  async expectNothingLost(test: string, figures: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    const { cluster, prefix } = this.#options;
+    await this.stop();
+    await cluster.settled();
+    const copies = await cluster.readCopies();
+    expect(copies.differences()).toEqual([]);
+    for (const name of cluster.local.nodeNames()) {
+      const own = [...copies.byCopyOf(name)].filter(([id]) => id.startsWith(prefix));
+      expect(this.history.check(new Map(own)).slice(0, 10), `copies on ${name}`).toEqual([]);
+    }
+    report(test, {
+      ...figures,
+      acknowledged: this.history.acknowledged,
+      slowestMs: this.history.slowestAcknowledgedMs,
+      outcomes: this.history.outcomes,
+    });
+  }
+}
+
+export interface SearchCounts {
+  readonly complete: number;
+  readonly partial: number;
+  readonly failed: number;
+}
+
+class Searches {
+  readonly #running: Promise<void>;
+  #counts = { complete: 0, partial: 0, failed: 0 };
+  #stopping = false;
+
+  constructor(client: PrismClient, collection: string) {
+    this.#running = this.#run(client, collection);
+  }
+
+  take(): SearchCounts {
+    const counts = this.#counts;
+    this.#counts = { complete: 0, partial: 0, failed: 0 };
+    return counts;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#running;
+  }
+
+  async #run(client: PrismClient, collection: string): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        const answer = await client.collection(collection).search({
+          queries: [{ text: { query: "war", fields: ["body"] } }],
+          limit: 5,
+          timeoutMs: SEARCH_TIMEOUT_MS,
+          consistency: { level: "eventual" },
+        });
+        this.#counts[answer.complete ? "complete" : "partial"] += 1;
+      } catch (error) {
+        if (!(error instanceof PrismError)) throw error;
+        this.#counts.failed += 1;
+      }
+    }
+  }
+}
