@@ -17,12 +17,14 @@ import { DataDirectory } from "./adapters/files/data-directory.js";
 import { DiskSpace } from "./adapters/files/disk-space.js";
 import { FORMAT } from "./adapters/files/format-file.js";
 import { MapFile } from "./adapters/files/map-file.js";
+import { StartCount } from "./adapters/files/start-count.js";
 import { readMemoryLimit } from "./adapters/files/memory-limit.js";
 import { ControlEndpoint } from "./adapters/grpc/control-endpoint.js";
 import { startHttpServer, type HttpServer } from "./adapters/http/http-server.js";
 import { startInternalServer, type InternalServer } from "./adapters/grpc/internal-server.js";
 import { PeerEndpoint } from "./adapters/grpc/peer-endpoint.js";
 import { PeerLinks } from "./adapters/grpc/peer-links.js";
+import { setDamagedStoresAside, UNFINISHED_STARTS } from "./adapters/lmdb/damaged-stores.js";
 import { ShardWorkers } from "./adapters/threads/shard-workers.js";
 import type { NodeSettings } from "./config.js";
 import type { ClusterMap, NodeId } from "./domain/cluster-map.js";
@@ -35,6 +37,7 @@ import { createCoordinator } from "./services/coordinator.js";
 import { advertise, bound, portOf, urlOf, type ListeningAddresses } from "./listening.js";
 import { newSharedSnapshotBudget } from "./worker/snapshot-budget.js";
 import { CurrentMap } from "./services/current-map.js";
+import { ProtocolEvents } from "./services/protocol-events.js";
 import { RoutedShardCalls } from "./services/routed-shard-calls.js";
 
 const MiB = 1024 * 1024;
@@ -61,6 +64,7 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #logger: Logger;
   readonly #directory: DataDirectory;
+  readonly #starts: StartCount;
   readonly #memory: MemoryBudget;
   readonly #disk: DiskSpace;
   readonly #mapFile: MapFile;
@@ -71,6 +75,7 @@ export class Node {
   readonly #control: ControlEndpoint;
   readonly #metrics: NodeMetrics;
   readonly #calls: RoutedShardCalls;
+  readonly #protocolEvents = new ProtocolEvents();
   #internalServer: InternalServer | undefined;
   #adminServer: AdminServer | undefined;
   #httpServer: HttpServer | undefined;
@@ -86,9 +91,13 @@ export class Node {
     const directory = await DataDirectory.open(settings.dataDirectory, fresh.workers, version);
     let node: Node | undefined;
     try {
+      const starts = await StartCount.open(directory.path);
+      if (starts.unfinished >= UNFINISHED_STARTS) {
+        await setDamagedStoresAside(directory.path, directory.format.stores, logger);
+      }
       const mapFile = new MapFile(settings.dataDirectory, logger);
       const savedMap = await mapFile.read();
-      node = new Node(options, directory, mapFile, savedMap);
+      node = new Node(options, directory, starts, mapFile, savedMap);
       await node.#listen();
       return node;
     } catch (error) {
@@ -101,6 +110,7 @@ export class Node {
   private constructor(
     options: NodeOptions,
     directory: DataDirectory,
+    starts: StartCount,
     mapFile: MapFile,
     savedMap: ClusterMap | undefined,
   ) {
@@ -108,6 +118,7 @@ export class Node {
     this.#options = options;
     this.#logger = logger;
     this.#directory = directory;
+    this.#starts = starts;
     this.#disk = new DiskSpace(directory.path, logger);
     this.#mapFile = mapFile;
     this.nodeId = directory.nodeRecord.nodeId;
@@ -188,6 +199,7 @@ export class Node {
     this.#metrics.close();
     await this.#adminServer?.close();
     await this.#mapFile.flush();
+    await this.#starts.finish();
     this.#directory.close();
     this.#logger.info({ reason }, "stopped");
   }
@@ -246,6 +258,7 @@ export class Node {
       notReady: () => this.notReady(),
       notAlive: () => this.#stuckWorkers(),
       debug: () => this.#describe(),
+      protocolEvents: (shard) => this.#protocolEvents.describe(shard),
       registry: this.#metrics.registry,
     });
   }
@@ -291,6 +304,7 @@ export class Node {
           this.#links.sendOneWay(toNode as NodeId, ShardCall.replication, shard, payload),
         onCopyRequest: ({ shard, action, allocationId, term, reason }) =>
           this.#control.requestCopyChange({ shardUid: shard, action, allocationId, term, reason }),
+        onProtocolEvent: (event) => this.#protocolEvents.add(event),
         onDied: (worker, detail) => this.#onWorkerDied(worker, detail),
       },
     });

@@ -248,6 +248,13 @@ export class ShardStore {
     }
   }
 
+  /** Touches every key and value that there is. */
+  readAll(): void {
+    for (const table of [this.#meta, ...Object.values(this.#tables)]) {
+      for (const { value } of table.getRange({})) Buffer.from(value);
+    }
+  }
+
   /** To be ended with `done()`. */
   snapshot(): StoreSnapshot {
     this.#root.resetReadTxn();
