@@ -67,6 +67,8 @@ describe("checkSearch", () => {
       },
     ],
     [{ consistency: { level: "readYourWrites", session: "x" } }],
+    [{ consistency: { level: "bounded", maxStalenessMs: 100, session: "x" } }],
+    [{ consistency: { level: "strong", allowDowngrade: true } }],
   ])("finds nothing wrong with %j", (input) => {
     expect(codes(input)).toEqual([]);
   });
@@ -124,8 +126,8 @@ describe("checkSearch", () => {
     ],
     [{ limit: 9000, offset: 1001 }, "/limit limitExceeded"],
     [{ timeoutMs: 60_001 }, "/timeoutMs limitExceeded"],
-    [{ consistency: { level: "strong" } }, "/consistency/level notImplemented"],
-    [{ consistency: { level: "bounded" } }, "/consistency/level notImplemented"],
+    [{ consistency: { level: "bounded" } }, "/consistency/maxStalenessMs invalidRequest"],
+    [{ consistency: { level: "strong", maxStalenessMs: 100 } }, "/consistency/maxStalenessMs invalidRequest"],
     [{ consistency: { level: "readYourWrites" } }, "/consistency/session invalidRequest"],
   ])("refuses %j: %s", (input, expected) => {
     expect(codes(input)).toEqual([expected]);

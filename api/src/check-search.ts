@@ -2,6 +2,7 @@
  * A search against its collection: everything that is wrong with it, at once. Pure. A request without
  * violations can be executed; dates in filters are still text (parseDate).
  */
+import { checkConsistency } from "./consistency.js";
 import { hint } from "./did-you-mean.js";
 import { describeWrongDate, describeWrongNumber, wrongValue } from "./field-value.js";
 import type { WrongValue } from "./field-value.js";
@@ -158,13 +159,7 @@ class SearchCheck {
   }
 
   settings({ consistency, timeoutMs }: SearchRequest | CountRequest): void {
-    const { level, session } = consistency;
-    if (level === "bounded" || level === "strong") {
-      this.#add(["consistency", "level"], "notImplemented", `level ${level} is not built yet`);
-    } else if (level === "readYourWrites" && session === undefined) {
-      const detail = "is missing; readYourWrites needs the session of a write's answer";
-      this.#add(["consistency", "session"], "invalidRequest", detail);
-    }
+    this.violations.push(...checkConsistency(consistency, ["consistency"]));
     if (timeoutMs !== undefined) this.#limit(["timeoutMs"], timeoutMs, "timeoutMs", `${timeoutMs} ms`);
   }
 

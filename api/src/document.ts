@@ -1,5 +1,6 @@
 /** What HTTP takes and gives for documents: bodies, answers of writes, scan pages, bulk lines. */
 import * as z from "zod";
+import { consistencyAnswerSchema } from "./consistency.js";
 import { describeLimit } from "./limits.js";
 import type { Limits } from "./limits.js";
 import { problemCodeSchema, violationSchema } from "./problem.js";
@@ -29,6 +30,11 @@ export const VERSION_TAG = /^\d+\.\d+$/;
 
 export const WRITE_RESULTS = ["created", "updated", "deleted", "unchanged"] as const;
 
+export const searchableSchema = strictObject({
+  met: z.boolean().describe("Every in-sync copy of the shards written to shows the writes."),
+  detail: z.string().optional().describe("Which copies were not known to, in time."),
+}).describe("With waitFor=searchable alone.");
+
 export const writeResponseSchema = strictObject({
   id: z.string(),
   result: oneOf(WRITE_RESULTS),
@@ -38,18 +44,27 @@ export const writeResponseSchema = strictObject({
   copies: count.describe("In-sync copies that have the write on disk."),
   zones: count.describe("Distinct placement domains that these copies stand in."),
   session: z.string().describe("Send it with a search to read what was written."),
+  searchable: searchableSchema.optional(),
 });
 
-export const documentResponseSchema = strictObject({
+export const documentSchema = strictObject({
   id: z.string(),
   term: count,
   seq: count,
   fields: documentBodySchema,
 });
 
+const readAnswer = {
+  consistency: consistencyAnswerSchema,
+  session: z.string().describe("Send it with a read to see no less than this answer showed."),
+};
+
+export const documentResponseSchema = documentSchema.extend(readAnswer);
+
 export const scanResponseSchema = strictObject({
-  documents: z.array(documentResponseSchema),
+  documents: z.array(documentSchema),
   cursor: z.string().nullable().describe("Send it for the next page; null after the last."),
+  ...readAnswer,
 });
 
 export const BULK_ACTIONS = ["put", "create", "patch", "delete"] as const;
@@ -97,6 +112,7 @@ export const bulkSummarySchema = strictObject({
     failed: count,
     tookMs: z.number().min(0),
     session: z.string(),
+    searchable: searchableSchema.optional(),
   }),
 });
 
@@ -173,6 +189,8 @@ export function parseBulkLine(input: unknown, limits: Limits): BulkLine {
 export type DocumentBody = Readonly<Record<string, unknown>>;
 export type WriteResult = (typeof WRITE_RESULTS)[number];
 export type WriteResponse = Immutable<z.output<typeof writeResponseSchema>>;
+export type Searchable = Immutable<z.output<typeof searchableSchema>>;
+export type ReadDocument = Immutable<z.output<typeof documentSchema>>;
 export type DocumentResponse = Immutable<z.output<typeof documentResponseSchema>>;
 export type ScanResponse = Immutable<z.output<typeof scanResponseSchema>>;
 export type BulkAction = (typeof BULK_ACTIONS)[number];

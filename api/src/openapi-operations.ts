@@ -4,6 +4,7 @@ import { EXAMPLES } from "./openapi-examples.js";
 import type { AnsweredName, SentName } from "./openapi-schemas.js";
 import type { ProblemCode } from "./problem-code.js";
 import {
+  bulkQuerySchema,
   documentQuerySchema,
   requestQuerySchema,
   scanQuerySchema,
@@ -41,7 +42,15 @@ const OWNED = ["managedElsewhere", "controlPlaneUnavailable", "timeout", "outcom
 /** No body is asked for; one that is sent all the same is read, and must be one that could be. */
 const NO_BODY = ["bodyTooLarge", "unsupportedMediaType"] as const;
 const VALUES = ["wrongDimensions", "notFinite", "zeroVector", "unknownField", "wrongFieldType"] as const;
-const READ = ["invalidRequest", "collectionNotFound", "shardUnavailable", "historyLost", "timeout"] as const;
+const READ = [
+  "invalidRequest",
+  "collectionNotFound",
+  "shardUnavailable",
+  "historyLost",
+  "consistencyNotMet",
+  "staleRead",
+  "timeout",
+] as const;
 const WRITE = [
   "collectionNotFound",
   "shardKeyMissing",
@@ -58,7 +67,7 @@ const COLLECTION = "/collections/{c}";
 const DOCUMENT = "/collections/{c}/documents/{id}";
 const WRITTEN = { 200: { text: "Replaced, changed, or unchanged.", schema: "WriteResponse" } } as const;
 const CREATED = { 201: { text: "The document is new.", schema: "WriteResponse" } } as const;
-const SEARCHED = ["partialResults", "notImplemented", "tooManyRequests"] as const;
+const SEARCHED = ["partialResults", "tooManyRequests"] as const;
 const ACKNOWLEDGED =
   "Answered when every in-sync copy has the write on disk. A retry under the same Idempotency-Key is applied at most once.";
 
@@ -190,7 +199,7 @@ const DOCUMENTS: readonly Operation[] = [
     description:
       "NDJSON both ways: one line per write, one answer per line in the order of the request, a summary last. " +
       `A line that is wrong fails alone, with the codes of single writes. ${ACKNOWLEDGED}`,
-    query: requestQuerySchema,
+    query: bulkQuerySchema,
     body: { schema: "BulkLine", example: EXAMPLES.bulk, lines: true },
     answers: {
       200: { text: "One line per write, then the summary.", schema: ["BulkResult", "BulkSummary"] },

@@ -29,6 +29,7 @@ const ANSWERED = {
   CollectionDeleted: collection.collectionDeletedSchema,
   Field: fieldSchema,
   WriteResponse: document.writeResponseSchema,
+  Document: document.documentSchema,
   DocumentResponse: document.documentResponseSchema,
   ScanResponse: document.scanResponseSchema,
   BulkResult: document.bulkResultSchema,

@@ -4,8 +4,33 @@ import { parseDocumentQuery, parseRequestQuery, parseScanQuery, parseWriteQuery 
 
 describe("a query string", () => {
   it("has defaults where it says nothing", () => {
-    expect(parseScanQuery({})).toEqual({ limit: 100 });
-    expect(parseDocumentQuery({})).toEqual({});
+    const consistency = { level: "eventual", allowDowngrade: false };
+    expect(parseScanQuery({})).toEqual({ limit: 100, consistency });
+    expect(parseDocumentQuery({})).toEqual({ consistency });
+    expect(parseWriteQuery({})).toEqual({ waitFor: "committed" });
+  });
+
+  it("names a level of consistency and what that needs; a session alone asks to read what was written", () => {
+    const levelOf = (query: object): unknown => parseDocumentQuery(query).consistency;
+    expect(levelOf({ session: "s" })).toMatchObject({ level: "readYourWrites", session: "s" });
+    expect(levelOf({ session: "s", consistency: "strong" })).toMatchObject({ level: "strong", session: "s" });
+    expect(levelOf({ consistency: "bounded", maxStalenessMs: "500", allowDowngrade: "true" })).toEqual({
+      level: "bounded",
+      maxStalenessMs: 500,
+      allowDowngrade: true,
+    });
+  });
+
+  it.each([
+    [{ consistency: "bounded" }, "bounded needs it"],
+    [{ consistency: "readYourWrites" }, "needs the session"],
+    [{ consistency: "strong", maxStalenessMs: "5" }, "is for bounded"],
+    [{ consistency: "bounded", maxStalenessMs: "0" }, "maxStalenessMs"],
+    [{ consistency: "strongest" }, "consistency"],
+    [{ allowDowngrade: "yes" }, "allowDowngrade"],
+  ])("refuses %j", (query, detail) => {
+    expect(() => parseDocumentQuery(query)).toThrow(detail);
+    expect(() => parseScanQuery(query)).toThrow(detail);
   });
 
   it("tells no fields from all fields", () => {

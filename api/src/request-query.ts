@@ -1,7 +1,7 @@
 /** Query strings: `?name=value` of the paths that take them, as text from the URL. */
 import * as z from "zod";
-import { LONGEST_SESSION } from "./session.js";
-import { parseWith, strictObject } from "./schema.js";
+import { checkConsistency, consistencyOfQuery, consistencyQuery, type Consistency } from "./consistency.js";
+import { oneOf, parseWith, refuse, strictObject } from "./schema.js";
 import type { Immutable } from "./schema.js";
 
 /** A number in a query string: z.coerce would take "" as 0 and " 1" as 1. */
@@ -29,11 +29,6 @@ const include = z
   .describe(
     "Fields to return, separated by commas; * stands for all; empty: none. Left out: all, but of many documents no vectors.",
   );
-const session = z
-  .string()
-  .max(LONGEST_SESSION)
-  .optional()
-  .describe("The session of a write or search: the answer shows at least what that has seen.");
 const timeoutMs = integer(1, 600_000)
   .optional()
   .describe("Time limit in milliseconds. Default: the cluster's search.timeoutMs.");
@@ -49,35 +44,73 @@ const writeTimeoutMs = integer(1, 600_000)
 
 export const LARGEST_SCAN_PAGE = 1000;
 
-export const documentQuerySchema = strictObject({ shardKey, include, session, timeoutMs });
+export const documentQuerySchema = strictObject({ shardKey, include, ...consistencyQuery, timeoutMs });
 export const scanQuerySchema = strictObject({
   cursor: z.string().max(8192).optional().describe("Of the page before; left out: the first page."),
   limit: integer(1, LARGEST_SCAN_PAGE).default(100).describe("Documents per page. Default: 100."),
   include,
-  session,
+  ...consistencyQuery,
   timeoutMs,
 });
-export const writeQuerySchema = strictObject({ shardKey, timeoutMs: writeTimeoutMs });
+
+export const WAIT_FOR = ["committed", "searchable"] as const;
+export type WaitFor = (typeof WAIT_FOR)[number];
+
+const waitFor = oneOf(WAIT_FOR)
+  .default("committed")
+  .describe(
+    "committed: until every in-sync copy has the write on disk. searchable: then also until each of them shows it to " +
+      "searches, within timeoutMs; the answer's searchable says whether that was met, and the write stands either way.",
+  );
+
+export const writeQuerySchema = strictObject({ shardKey, waitFor, timeoutMs: writeTimeoutMs });
+export const bulkQuerySchema = strictObject({ waitFor, timeoutMs: writeTimeoutMs });
 export const requestQuerySchema = strictObject({ timeoutMs: writeTimeoutMs });
 
-export type DocumentQuery = Immutable<z.output<typeof documentQuerySchema>>;
-export type ScanQuery = Immutable<z.output<typeof scanQuerySchema>>;
+/** With the parameters of consistency as one, in the form of a search's body. */
+type WithConsistency<T> = Omit<T, keyof typeof consistencyQuery> & { readonly consistency: Consistency };
+
+export type DocumentQuery = WithConsistency<Immutable<z.output<typeof documentQuerySchema>>>;
+export type ScanQuery = WithConsistency<Immutable<z.output<typeof scanQuerySchema>>>;
 export type WriteQuery = Immutable<z.output<typeof writeQuerySchema>>;
+export type BulkQuery = Immutable<z.output<typeof bulkQuerySchema>>;
 export type RequestQuery = Immutable<z.output<typeof requestQuerySchema>>;
 
 /** GET /documents/{id}. @throws {Problem} invalidRequest with every violation; so do the others. */
 export function parseDocumentQuery(query: unknown): DocumentQuery {
-  return parseWith(documentQuerySchema, query, "query string");
+  return withConsistency(parseWith(documentQuerySchema, query, "query string"));
 }
 
 /** GET /documents. */
 export function parseScanQuery(query: unknown): ScanQuery {
-  return parseWith(scanQuerySchema, query, "query string");
+  return withConsistency(parseWith(scanQuerySchema, query, "query string"));
+}
+
+type ConsistencyQuery = Parameters<typeof consistencyOfQuery>[0];
+
+function withConsistency<T extends ConsistencyQuery>(
+  query: T,
+): Omit<T, keyof ConsistencyQuery> & { readonly consistency: Consistency } {
+  const {
+    consistency: _level,
+    session: _session,
+    maxStalenessMs: _bound,
+    allowDowngrade: _allowed,
+    ...others
+  } = query;
+  const consistency = consistencyOfQuery(query);
+  const violations = checkConsistency(consistency, []);
+  return violations.length > 0 ? refuse("query string", violations) : { ...others, consistency };
 }
 
 /** PUT, PATCH and DELETE of a document, POST /documents. */
 export function parseWriteQuery(query: unknown): WriteQuery {
   return parseWith(writeQuerySchema, query, "query string");
+}
+
+/** POST /bulk. */
+export function parseBulkQuery(query: unknown): BulkQuery {
+  return parseWith(bulkQuerySchema, query, "query string");
 }
 
 /** All else. */

@@ -3,6 +3,7 @@
  * depends on the collection (fields, types, dimensions, limits) is checked by check-search.ts.
  */
 import * as z from "zod";
+import { consistencyAnswerSchema, consistencySchema } from "./consistency.js";
 import { problemCodeSchema } from "./problem.js";
 import { oneOf, parseWith, refuse, strictObject } from "./schema.js";
 import type { Immutable } from "./schema.js";
@@ -192,19 +193,12 @@ const fusion = strictObject({
     .describe("Hits of each query that are fused; at least limit + offset are."),
 });
 
-const consistency = strictObject({
-  level: oneOf(["eventual", "readYourWrites", "bounded", "strong"])
-    .default("eventual")
-    .describe("bounded and strong are refused with notImplemented."),
-  session: z.string().optional().describe("Of a write or search; needed for readYourWrites."),
-});
-
 const aggregationName = z.string().min(1).max(128);
 
 const matching = {
   queries: z.array(searchQuerySchema).default([]),
   filter: filterSchema.optional(),
-  consistency: consistency.prefault({}),
+  consistency: consistencySchema.prefault({}),
   allowPartialResults: z.boolean().optional().describe("Default: the cluster's search.allowPartialResults."),
   minSuccessfulShards: count
     .max(256)
@@ -264,7 +258,7 @@ const answered = {
   tookMs: z.number().min(0),
   complete: z.boolean().describe("false: at least one shard is missing from the results."),
   total: strictObject({ value: count, relation: oneOf(["eq", "gte"]) }),
-  consistency: strictObject({ level: z.string(), met: z.boolean() }),
+  consistency: consistencyAnswerSchema,
   shards: shardsAnswered,
   session: z.string(),
   requestId: z.string(),

@@ -1,11 +1,18 @@
 /** One collection: documents, bulk, search. Made by PrismClient.collection. */
 import type { CollectionSpec } from "@prism/api/collection";
-import type { DocumentBody, DocumentResponse, ScanResponse, WriteResponse } from "@prism/api/document";
+import type {
+  DocumentBody,
+  DocumentResponse,
+  ReadDocument,
+  ScanResponse,
+  WriteResponse,
+} from "@prism/api/document";
 import type { CountResponse, SearchResponse } from "@prism/api/search";
 import { bulkSettings, type BulkOperation, type BulkOptions, type BulkReport } from "./bulk-options.js";
 import { BulkWriter } from "./bulk-writer.js";
 import { newOperationId } from "./operation-id.js";
 import { PrismError } from "./prism-error.js";
+import { addConsistency, resolveConsistency, type ReadConsistency } from "./read-consistency.js";
 import type { RoutingTable } from "./routing-table.js";
 import type { CountInput, SearchInput } from "./search-input.js";
 import type { SessionKeeper } from "./session-keeper.js";
@@ -24,6 +31,11 @@ export interface WriteOptions extends CallOptions {
   readonly ifMatch?: string;
   /** Value of the shard key, for delete and patch in collections that have one. */
   readonly shardKey?: string;
+  /**
+   * `searchable`: wait, once the write is acknowledged, until every in-sync copy shows it; the answer's
+   * `searchable` says whether that was met in time. The write stands either way. Default `committed`.
+   */
+  readonly waitFor?: "committed" | "searchable";
 }
 
 export interface ScanOptions extends CallOptions {
@@ -31,14 +43,14 @@ export interface ScanOptions extends CallOptions {
   /** Documents per request, at most 1,000. Default 500. */
   readonly pageSize?: number;
   /** Default readYourWrites once this client has written, else eventual. */
-  readonly consistency?: "eventual" | "readYourWrites";
+  readonly consistency?: ReadConsistency;
 }
 
 export interface ReadOptions extends CallOptions {
   readonly include?: readonly string[];
   readonly shardKey?: string;
   /** Default readYourWrites once this client has written, else eventual. */
-  readonly consistency?: "eventual" | "readYourWrites";
+  readonly consistency?: ReadConsistency;
 }
 
 /**
@@ -67,7 +79,12 @@ export class CollectionClient {
 
   /** The collection's definition. */
   async describe(options: CallOptions = {}): Promise<CollectionSpec> {
-    return this.#transport.json({ method: "GET", path: this.#path, effect: "read", ...timing(options) });
+    return this.#transport.json({
+      method: "GET",
+      path: this.#path,
+      effect: "read",
+      ...timing(options),
+    });
   }
 
   /** Writes a document, new or not. */
@@ -85,16 +102,24 @@ export class CollectionClient {
    * was lost can be repeated without making a second document.
    */
   async add(document: DocumentBody, options: WriteOptions = {}): Promise<WriteResponse> {
-    const headers = { "idempotency-key": options.operationId ?? newOperationId() };
+    const headers = {
+      "idempotency-key": options.operationId ?? newOperationId(),
+    };
     const body = JSON.stringify(document);
+    const query = new URLSearchParams(waitForOf(options));
     const call = {
       method: "POST",
-      path: `${this.#path}/documents`,
+      path: `${this.#path}/documents${withQuestionMark(query)}`,
       body,
       headers,
       effect: "exact",
     } as const;
-    return this.#noted(await this.#transport.json<WriteResponse>({ ...call, ...timing(options) }));
+    return this.#noted(
+      await this.#transport.json<WriteResponse>({
+        ...call,
+        ...timing(options),
+      }),
+    );
   }
 
   /** Merges into a document (RFC 7396: null removes a field). @throws {PrismError} documentNotFound */
@@ -112,11 +137,11 @@ export class CollectionClient {
     const query = new URLSearchParams();
     if (options.include !== undefined) query.set("include", options.include.join(","));
     if (options.shardKey !== undefined) query.set("shardKey", options.shardKey);
-    this.#addSession(query, options);
+    addConsistency(query, resolveConsistency(options.consistency, this.session));
     const preferred = this.#holders(options.shardKey ?? id, "read", options.shardKey !== undefined);
     const path = `${this.#documentPath(id)}${withQuestionMark(query)}`;
     try {
-      return await this.#transport.json({
+      const answer: DocumentResponse = await this.#transport.json({
         method: "GET",
         path,
         effect: "read",
@@ -124,6 +149,8 @@ export class CollectionClient {
         onPreferredFailed: this.#onHolderFailed,
         ...timing(options),
       });
+      this.#session.note(this.name, answer.session);
+      return answer;
     } catch (error) {
       if (error instanceof PrismError && error.code === "documentNotFound") return undefined;
       throw error;
@@ -131,16 +158,24 @@ export class CollectionClient {
   }
 
   /** Every document, in the order of their ids, page by page as it is read. */
-  async *scan(options: ScanOptions = {}): AsyncGenerator<DocumentResponse> {
+  async *scan(options: ScanOptions = {}): AsyncGenerator<ReadDocument> {
     let cursor: string | null = "";
     while (cursor !== null) {
-      const query = new URLSearchParams({ limit: String(options.pageSize ?? 500) });
+      const query = new URLSearchParams({
+        limit: String(options.pageSize ?? 500),
+      });
       if (cursor !== "") query.set("cursor", cursor);
       if (options.include !== undefined) query.set("include", options.include.join(","));
-      this.#addSession(query, options);
+      addConsistency(query, resolveConsistency(options.consistency, this.session));
       const path = `${this.#path}/documents${withQuestionMark(query)}`;
-      const call = { method: "GET", path, effect: "read", ...timing(options) } as const;
+      const call = {
+        method: "GET",
+        path,
+        effect: "read",
+        ...timing(options),
+      } as const;
       const page: ScanResponse = await this.#transport.json(call);
+      this.#session.note(this.name, page.session);
       yield* page.documents;
       cursor = page.cursor;
     }
@@ -213,7 +248,8 @@ export class CollectionClient {
       ...extra,
     };
     if (options.ifMatch !== undefined) headers["if-match"] = `"${options.ifMatch.replaceAll('"', "")}"`;
-    const query = new URLSearchParams(options.shardKey === undefined ? {} : { shardKey: options.shardKey });
+    const query = new URLSearchParams(waitForOf(options));
+    if (options.shardKey !== undefined) query.set("shardKey", options.shardKey);
     const keyField = this.#routing?.shardKeyOf(this.name);
     const keyValue = options.shardKey ?? (keyField === undefined ? undefined : document?.[keyField]);
     const isShardKey = typeof keyValue === "string";
@@ -235,7 +271,7 @@ export class CollectionClient {
     request: Pick<SearchInput, "consistency" | "timeoutMs">,
     options: CallOptions,
   ): Promise<T> {
-    const consistency = this.#consistencyOf(request);
+    const consistency = resolveConsistency(request.consistency, this.session);
     const answer: T = await this.#transport.json({
       method: "POST",
       path: `${this.#path}/${what}`,
@@ -245,20 +281,6 @@ export class CollectionClient {
     });
     this.#session.note(this.name, answer.session);
     return answer;
-  }
-
-  /** What the request names, with this client's session where it asks for one; undefined: the server's default. */
-  #consistencyOf({ consistency }: Pick<SearchInput, "consistency">): SearchInput["consistency"] {
-    const token = this.#session.tokenOf(this.name);
-    if (consistency === undefined)
-      return token === "" ? undefined : { level: "readYourWrites", session: token };
-    if (consistency.level !== "readYourWrites" || consistency.session !== undefined) return consistency;
-    return token === "" ? undefined : { ...consistency, session: token };
-  }
-
-  #addSession(query: URLSearchParams, options: Pick<ReadOptions, "consistency">): void {
-    const session = options.consistency === "eventual" ? "" : this.#session.tokenOf(this.name);
-    if (session !== "") query.set("session", session);
   }
 
   #documentPath(id: string): string {
@@ -282,7 +304,14 @@ export class CollectionClient {
   }
 }
 
-function timing(options: CallOptions): { timeoutMs?: number; signal?: AbortSignal } {
+function waitForOf({ waitFor }: WriteOptions): Record<string, string> {
+  return waitFor === undefined ? {} : { waitFor };
+}
+
+function timing(options: CallOptions): {
+  timeoutMs?: number;
+  signal?: AbortSignal;
+} {
   return {
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),

@@ -12,6 +12,7 @@ export {
   type ScanOptions,
   type WriteOptions,
 } from "./collection-client.js";
+export type { ReadConsistency } from "./read-consistency.js";
 export type { BulkFailure, BulkOperation, BulkOptions, BulkProgress, BulkReport } from "./bulk-options.js";
 export type {
   AggregationInput,

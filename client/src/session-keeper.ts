@@ -26,8 +26,9 @@ export class SessionKeeper {
    *
    * @throws {PrismError} unexpectedAnswer when it is none: what was called for has been done nevertheless
    */
-  note(collection: string, token: string): void {
-    if (token === "") return;
+  note(collection: string, token: string | undefined): void {
+    // A node of an earlier version gives none with a document.
+    if (token === undefined || token === "") return;
     const known = this.#byCollection.get(collection) ?? EMPTY_SESSION;
     try {
       this.#byCollection.set(collection, mergeSessions(known, decodeSession(token)));

@@ -3,7 +3,7 @@
  * shards' primaries in batches, and answered in the order in which they came. What waits is bounded:
  * while it is too much, nothing more is read.
  */
-import type { BulkError, BulkResult, BulkSummary } from "@prism/api/document";
+import type { BulkError, BulkResult, BulkSummary, Searchable } from "@prism/api/document";
 import { describeLimit, type Limits } from "@prism/api/limits";
 import { Problem } from "@prism/api/problem-code";
 import { encodeSession } from "@prism/api/session";
@@ -13,8 +13,10 @@ import { NdjsonSplitter, type NdjsonLine } from "../domain/ndjson.js";
 import { BulkLane } from "./bulk-lane.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import { toWriteItem } from "./documents.js";
+import { Deadline } from "./deadline.js";
 import { newDocumentId } from "./id-source.js";
 import { sessionOf, type SeenShard } from "./read-level.js";
+import type { Searchability } from "./searchability.js";
 import type { ShardWriter, WriteOutcome } from "./shard-writer.js";
 
 /** Of one request, read and not answered yet. */
@@ -27,6 +29,8 @@ export interface BulkOptions {
   readonly signal?: AbortSignal | undefined;
   /** Operation ids of lines without one become "<this>/<line>", so that a repeated request is exact. */
   readonly operationIdPrefix: string | undefined;
+  /** Before the summary, until every in-sync copy shows what was written. */
+  readonly waitsForSearchable?: boolean;
 }
 
 interface Slot {
@@ -37,23 +41,31 @@ interface Slot {
 export class BulkService {
   readonly #directory: ClusterDirectory;
   readonly #writer: ShardWriter;
+  readonly #searchability: Searchability;
   readonly #limits: Limits;
 
-  constructor(directory: ClusterDirectory, writer: ShardWriter, limits: Limits) {
+  constructor(
+    directory: ClusterDirectory,
+    writer: ShardWriter,
+    searchability: Searchability,
+    limits: Limits,
+  ) {
     this.#directory = directory;
     this.#writer = writer;
+    this.#searchability = searchability;
     this.#limits = limits;
   }
 
   /** Throws Problem `collectionNotFound` at once; yields pieces of the NDJSON answer. */
   run(name: string, body: AsyncIterable<Uint8Array>, options: BulkOptions): AsyncGenerator<string> {
     const collection = this.#directory.collection(name);
-    return new BulkRun(collection, this.#writer, this.#limits, options).run(body);
+    return new BulkRun(collection, this.#writer, this.#searchability, this.#limits, options).run(body);
   }
 }
 
 class BulkRun {
   readonly #collection: CollectionEntry;
+  readonly #searchability: Searchability;
   readonly #limits: Limits;
   readonly #options: BulkOptions;
   readonly #lanes: readonly BulkLane[];
@@ -67,8 +79,15 @@ class BulkRun {
   #failedLines = 0;
   #wake: (() => void) | undefined;
 
-  constructor(collection: CollectionEntry, writer: ShardWriter, limits: Limits, options: BulkOptions) {
+  constructor(
+    collection: CollectionEntry,
+    writer: ShardWriter,
+    searchability: Searchability,
+    limits: Limits,
+    options: BulkOptions,
+  ) {
     this.#collection = collection;
+    this.#searchability = searchability;
     this.#limits = limits;
     this.#options = options;
     this.#splitter = new NdjsonSplitter(limits.bulkLineBytes);
@@ -130,6 +149,7 @@ class BulkRun {
   async *#finish(): AsyncGenerator<string> {
     for (const lane of this.#lanes) lane.end();
     yield* this.#until(() => this.#slots.length === 0);
+    const searchable = await this.#searchable();
     const summary: BulkSummary = {
       summary: {
         lines: this.#answeredLines,
@@ -137,9 +157,17 @@ class BulkRun {
         failed: this.#failedLines,
         tookMs: Math.round(performance.now() - this.#startedAtMs),
         session: encodeSession(sessionOf(this.#collection.uid, this.#seen)),
+        ...(searchable === undefined ? {} : { searchable }),
       },
     };
     yield `${JSON.stringify(summary)}\n`;
+  }
+
+  async #searchable(): Promise<Searchable | undefined> {
+    const { waitsForSearchable, timeoutMs, signal } = this.#options;
+    if (waitsForSearchable !== true) return undefined;
+    const deadline = Deadline.in(timeoutMs);
+    return await this.#searchability.of(this.#collection, this.#seen, { deadline, signal });
   }
 
   #take(line: NdjsonLine): void {

@@ -7,7 +7,10 @@ import { CollectionService } from "./collections.js";
 import type { ControlPlane } from "./control-plane.js";
 import { CopyReader, type HedgeSettings } from "./copy-reader.js";
 import { DocumentService } from "./documents.js";
+import { LevelReader } from "./level-reader.js";
 import { NodeTraffic } from "./node-traffic.js";
+import { PrimaryReader } from "./primary-reader.js";
+import { Searchability } from "./searchability.js";
 import { SearchService } from "./search.js";
 import type { ShardCalls } from "./shard-calls.js";
 import { ShardWriter } from "./shard-writer.js";
@@ -37,12 +40,14 @@ export function createCoordinator(ports: CoordinatorPorts): Coordinator {
   const directory = new ClusterDirectory(view);
   const traffic = new NodeTraffic(calls, hedge.silentAfterMs);
   const reader = new CopyReader(calls, directory, traffic, hedge);
+  const levels = new LevelReader(reader, new PrimaryReader(calls, directory, traffic));
+  const searchability = new Searchability(calls, directory);
   const writer = new ShardWriter(calls, directory, traffic);
   return {
     directory,
-    search: new SearchService(directory, reader, limits),
-    documents: new DocumentService(directory, reader, writer, limits),
-    bulk: new BulkService(directory, writer, limits),
+    search: new SearchService(directory, levels, reader, limits),
+    documents: new DocumentService(directory, levels, writer, searchability, limits),
+    bulk: new BulkService(directory, writer, searchability, limits),
     collections: new CollectionService(directory, controlPlane, limits),
     status: new StatusService(directory, controlPlane),
   };

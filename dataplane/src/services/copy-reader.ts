@@ -124,6 +124,8 @@ class ReadRace {
   #timer: NodeJS.Timeout | undefined;
   #lastNode: NodeId | undefined;
   #lastStartMs = 0;
+  /** Why a copy could not meet the level: more worth than that the time is up. */
+  #notMet: Problem | undefined;
   #done = false;
 
   constructor(
@@ -183,6 +185,7 @@ class ReadRace {
   }
 
   #afterFailure(copy: RankedCopy, problem: Problem): void {
+    if (problem.code === "consistencyNotMet") this.#notMet = problem;
     if (this.#waiting.length > 0 && !this.#options.deadline.hasPassed) this.#startNext();
     else if (this.#running.size === 0) {
       this.#lastNode = copy.node;
@@ -204,7 +207,8 @@ class ReadRace {
   #onTimer(): void {
     const { deadline } = this.#options;
     if (deadline.hasPassed || deadline.leftMs < 1) {
-      this.#fail(new Problem("timeout", `no copy answered within ${Math.round(deadline.totalMs)} ms`));
+      const late = new Problem("timeout", `no copy answered within ${Math.round(deadline.totalMs)} ms`);
+      this.#fail(this.#notMet ?? late);
       return;
     }
     const silent =

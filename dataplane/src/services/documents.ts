@@ -1,5 +1,7 @@
 /** One document: read it, write it; and pages of all documents in the order of their ids. */
+import type { Consistency, ConsistencyAnswer } from "@prism/api/consistency";
 import { Problem } from "@prism/api/problem-code";
+import type { Searchable } from "@prism/api/document";
 import type { Limits } from "@prism/api/limits";
 import { ShardCall, WriteAction } from "@prism/proto/frame-kind";
 import {
@@ -18,10 +20,11 @@ import { primaryNodeOf } from "../domain/choose-copies.js";
 import { ringKeyOfRead, ringKeyOfWrite, type DocumentWrite } from "../domain/document-route.js";
 import { decodeScanCursor, encodeScanCursor } from "../domain/scan-cursor.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
-import type { CopyReader } from "./copy-reader.js";
 import type { Deadline } from "./deadline.js";
 import { newDocumentId, newId } from "./id-source.js";
+import type { EncodeAtLevel, LevelReader } from "./level-reader.js";
 import { ReadSession, sessionOf } from "./read-level.js";
+import type { Searchability } from "./searchability.js";
 import type { ShardWriter, Written } from "./shard-writer.js";
 
 const NO_DOCUMENT = new Uint8Array(0);
@@ -34,11 +37,17 @@ export interface WriteCommand extends DocumentWrite {
   readonly ifNoneMatch: boolean;
 }
 
+export interface WriteWaiting extends Waiting {
+  /** After the acknowledgement, until every in-sync copy shows the write. */
+  readonly waitsForSearchable?: boolean;
+}
+
 export interface WriteAnswer {
   readonly id: string;
   readonly shard: number;
   readonly written: Written;
   readonly session: string;
+  readonly searchable: Searchable | undefined;
 }
 
 export interface Waiting {
@@ -48,24 +57,41 @@ export interface Waiting {
 
 export interface ReadCommand {
   readonly include: readonly string[] | undefined;
-  readonly session: string | undefined;
+  readonly consistency: Consistency;
 }
 
-export interface ScanPage {
+interface ReadAnswer {
+  readonly consistency: ConsistencyAnswer;
+  readonly session: string;
+}
+
+export interface DocumentAnswer extends ReadAnswer {
+  readonly document: Document;
+}
+
+export interface ScanPage extends ReadAnswer {
   readonly documents: readonly Document[];
   readonly cursor: string | null;
 }
 
 export class DocumentService {
   readonly #directory: ClusterDirectory;
-  readonly #reader: CopyReader;
+  readonly #reader: LevelReader;
   readonly #writer: ShardWriter;
+  readonly #searchability: Searchability;
   readonly #limits: Limits;
 
-  constructor(directory: ClusterDirectory, reader: CopyReader, writer: ShardWriter, limits: Limits) {
+  constructor(
+    directory: ClusterDirectory,
+    reader: LevelReader,
+    writer: ShardWriter,
+    searchability: Searchability,
+    limits: Limits,
+  ) {
     this.#directory = directory;
     this.#reader = reader;
     this.#writer = writer;
+    this.#searchability = searchability;
     this.#limits = limits;
   }
 
@@ -73,7 +99,7 @@ export class DocumentService {
    * Throws Problem: what the primary found wrong; `noPrimary` and the like when nothing was executed
    * within the deadline; `outcomeUnknown` when it may have been.
    */
-  async write(name: string, command: WriteCommand, waiting: Waiting): Promise<WriteAnswer> {
+  async write(name: string, command: WriteCommand, waiting: WriteWaiting): Promise<WriteAnswer> {
     const collection = this.#directory.collection(name);
     const shard = this.#shardOfWrite(collection, command);
     const item = toWriteItem(command, this.#limits);
@@ -82,8 +108,13 @@ export class DocumentService {
     if (outcome === undefined) throw new Problem("internalError", "the write has no outcome");
     if (outcome.kind === "refused") throw outcome.problem;
     const { historyId, seq } = outcome;
-    const session = encodeSession(sessionOf(collection.uid, [{ shard, historyId, seq }]));
-    return { id: command.id, shard, written: outcome, session };
+    const seen = [{ shard, historyId, seq }];
+    const session = encodeSession(sessionOf(collection.uid, seen));
+    const searchable =
+      waiting.waitsForSearchable === true
+        ? await this.#searchability.of(collection, seen, waiting)
+        : undefined;
+    return { id: command.id, shard, written: outcome, session, searchable };
   }
 
   /** The id of a document that comes without one. Throws Problem `collectionNotFound`. */
@@ -107,23 +138,27 @@ export class DocumentService {
     id: string,
     command: ReadCommand & { readonly shardKey: string | undefined },
     waiting: Waiting,
-  ): Promise<Document> {
+  ): Promise<DocumentAnswer> {
     const collection = this.#directory.collection(name);
     checkId(id, this.#limits);
     const number = collection.ring.shardOf(ringKeyOfRead(collection.spec, id, command.shardKey));
-    const read = new ReadSession(command.session, collection.uid, "").levelOf(number);
-    const request = GetRequest.encode({
-      id,
-      include: [...(command.include ?? [])],
-      hasInclude: command.include !== undefined,
-      ...(read === undefined ? {} : { read }),
-    });
-    const answer = await this.#reader.read({ collection, number }, ShardCall.get, request, waiting);
-    const { found, document } = GetResponse.decode(answer.payload);
+    const session = new ReadSession(command.consistency, collection.uid, "/session");
+    const asked = { id, include: [...(command.include ?? [])], hasInclude: command.include !== undefined };
+    const encode: EncodeAtLevel = (level) => GetRequest.encode({ ...asked, ...level });
+    const target = { collection, number };
+    const answer = await this.#reader.read(target, ShardCall.get, encode, session, waiting);
+    const { found, document, appliedSeq: seq, historyId } = GetResponse.decode(answer.payload);
     if (!found || document === undefined) {
-      throw new Problem("documentNotFound", `${name} has no document ${JSON.stringify(id)}`);
+      const less =
+        answer.downgrade === undefined ? "" : `, as far as a copy knows: ${answer.downgrade.detail}`;
+      throw new Problem("documentNotFound", `${name} has no document ${JSON.stringify(id)}${less}`);
     }
-    return document;
+    const downgrades = answer.downgrade === undefined ? [] : [answer.downgrade];
+    return {
+      document,
+      consistency: session.answered(true, downgrades),
+      session: session.after([{ shard: number, historyId, seq }]),
+    };
   }
 
   /** Throws Problem when any shard does not answer: a page with a hole would look whole. */
@@ -134,22 +169,24 @@ export class DocumentService {
   ): Promise<ScanPage> {
     const collection = this.#directory.collection(name);
     const after = command.cursor === undefined ? "" : decodeScanCursor(command.cursor, collection.uid);
-    const session = new ReadSession(command.session, collection.uid, "");
+    const session = new ReadSession(command.consistency, collection.uid, "/session");
+    const encode: EncodeAtLevel = (level) =>
+      ScanRequest.encode({
+        after,
+        limit: command.limit + 1,
+        include: [...(command.include ?? [])],
+        hasInclude: command.include !== undefined,
+        ...level,
+      });
     const pages = await Promise.all(
-      collection.shards.map(async (_, number) => {
-        const read = session.levelOf(number);
-        const request = ScanRequest.encode({
-          after,
-          limit: command.limit + 1,
-          include: [...(command.include ?? [])],
-          hasInclude: command.include !== undefined,
-          ...(read === undefined ? {} : { read }),
-        });
-        const answer = await this.#reader.read({ collection, number }, ShardCall.scan, request, waiting);
-        return ScanResponse.decode(answer.payload).documents;
+      collection.shards.map(async (_, shard) => {
+        const target = { collection, number: shard };
+        const answer = await this.#reader.read(target, ShardCall.scan, encode, session, waiting);
+        const { documents, appliedSeq: seq, historyId } = ScanResponse.decode(answer.payload);
+        return { documents, seen: { shard, historyId, seq }, downgrade: answer.downgrade };
       }),
     );
-    const merged = pages.flat().sort((a, b) => compareByteOrder(a.id, b.id));
+    const merged = pages.flatMap(({ documents }) => documents).sort((a, b) => compareByteOrder(a.id, b.id));
     let end = Math.min(command.limit, merged.length);
     // With a shard key two shards may have one id: the cursor is the id alone, so both go on one page.
     while (end > 0 && end < merged.length && merged[end]!.id === merged[end - 1]!.id) end += 1;
@@ -157,7 +194,13 @@ export class DocumentService {
     const last = documents.at(-1);
     const cursor =
       end < merged.length && last !== undefined ? encodeScanCursor(last.id, collection.uid) : null;
-    return { documents, cursor };
+    const downgrades = pages.flatMap(({ downgrade }) => downgrade ?? []);
+    return {
+      documents,
+      cursor,
+      consistency: session.answered(true, downgrades),
+      session: session.after(pages.map(({ seen }) => seen)),
+    };
   }
 
   #shardOfWrite(collection: CollectionEntry, command: DocumentWrite): number {

@@ -1,7 +1,7 @@
 /** The fields of a page of hits, from the copies that found them. */
 import type { ShardFailure } from "@prism/api/search";
 import { ShardCall } from "@prism/proto/frame-kind";
-import { FetchRequest, FetchResponse, type Document } from "@prism/proto/gen/node";
+import { FetchRequest, FetchResponse, type Document, type ReadLevel } from "@prism/proto/gen/node";
 import type { NodeId } from "../domain/cluster-map.js";
 import type { FusedHit } from "../domain/fusion.js";
 import type { CollectionEntry } from "./cluster-directory.js";
@@ -10,6 +10,12 @@ import { toShardFailure, type CopyReader, type ReadOptions } from "./copy-reader
 export interface PageHit extends FusedHit {
   /** The document's fields as JSON; undefined when none were asked for. */
   readonly fieldsJson: string | undefined;
+}
+
+/** Who ranked a shard's hits, and how far the copy was that did. */
+export interface RankedShard {
+  readonly node: NodeId;
+  readonly read: ReadLevel | undefined;
 }
 
 export interface FetchedPage {
@@ -30,7 +36,7 @@ export class HitFetcher {
   async fetch(
     collection: CollectionEntry,
     page: readonly FusedHit[],
-    nodes: ReadonlyMap<number, NodeId>,
+    shards: ReadonlyMap<number, RankedShard>,
     include: readonly string[] | undefined,
     options: Pick<ReadOptions, "deadline" | "signal">,
   ): Promise<FetchedPage> {
@@ -47,12 +53,18 @@ export class HitFetcher {
     const fields = new Map<number, Map<string, string>>();
     await Promise.all(
       Array.from(byShard, async ([number, ids]) => {
-        const request = { ids, include: [...(include ?? [])], hasInclude: include !== undefined };
+        const ranked = shards.get(number);
+        const request = {
+          ids,
+          include: [...(include ?? [])],
+          hasInclude: include !== undefined,
+          ...(ranked?.read === undefined ? {} : { read: ranked.read }),
+        };
         const target = { collection, number };
         try {
           const answer = await this.#reader.read(target, ShardCall.fetch, FetchRequest.encode(request), {
             ...options,
-            preferred: nodes.get(number),
+            preferred: ranked?.node,
           });
           fields.set(number, fieldsById(FetchResponse.decode(answer.payload).documents));
         } catch (error) {

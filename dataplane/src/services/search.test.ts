@@ -56,6 +56,7 @@ function search(coordinator: Coordinator, body: object, signal?: AbortSignal): P
   return coordinator.search.search("speeches", parseSearchRequest(body, DEFAULT_LIMITS), signal);
 }
 
+const EVENTUAL = { level: "eventual", allowDowngrade: false } as const;
 const THREE_NODES = ["n1", "n2", "n3"];
 
 describe("searching", () => {
@@ -190,10 +191,10 @@ describe("reading one document", () => {
     const { cluster, coordinator } = setup({ nodes: THREE_NODES, factor: 3 });
     await put(coordinator, "a", { title: "war" });
     cluster.conduct("n1", { kind: "frozen" });
-    const document = await coordinator.documents.get(
+    const { document } = await coordinator.documents.get(
       "speeches",
       "a",
-      { include: undefined, session: undefined, shardKey: undefined },
+      { include: undefined, consistency: EVENTUAL, shardKey: undefined },
       { deadline: Deadline.in(2000) },
     );
     expect(document).toMatchObject({ id: "a", seq: 1 });
@@ -205,7 +206,7 @@ describe("reading one document", () => {
     const reading = coordinator.documents.get(
       "speeches",
       "a",
-      { include: undefined, session: undefined, shardKey: undefined },
+      { include: undefined, consistency: EVENTUAL, shardKey: undefined },
       { deadline: Deadline.in(500) },
     );
     await expect(reading).rejects.toMatchObject({ code: "shardUnavailable" });

@@ -5,6 +5,7 @@
  */
 import { checkSearch } from "@prism/api/check-search";
 import type { ClusterSettings } from "@prism/api/cluster";
+import type { ConsistencyAnswer } from "@prism/api/consistency";
 import type { Limits } from "@prism/api/limits";
 import { Problem } from "@prism/api/problem-code";
 import { refuse } from "@prism/api/schema";
@@ -37,7 +38,8 @@ import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import { toShardFailure, type CopyReader } from "./copy-reader.js";
 import { Deadline } from "./deadline.js";
 import { HitFetcher, withFields, type PageHit } from "./hit-fetcher.js";
-import { ReadSession, type SeenShard } from "./read-level.js";
+import type { EncodeAtLevel, LevelAnswer, LevelReader } from "./level-reader.js";
+import { ReadSession, type Downgrade, type SeenShard } from "./read-level.js";
 
 const utf8 = new TextDecoder();
 
@@ -52,7 +54,7 @@ const LONGEST_ANSWER_MS = 250;
 export interface SearchAnswer {
   readonly complete: boolean;
   readonly total: { readonly value: number; readonly relation: "eq" | "gte" };
-  readonly consistency: { readonly level: string; readonly met: boolean };
+  readonly consistency: ConsistencyAnswer;
   readonly shards: ShardsSummary;
   readonly session: string;
   readonly hits: readonly PageHit[];
@@ -71,6 +73,7 @@ interface ShardAnswer {
   readonly explain: readonly QueryExplanation[];
   readonly documents: readonly Document[];
   readonly seen: SeenShard;
+  readonly downgrade: Downgrade | undefined;
 }
 
 type PageOfFields = Pick<WireSearchRequest, "fetchLimit" | "fetchOffset" | "include" | "hasInclude">;
@@ -92,14 +95,14 @@ interface Answers {
 
 export class SearchService {
   readonly #directory: ClusterDirectory;
-  readonly #reader: CopyReader;
+  readonly #reader: LevelReader;
   readonly #fetcher: HitFetcher;
   readonly #limits: Limits;
 
-  constructor(directory: ClusterDirectory, reader: CopyReader, limits: Limits) {
+  constructor(directory: ClusterDirectory, reader: LevelReader, copies: CopyReader, limits: Limits) {
     this.#directory = directory;
     this.#reader = reader;
-    this.#fetcher = new HitFetcher(reader);
+    this.#fetcher = new HitFetcher(copies);
     this.#limits = limits;
   }
 
@@ -152,8 +155,10 @@ export class SearchService {
         answers.flatMap((answer) => answer.documents),
       );
     }
-    const nodes = new Map(answers.map((answer) => [answer.shard, answer.node]));
-    const fetched = await this.#fetcher.fetch(round.collection, page, nodes, include, round);
+    const ranked = new Map(
+      answers.map(({ shard, node, seen }) => [shard, { node, read: round.session.levelAfter(seen) }]),
+    );
+    const fetched = await this.#fetcher.fetch(round.collection, page, ranked, include, round);
     failures.push(...fetched.failures);
     return fetched.hits;
   }
@@ -175,8 +180,7 @@ export class SearchService {
     signal: AbortSignal | undefined,
     page: PageOfFields | undefined,
   ): Round {
-    const { level, session: token } = request.consistency;
-    const session = new ReadSession(level === "eventual" ? undefined : token, collection.uid);
+    const session = new ReadSession(request.consistency, collection.uid);
     const deadline = Deadline.in(request.timeoutMs ?? this.#settings().timeoutMs);
     return { collection, query, session, deadline, signal, page };
   }
@@ -189,17 +193,14 @@ export class SearchService {
     const shardDeadline = deadline.before(Math.min(LONGEST_ANSWER_MS, deadline.totalMs * ANSWER_SHARE));
     const settled = await Promise.allSettled(
       round.collection.shards.map(async (_, number): Promise<ShardAnswer> => {
-        const read = session.levelOf(number);
-        const payload = WireSearchRequest.encode({
-          ...encoded,
-          ...(round.page ?? NO_PAGE),
-          statistics,
-          ...(read === undefined ? {} : { read }),
-        });
+        const encode: EncodeAtLevel = (level) =>
+          WireSearchRequest.encode({ ...encoded, ...(round.page ?? NO_PAGE), statistics, ...level });
         const target = { collection: round.collection, number };
         const options = { deadline: shardDeadline, signal: round.signal };
-        const answer = await this.#reader.read(target, ShardCall.search, payload, options);
-        return decodeAnswer(number, answer.node, answer.tookMs, answer.payload);
+        return decodeAnswer(
+          number,
+          await this.#reader.read(target, ShardCall.search, encode, session, options),
+        );
       }),
     );
     const answers: ShardAnswer[] = [];
@@ -220,11 +221,10 @@ export class SearchService {
     const deadline = round.deadline.share(STATISTICS_SHARE);
     const answers = await Promise.allSettled(
       round.collection.shards.map(async (_, number) => {
-        const read = round.session.levelOf(number);
-        const payload = StatisticsRequest.encode({ fields, ...(read === undefined ? {} : { read }) });
+        const encode: EncodeAtLevel = (level) => StatisticsRequest.encode({ fields, ...level });
         const target = { collection: round.collection, number };
         const options = { deadline, signal: round.signal };
-        const answer = await this.#reader.read(target, ShardCall.statistics, payload, options);
+        const answer = await this.#reader.read(target, ShardCall.statistics, encode, round.session, options);
         return StatisticsResponse.decode(answer.payload).fields;
       }),
     );
@@ -243,17 +243,16 @@ export class SearchService {
       allowPartialResults: request.allowPartialResults ?? settings.allowPartialResults,
       minSuccessfulShards: request.minSuccessfulShards ?? settings.minSuccessfulShards,
     });
-    if (refusal !== undefined) throw refusal;
+    if (refusal !== undefined) throw levelRefusal(shards, round.session) ?? refusal;
     const complete = shards.failed === 0;
-    const { level } = request.consistency;
+    const downgrades = answers.flatMap(({ downgrade }) => downgrade ?? []);
     return {
       complete,
       total: {
         value: answers.reduce((sum, answer) => sum + answer.total, 0),
         relation: complete ? "eq" : "gte",
       },
-      // A shard that did not answer may hold just what the session had seen.
-      consistency: { level, met: level === "eventual" || complete },
+      consistency: round.session.answered(complete, downgrades),
       shards,
       session: round.session.after(answers.map((answer) => answer.seen)),
     };
@@ -268,7 +267,15 @@ function onlyPage(collection: CollectionEntry, request: SearchRequest): PageOfFi
   return { fetchLimit: limit, fetchOffset: offset, include: [...(include ?? [])], hasInclude };
 }
 
-function decodeAnswer(shard: number, node: NodeId, tookMs: number, payload: Uint8Array): ShardAnswer {
+/** The level is the reason when no shard that failed had another one: it says more than how many are missing. */
+function levelRefusal({ failures }: ShardsSummary, { isEventual }: ReadSession): Problem | undefined {
+  const code = isEventual ? "staleRead" : "consistencyNotMet";
+  const first = failures[0];
+  if (first === undefined || failures.some(({ reason }) => reason !== code)) return undefined;
+  return new Problem(code, `shard ${first.shard}: ${first.detail}`);
+}
+
+function decodeAnswer(shard: number, { node, tookMs, payload, downgrade }: LevelAnswer): ShardAnswer {
   const response = WireSearchResponse.decode(payload);
   return {
     shard,
@@ -280,6 +287,7 @@ function decodeAnswer(shard: number, node: NodeId, tookMs: number, payload: Uint
     explain: parseJson(response.explainJson, []),
     documents: response.documents,
     seen: { shard, historyId: response.historyId, seq: response.appliedSeq },
+    downgrade,
   };
 }
 

@@ -3,6 +3,7 @@
  * choices come from the schedule's seed; a violated invariant ends the run as an exception.
  */
 import { parseCluster, type PrismCluster } from "@prism/api/cluster";
+import type { Consistency } from "@prism/api/consistency";
 import { parseCollectionSpec } from "@prism/api/collection";
 import type { ProtocolNote } from "@prism/dataplane/domain/replication/event";
 import { Deadline } from "@prism/dataplane/services/deadline";
@@ -434,8 +435,15 @@ export class World {
     const waiting = { deadline: Deadline.in(timeoutMs), signal };
     try {
       if (ask.kind === "read") {
-        const command = { include: undefined, session: ask.session, shardKey: undefined };
-        const { term, seq } = await documents.get(COLLECTION, ask.id, command, waiting);
+        const { session } = ask;
+        const consistency: Consistency = {
+          level: session === undefined ? "eventual" : "readYourWrites",
+          allowDowngrade: false,
+          ...(session === undefined ? {} : { session }),
+        };
+        const command = { include: undefined, consistency, shardKey: undefined };
+        const { document } = await documents.get(COLLECTION, ask.id, command, waiting);
+        const { term, seq } = document;
         return { kind: "told", told: { session: ask.session, version: `${term}.${seq}` } };
       }
       const { action, id, document, operationId, ifMatch } = ask;

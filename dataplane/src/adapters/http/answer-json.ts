@@ -3,17 +3,23 @@
  * as they are: parsing and writing them again would be the network thread's largest piece of work.
  */
 import type { Document } from "@prism/proto/gen/node";
+import type { DocumentAnswer, ScanPage } from "../../services/documents.js";
 import type { PageHit } from "../../services/hit-fetcher.js";
 import type { SearchAnswer } from "../../services/search.js";
 
 const utf8 = new TextDecoder();
 
-export function documentJson({ id, term, seq, fields }: Document): string {
+function documentJson({ id, term, seq, fields }: Document): string {
   return `{"id":${JSON.stringify(id)},"term":${term},"seq":${seq},"fields":${utf8.decode(fields)}}`;
 }
 
-export function scanJson(documents: readonly Document[], cursor: string | null): string {
-  return `{"documents":[${documents.map(documentJson).join(",")}],"cursor":${JSON.stringify(cursor)}}`;
+export function documentAnswerJson({ document, consistency, session }: DocumentAnswer): string {
+  return `${documentJson(document).slice(0, -1)},${JSON.stringify({ consistency, session }).slice(1)}`;
+}
+
+export function scanJson({ documents, cursor, consistency, session }: ScanPage): string {
+  const tail = JSON.stringify({ cursor, consistency, session });
+  return `{"documents":[${documents.map(documentJson).join(",")}],${tail.slice(1)}`;
 }
 
 export function searchJson(answer: SearchAnswer, tookMs: number, requestId: string): string {

@@ -4,15 +4,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { WriteResponse } from "@prism/api/document";
 import { Problem } from "@prism/api/problem-code";
 import {
+  parseBulkQuery,
   parseDocumentQuery,
-  parseRequestQuery,
   parseScanQuery,
   parseWriteQuery,
 } from "@prism/api/request-query";
 import { findMembers } from "../../domain/json-members.js";
 import type { Coordinator } from "../../services/coordinator.js";
 import type { WriteCommand } from "../../services/documents.js";
-import { documentJson, scanJson } from "./answer-json.js";
+import { documentAnswerJson, scanJson } from "./answer-json.js";
 import { bytesOf, streamOf } from "./request-body.js";
 import { signalOf, type RequestContext } from "./request-context.js";
 import * as header from "./request-header.js";
@@ -40,7 +40,7 @@ export function addDocumentWriteRoutes(
     reply: FastifyReply,
     command: Pick<WriteCommand, "action" | "id" | "document">,
   ): Promise<FastifyReply> => {
-    const { shardKey, timeoutMs } = parseWriteQuery(request.query);
+    const { shardKey, timeoutMs, waitFor } = parseWriteQuery(request.query);
     const { headers } = request;
     const whole: WriteCommand = {
       ...command,
@@ -52,13 +52,14 @@ export function addDocumentWriteRoutes(
     const { c } = request.params;
     const elsewhere = header.wantsRedirect(headers) ? documents.primaryElsewhere(c, whole) : undefined;
     if (elsewhere !== undefined) return reply.redirect(elsewhere + request.url, 307);
-    const { id, shard, written, session } = await documents.write(
-      c,
-      whole,
-      context.waiting(reply, timeoutMs, "write"),
-    );
+    const waitsForSearchable = waitFor === "searchable";
+    const { id, shard, written, session, searchable } = await documents.write(c, whole, {
+      ...context.waiting(reply, timeoutMs, "write"),
+      waitsForSearchable,
+    });
     const { result, term, seq, copies, zones } = written;
-    const answer = { id, result, shard, term, seq, copies, zones, session } as WriteResponse;
+    const shown = searchable === undefined ? {} : { searchable };
+    const answer = { id, result, shard, term, seq, copies, zones, session, ...shown } as WriteResponse;
     return reply
       .code(result === "created" ? 201 : 200)
       .header("etag", etagOf(term, seq))
@@ -93,27 +94,28 @@ export function addDocumentReadRoutes(
   context: RequestContext,
 ): void {
   app.get<DocumentParams>(DOCUMENT, async (request, reply) => {
-    const { timeoutMs, include, session, shardKey } = parseDocumentQuery(request.query);
+    const { timeoutMs, include, consistency, shardKey } = parseDocumentQuery(request.query);
     const { c, id } = request.params;
-    const command = { include, session, shardKey };
-    const document = await documents.get(c, id, command, context.waiting(reply, timeoutMs, "read"));
-    const etag = etagOf(document.term, document.seq);
+    const command = { include, consistency, shardKey };
+    const answer = await documents.get(c, id, command, context.waiting(reply, timeoutMs, "read"));
+    const etag = etagOf(answer.document.term, answer.document.seq);
     void reply.header("etag", etag);
     if (header.hasVersion(request.headers, etag)) return reply.code(304).send();
-    return reply.type(JSON_TYPE).send(documentJson(document));
+    return reply.type(JSON_TYPE).send(documentAnswerJson(answer));
   });
 
   app.get<CollectionParams>(DOCUMENTS, async (request, reply) => {
-    const { timeoutMs, cursor, limit, include, session } = parseScanQuery(request.query);
+    const { timeoutMs, cursor, limit, include, consistency } = parseScanQuery(request.query);
     const waiting = context.waiting(reply, timeoutMs, "read");
-    const page = await documents.scan(request.params.c, { cursor, limit, include, session }, waiting);
-    return reply.type(JSON_TYPE).send(scanJson(page.documents, page.cursor));
+    const page = await documents.scan(request.params.c, { cursor, limit, include, consistency }, waiting);
+    return reply.type(JSON_TYPE).send(scanJson(page));
   });
 }
 
 export function addBulkRoute(app: FastifyInstance, { bulk }: Coordinator, context: RequestContext): void {
   app.post<CollectionParams>(BULK, (request, reply) => {
-    const timeoutMs = context.timeoutMs(parseRequestQuery(request.query).timeoutMs, "write");
+    const query = parseBulkQuery(request.query);
+    const timeoutMs = context.timeoutMs(query.timeoutMs, "write");
     const stream = streamOf(request);
     // Destroying the request's stream would cut the connection before the answer is out.
     const body = stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
@@ -121,6 +123,7 @@ export function addBulkRoute(app: FastifyInstance, { bulk }: Coordinator, contex
       timeoutMs,
       signal: signalOf(reply),
       operationIdPrefix: header.idempotencyKeyOf(request.headers),
+      waitsForSearchable: query.waitFor === "searchable",
     });
     return reply.type(NDJSON_TYPE).send(Readable.from(answers));
   });
