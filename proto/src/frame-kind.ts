@@ -26,10 +26,6 @@ export type ReadLevelKind = (typeof ReadLevelKind)[keyof typeof ReadLevelKind];
 export const WriteAction = { put: 1, create: 2, patch: 3, delete: 4 } as const;
 export type WriteAction = (typeof WriteAction)[keyof typeof WriteAction];
 
-/** `unchanged` is an operation that left no trace but its id: a delete of a missing document. */
-export const LogEntryKind = { noop: 0, index: 1, delete: 2, unchanged: 3 } as const;
-export type LogEntryKind = (typeof LogEntryKind)[keyof typeof LogEntryKind];
-
 /** Steps of a verification of one copy, in their order. */
 export const VerifyStep = { prepare: 1, digest: 2, list: 3, release: 4 } as const;
 export type VerifyStep = (typeof VerifyStep)[keyof typeof VerifyStep];

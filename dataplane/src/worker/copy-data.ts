@@ -32,12 +32,14 @@ export class CopyData implements WriteData {
   readonly documents: DocumentTable;
   readonly operations: OperationTable;
   #record: ShardRecord;
+  #appliedSeq: number;
   #durableSeq: number;
 
   /** `record` as the store has it, or as it was put for a new copy. */
   constructor(store: ShardStore, record: ShardRecord, bounds: LogBounds) {
     this.store = store;
     this.#record = record;
+    this.#appliedSeq = record.appliedSeq;
     this.#durableSeq = record.appliedSeq;
     this.log = new EntryLog(store, record.slot, record.baseSeq, record.appliedSeq, bounds);
     this.documents = new DocumentTable(store, record.slot, record.nextDoc);
@@ -72,17 +74,21 @@ export class CopyData implements WriteData {
   }
 
   get record(): ShardRecord {
+    // Entries are applied one by one, and the record is made anew once for many.
+    if (this.#record.appliedSeq !== this.#appliedSeq) {
+      this.#record = { ...this.#record, appliedSeq: this.#appliedSeq, nextDoc: this.documents.nextDoc };
+    }
     return this.#record;
   }
 
   /** What the indexes are of. */
   indexed(): IndexedData {
-    const { slot, historyId, appliedSeq, nextDoc } = this.#record;
+    const { slot, historyId, appliedSeq, nextDoc } = this.record;
     return { slot, historyId, appliedSeq, nextDoc };
   }
 
   get appliedSeq(): number {
-    return this.#record.appliedSeq;
+    return this.#appliedSeq;
   }
 
   /** Applied and on disk. */
@@ -122,10 +128,10 @@ export class CopyData implements WriteData {
     const { trimThrough } = change;
     if (trimThrough !== undefined) {
       // Entries that are not applied yet are still needed here; the log is trimmed again later.
-      const seq = Math.min(trimThrough.seq, this.#record.appliedSeq);
+      const seq = Math.min(trimThrough.seq, this.#appliedSeq);
       if (seq > this.#record.baseSeq) {
         const term = seq === trimThrough.seq ? trimThrough.term : this.log.get(seq).term;
-        this.log.trimThrough(this.#record.baseSeq, seq);
+        this.log.trimThrough(seq);
         this.#record = { ...this.#record, baseSeq: seq, baseTerm: term };
       }
     }
@@ -139,19 +145,20 @@ export class CopyData implements WriteData {
 
   /** Applies the next committed entry to documents and operation table. @throws {DamagedValueError} */
   applyNext(): { readonly entry: LogEntry; readonly change: DocumentChange } {
-    const seq = this.#record.appliedSeq + 1;
+    const seq = this.#appliedSeq + 1;
     const entry = this.log.get(seq);
     const change = this.documents.apply(entry);
     this.operations.apply(entry);
-    this.#record = { ...this.#record, appliedSeq: seq, nextDoc: this.documents.nextDoc };
+    this.#appliedSeq = seq;
     this.log.applied(seq);
     return { entry, change };
   }
 
   /** Ends a run of applyNext: the new applied number goes into the same commit as what was applied. */
   putApplied(): void {
-    const { appliedSeq } = this.#record;
-    this.store.putRecord(this.#record);
+    this.operations.put();
+    this.#put({});
+    const appliedSeq = this.#appliedSeq;
     this.store.onDurable(() => {
       this.#durableSeq = Math.max(this.#durableSeq, appliedSeq);
       this.documents.durable(appliedSeq);
@@ -191,7 +198,7 @@ export class CopyData implements WriteData {
   }
 
   #put(change: Partial<ShardRecord>): void {
-    this.#record = { ...this.#record, ...change };
+    this.#record = { ...this.record, ...change };
     this.store.putRecord(this.#record);
   }
 
@@ -207,6 +214,7 @@ export class CopyData implements WriteData {
     this.log.reset(slot, seq);
     this.documents.reset(slot, nextDoc);
     this.operations.load(slot);
+    this.#appliedSeq = seq;
     this.#record = {
       ...this.#record,
       slot,

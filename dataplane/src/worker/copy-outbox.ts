@@ -77,8 +77,17 @@ export class CopyOutbox {
     const { message, fromSeq, throughSeq } = effect;
     this.#notices.delete(message.to);
     if (this.#places.nodeOf(message.to) === undefined) return;
-    for (const part of splitEntries(message, fromSeq, throughSeq, (seq) => this.#log.get(seq))) {
-      this.#sendNow(part);
+    const { body, ...header } = message;
+    if (body.kind !== "replicate") throw new TypeError(`entries belong to replicate, not to ${body.kind}`);
+    for (const part of splitEntries(fromSeq, throughSeq, (seq) => this.#log.bytesOf(seq))) {
+      const isFirst = part.previousSeq === body.previousSeq;
+      const replicate = {
+        previousSeq: part.previousSeq,
+        previousTerm: isFirst ? body.previousTerm : this.#log.get(part.previousSeq).term,
+        entries: this.#log.stored(part.previousSeq + 1, part.throughSeq),
+        globalCheckpoint: body.globalCheckpoint,
+      };
+      this.sendWire({ ...header, replicate });
     }
   }
 

@@ -357,7 +357,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   }
 
   document(id: string): StoredDocument | undefined {
-    return this.data.documents.get(id, this.#keeper?.index.find(id));
+    return this.data.documents.get(id);
   }
 
   whenApplied(seq: number, timeoutMs: number): Promise<void> {
@@ -531,6 +531,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
           nowMs,
         );
       });
+        data.documents.useNumbers(this.#keeper);
     } else this.#keeper.setFields(spec.fields, this.data.documents.nextDoc);
     this.#context.kickBackground();
   }

@@ -24,11 +24,20 @@ interface Overlaid {
   readonly document: NumberedDocument | undefined;
 }
 
+/** The indexes, as the table sees them. */
+export interface DocumentNumbers {
+  /** What is not found is not there. */
+  readonly isWhole: boolean;
+  find(id: string): number | undefined;
+}
+
 export class DocumentTable {
   readonly #store: ShardStore;
   #slot: number;
   #nextDoc: number;
   readonly #overlay = new Map<string, Overlaid>();
+  /** Numbers of all applied documents by id, while something holds them in memory. */
+  #numbers: DocumentNumbers = { isWhole: false, find: () => undefined };
 
   constructor(store: ShardStore, slot: number, nextDoc: number) {
     this.#store = store;
@@ -46,15 +55,21 @@ export class DocumentTable {
     this.#overlay.clear();
   }
 
-  /**
-   * `likelyDoc`: the number that the indexes have for the id; a right one saves a look-up.
-   * @throws {DamagedValueError}
-   */
-  get(id: string, likelyDoc?: number): NumberedDocument | undefined {
+  /** From now on the number of an id need not be looked up in the store. */
+  useNumbers(numbers: DocumentNumbers): void {
+    this.#numbers = numbers;
+  }
+
+  /** @throws {DamagedValueError} */
+  get(id: string): NumberedDocument | undefined {
     const overlaid = this.#overlay.get(id);
     if (overlaid !== undefined) return overlaid.document;
-    const likely = likelyDoc === undefined ? undefined : this.#store.document(this.#slot, likelyDoc);
-    if (likely?.id === id) return { ...likely, doc: likelyDoc! };
+    if (this.#numbers.isWhole) {
+      const known = this.#numbers.find(id);
+      if (known === undefined) return undefined;
+      const document = this.#store.document(this.#slot, known);
+      if (document?.id === id) return { ...document, doc: known };
+    }
     const doc = this.#store.docOfId(this.#slot, id);
     const document = doc === undefined ? undefined : this.#store.document(this.#slot, doc);
     return document === undefined ? undefined : { ...document, doc: doc! };

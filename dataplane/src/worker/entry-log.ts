@@ -2,38 +2,52 @@
  * A shard's operation log as its worker uses it: the store holds all of it, memory the newest entries
  * and all that are not applied yet, with what a write must know of those: which document they change
  * and which operation they are.
+ *
+ * Entries that were appended together are one value of the store, a run, under the seq of its last entry.
+ * What is sent to other copies is cut from the runs, so an entry is encoded once, by the primary that made it.
  */
 import type { ShardStore } from "../adapters/lmdb/shard-store.js";
-import { encodeEntry } from "../adapters/lmdb/entry-codec.js";
+import { decodeEntries, encodeEntries, type EntryRun } from "../adapters/lmdb/entry-codec.js";
 import { numberKey } from "../adapters/lmdb/store-key.js";
 import type { LogEntry, TermSpan } from "../domain/replication/log-entry.js";
 import { LogRetention, type LogBounds, type Retained } from "./log-retention.js";
 
 /** Applied entries kept in memory for copies that are a little behind. */
 const CACHE_BYTES = 4 * 1024 * 1024;
+/** Larger values make the store look for free pages that lie side by side. */
+const RUN_BYTES = 32 * 1024;
 
-interface Held {
-  readonly entry: LogEntry;
-  readonly bytes: number;
+interface Run {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
+
+interface HeldRun extends Run {
+  readonly entries: readonly LogEntry[];
+  readonly bytes: Uint8Array;
+  /** Where in `bytes` each entry ends. */
+  readonly ends: readonly number[];
 }
 
 export class EntryLog {
   readonly #store: ShardStore;
   #slot: number;
-  /** Entries `#cacheStart`..`#lastSeq`. */
-  #cache: Held[] = [];
-  #cacheStart: number;
-  #cacheBytes = 0;
+  /** All runs of the store, oldest first; the first may begin at or below the log's base. */
+  #runs: (Run | HeldRun)[] = [];
+  /** Runs from this one on are held in memory. */
+  #heldFrom = 0;
+  #heldBytes = 0;
+  /** The run that was asked for last: most are asked for entry by entry. */
+  #read: HeldRun | undefined;
   readonly #retention: LogRetention;
   #lastSeq: number;
   #appliedSeq: number;
-  readonly #lastOfId = new Map<string, number>();
+  readonly #lastOfId = new Map<string, LogEntry>();
   readonly #seqOfOperation = new Map<string, number>();
 
   constructor(store: ShardStore, slot: number, baseSeq: number, appliedSeq: number, bounds: LogBounds) {
     this.#store = store;
     this.#slot = slot;
-    this.#cacheStart = baseSeq + 1;
     this.#retention = new LogRetention(bounds, baseSeq);
     this.#lastSeq = baseSeq;
     this.#appliedSeq = appliedSeq;
@@ -46,11 +60,17 @@ export class EntryLog {
   load(lastSeq: number): { readonly termSpans: TermSpan[]; readonly lastTimeMs: number } {
     const termSpans: TermSpan[] = [];
     let lastTimeMs = 0;
-    for (const { entry, bytes } of this.#store.entries(this.#slot, this.#lastSeq + 1)) {
-      if (entry.seq !== this.#lastSeq + 1) break;
-      if (termSpans.at(-1)?.term !== entry.term) termSpans.push({ fromSeq: entry.seq, term: entry.term });
-      lastTimeMs = Math.max(lastTimeMs, entry.timeMs);
-      this.#hold(entry, bytes);
+    const baseSeq = this.#lastSeq;
+    for (const { lastSeq: key, bytes } of this.#store.entryRuns(this.#slot, baseSeq + 1)) {
+      const run = heldRun(decodeEntries(bytes), bytes);
+      // A run under another one's key is as wrong as a damaged one.
+      if (run.firstSeq > this.#lastSeq + 1 || run.lastSeq !== key) break;
+      for (const { seq, term, timeMs } of run.entries) {
+        if (seq <= baseSeq) continue;
+        if (termSpans.at(-1)?.term !== term) termSpans.push({ fromSeq: seq, term });
+        lastTimeMs = Math.max(lastTimeMs, timeMs);
+      }
+      this.#hold(run, baseSeq);
       this.#evict();
     }
     if (this.#lastSeq !== lastSeq) {
@@ -64,41 +84,54 @@ export class EntryLog {
   }
 
   append(entries: readonly LogEntry[]): void {
-    for (const entry of entries) {
-      const value = encodeEntry(entry);
-      this.#store.put("log", numberKey(this.#slot, entry.seq), value);
-      this.#hold(entry, value.length);
+    for (let from = 0; from < entries.length;) {
+      const run = runFrom(entries, from);
+      this.#store.put("log", numberKey(this.#slot, run.lastSeq), run.bytes);
+      this.#hold(run, run.firstSeq - 1);
+      from += run.entries.length;
     }
     this.#evict();
   }
 
   truncateAfter(seq: number): void {
-    for (let gone = this.#lastSeq; gone > seq; gone -= 1) {
-      this.#store.remove("log", numberKey(this.#slot, gone));
-      this.#cacheBytes -= this.#cache.pop()?.bytes ?? 0;
+    while ((this.#runs.at(-1)?.lastSeq ?? 0) > seq) {
+      const run = this.#runs.pop()!;
+      this.#store.remove("log", numberKey(this.#slot, run.lastSeq));
+      // What is not committed is not applied, and what is not applied is held.
+      if (!isHeld(run)) throw new Error(`log entry ${run.lastSeq} is applied and can't be replaced`);
+      this.#heldBytes -= run.bytes.length;
+      if (run.firstSeq <= seq) this.#keepStart(run, seq);
     }
+    this.#read = undefined;
     this.#retention.truncateAfter(seq);
     this.#lastSeq = seq;
     this.#lastOfId.clear();
     this.#seqOfOperation.clear();
-    for (const { entry } of this.#cache) if (entry.seq > this.#appliedSeq) this.#remember(entry);
+    for (const run of this.#runs.slice(this.#heldFrom)) if (isHeld(run)) this.#remember(run.entries);
   }
 
-  trimThrough(baseSeq: number, seq: number): void {
-    for (let gone = baseSeq + 1; gone <= seq; gone += 1) {
-      this.#store.remove("log", numberKey(this.#slot, gone));
+  trimThrough(seq: number): void {
+    let gone = 0;
+    for (const run of this.#runs) {
+      if (run.lastSeq > seq) break;
+      this.#store.remove("log", numberKey(this.#slot, run.lastSeq));
+      if (isHeld(run)) this.#heldBytes -= run.bytes.length;
+      gone += 1;
     }
+    this.#runs.splice(0, gone);
+    this.#heldFrom = Math.max(0, this.#heldFrom - gone);
+    this.#read = undefined;
     this.#retention.trimThrough(seq);
-    while (this.#cacheStart <= seq) this.#dropOldest();
   }
 
   /** The log of a copy that holds exactly a snapshot at `seq`, in another slot. */
   reset(slot: number, seq: number): void {
     this.#slot = slot;
-    this.#cache = [];
-    this.#cacheBytes = 0;
+    this.#runs = [];
+    this.#heldFrom = 0;
+    this.#heldBytes = 0;
+    this.#read = undefined;
     this.#retention.reset(seq);
-    this.#cacheStart = seq + 1;
     this.#lastSeq = seq;
     this.#appliedSeq = seq;
     this.#lastOfId.clear();
@@ -107,11 +140,21 @@ export class EntryLog {
 
   /** @throws {DamagedValueError} when the stored entry is damaged, {Error} when it is not held. */
   get(seq: number): LogEntry {
-    const held = this.#cache[seq - this.#cacheStart];
-    if (held !== undefined && seq >= this.#cacheStart) return held.entry;
-    const entry = this.#store.entry(this.#slot, seq);
-    if (entry === undefined) throw new Error(`log entry ${seq} is missing`);
-    return entry;
+    const run = this.#runOf(seq);
+    return run.entries[seq - run.firstSeq]!;
+  }
+
+  /** Entries `fromSeq`..`throughSeq` as they are stored, one behind the other. @throws as get */
+  stored(fromSeq: number, throughSeq: number): Uint8Array {
+    const pieces: Uint8Array[] = [];
+    for (let seq = fromSeq; seq <= throughSeq;) {
+      const { firstSeq, lastSeq, bytes, ends } = this.#runOf(seq);
+      const last = Math.min(lastSeq, throughSeq);
+      const start = seq === firstSeq ? 0 : ends[seq - firstSeq - 1]!;
+      pieces.push(bytes.subarray(start, ends[last - firstSeq]!));
+      seq = last + 1;
+    }
+    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
   }
 
   /** Bytes of an entry in the store; 0 when unknown. */
@@ -122,9 +165,9 @@ export class EntryLog {
   /** Entries up to here are in the documents: they are no overlay any more. */
   applied(seq: number): void {
     for (let done = this.#appliedSeq + 1; done <= seq; done += 1) {
-      const entry = this.#cache[done - this.#cacheStart]?.entry;
-      if (entry === undefined || entry.body.kind === "noop") continue;
-      if (this.#lastOfId.get(entry.body.id) === done) this.#lastOfId.delete(entry.body.id);
+      const entry = this.get(done);
+      if (entry.body.kind === "noop") continue;
+      if (this.#lastOfId.get(entry.body.id)?.seq === done) this.#lastOfId.delete(entry.body.id);
       if (this.#seqOfOperation.get(entry.operationId) === done)
         this.#seqOfOperation.delete(entry.operationId);
     }
@@ -134,8 +177,7 @@ export class EntryLog {
 
   /** The newest entry above the applied ones that changes the document. */
   pendingOf(id: string): LogEntry | undefined {
-    const seq = this.#lastOfId.get(id);
-    return seq === undefined ? undefined : this.get(seq);
+    return this.#lastOfId.get(id);
   }
 
   /** An operation above the applied ones, committed or not (protocol 5.1.2). */
@@ -148,35 +190,119 @@ export class EntryLog {
     return this.#retention.at(nowMs);
   }
 
-  #hold(entry: LogEntry, bytes: number): void {
-    this.#cache.push({ entry, bytes });
-    this.#cacheBytes += bytes;
-    this.#retention.append(bytes, entry.timeMs);
-    this.#lastSeq = entry.seq;
-    if (entry.seq > this.#appliedSeq) this.#remember(entry);
+  #hold(run: HeldRun, baseSeq: number): void {
+    this.#runs.push(run);
+    this.#heldBytes += run.bytes.length;
+    let start = 0;
+    for (const [i, { seq, timeMs }] of run.entries.entries()) {
+      const end = run.ends[i]!;
+      if (seq > baseSeq) this.#retention.append(end - start, timeMs);
+      start = end;
+    }
+    this.#lastSeq = run.lastSeq;
+    this.#remember(run.entries);
   }
 
-  #remember(entry: LogEntry): void {
-    if (entry.body.kind === "noop") return;
-    if (entry.body.kind !== "unchanged") this.#lastOfId.set(entry.body.id, entry.seq);
-    this.#seqOfOperation.set(entry.operationId, entry.seq);
+  #remember(entries: readonly LogEntry[]): void {
+    for (const entry of entries) {
+      if (entry.seq <= this.#appliedSeq || entry.body.kind === "noop") continue;
+      if (entry.body.kind !== "unchanged") this.#lastOfId.set(entry.body.id, entry);
+      this.#seqOfOperation.set(entry.operationId, entry.seq);
+    }
+  }
+
+  /** The entries of a run up to `seq`, of which the rest is replaced. */
+  #keepStart({ firstSeq, entries, bytes, ends }: HeldRun, seq: number): void {
+    const count = seq - firstSeq + 1;
+    const kept = {
+      firstSeq,
+      lastSeq: seq,
+      entries: entries.slice(0, count),
+      bytes: bytes.subarray(0, ends[count - 1]!),
+      ends: ends.slice(0, count),
+    };
+    this.#store.put("log", numberKey(this.#slot, seq), asBuffer(kept.bytes));
+    this.#runs.push(kept);
+    this.#heldBytes += kept.bytes.length;
   }
 
   #evict(): void {
-    let oldest = 0;
-    let bytes = this.#cacheBytes;
-    while (bytes > CACHE_BYTES && this.#cacheStart + oldest <= this.#appliedSeq) {
-      bytes -= this.#cache[oldest]!.bytes;
-      oldest += 1;
+    while (this.#heldBytes > CACHE_BYTES) {
+      const run = this.#runs[this.#heldFrom];
+      if (run === undefined || !isHeld(run) || run.lastSeq > this.#appliedSeq) return;
+      this.#runs[this.#heldFrom] = { firstSeq: run.firstSeq, lastSeq: run.lastSeq };
+      this.#heldBytes -= run.bytes.length;
+      this.#heldFrom += 1;
     }
-    if (oldest === 0) return;
-    this.#cache.splice(0, oldest);
-    this.#cacheStart += oldest;
-    this.#cacheBytes = bytes;
   }
 
-  #dropOldest(): void {
-    this.#cacheBytes -= this.#cache.shift()?.bytes ?? 0;
-    this.#cacheStart += 1;
+  #runOf(seq: number): HeldRun {
+    const read = this.#read;
+    if (read !== undefined && seq >= read.firstSeq && seq <= read.lastSeq) return read;
+    let low = 0;
+    let high = this.#runs.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#runs[middle]!.lastSeq < seq) low = middle + 1;
+      else high = middle;
+    }
+    const run = this.#runs[low];
+    if (run === undefined || run.firstSeq > seq) throw new Error(`log entry ${seq} is missing`);
+    this.#read = isHeld(run) ? run : this.#readRun(run);
+    return this.#read;
   }
+
+  #readRun({ firstSeq, lastSeq }: Run): HeldRun {
+    for (const { bytes } of this.#store.entryRuns(this.#slot, lastSeq)) {
+      const run = heldRun(decodeEntries(bytes), bytes);
+      if (run.firstSeq === firstSeq && run.lastSeq === lastSeq) return run;
+      break;
+    }
+    throw new Error(`log entries ${firstSeq} to ${lastSeq} are missing`);
+  }
+}
+
+function isHeld(run: Run | HeldRun): run is HeldRun {
+  return "entries" in run;
+}
+
+/** The longest run of bounded size that begins at `from`. */
+function runFrom(entries: readonly LogEntry[], from: number): HeldRun & { readonly bytes: Buffer } {
+  let through = from;
+  for (let bytes = 0; through < entries.length; through += 1) {
+    bytes += sizeOf(entries[through]!);
+    if (through > from && bytes > RUN_BYTES) break;
+  }
+  const part = from === 0 && through === entries.length ? entries : entries.slice(from, through);
+  const { bytes, ends } = storedRun(part) ?? encodeEntries(part);
+  return { firstSeq: part[0]!.seq, lastSeq: part.at(-1)!.seq, entries: part, bytes, ends };
+}
+
+function sizeOf({ stored, body }: LogEntry): number {
+  return stored?.length ?? 100 + (body.kind === "index" ? body.record.length : 0);
+}
+
+/** The bytes that entries came with, when they lie one behind the other as they were sent. */
+function storedRun(entries: readonly LogEntry[]): EntryRun | undefined {
+  const first = entries[0]!.stored;
+  if (first === undefined) return undefined;
+  const ends: number[] = [];
+  let bytes = 0;
+  for (const { stored } of entries) {
+    if (stored?.buffer !== first.buffer || stored.byteOffset !== first.byteOffset + bytes) return undefined;
+    bytes += stored.byteLength;
+    ends.push(bytes);
+  }
+  return { bytes: Buffer.from(first.buffer, first.byteOffset, bytes), ends };
+}
+
+function heldRun(entries: readonly LogEntry[], bytes: Uint8Array): HeldRun {
+  const ends: number[] = [];
+  let end = 0;
+  for (const { stored } of entries) ends.push((end += stored!.length));
+  return { firstSeq: entries[0]!.seq, lastSeq: entries.at(-1)!.seq, entries, bytes, ends };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -15,7 +15,7 @@ import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { toIndexedDocument, type IndexedDocument } from "../domain/indexed-document.js";
 import { Bitmap } from "../engine/bitmap.js";
 import type { ShardIndex } from "../engine/engine-port.js";
-import type { DocumentChange, NumberedDocument } from "./document-table.js";
+import type { DocumentChange, DocumentNumbers, NumberedDocument } from "./document-table.js";
 import { IndexRebuild } from "./index-rebuild.js";
 
 const SLICE_MS = 10;
@@ -41,7 +41,7 @@ interface Loading {
   nextDoc: number;
 }
 
-export class IndexKeeper {
+export class IndexKeeper implements DocumentNumbers {
   readonly #store: ShardStore;
   readonly #directory: string;
   readonly #limits: Limits;
@@ -83,6 +83,15 @@ export class IndexKeeper {
 
   get index(): ShardIndex {
     return this.#index;
+  }
+
+  /** All applied documents are in the indexes, under the numbers that they have in the store. */
+  get isWhole(): boolean {
+    return this.isReady;
+  }
+
+  find(id: string): number | undefined {
+    return this.#index.find(id);
   }
 
   setFields(fields: readonly FieldSpec[], nextDoc: number): void {

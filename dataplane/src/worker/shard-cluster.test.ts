@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { ReplicationMessage } from "@prism/proto/gen/node";
 import { afterEach, expect, test } from "vitest";
-import { encodeEntry } from "../adapters/lmdb/entry-codec.js";
+import { decodeEntries } from "../adapters/lmdb/entry-codec.js";
 import { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { numberKey } from "../adapters/lmdb/store-key.js";
 import type { AllocationId, ClusterMap, NodeId, ShardMap } from "../domain/cluster-map.js";
@@ -134,9 +134,9 @@ async function damageEntry(directory: string, seq: number): Promise<void> {
   const options = { sync: true, onDiskFull: () => undefined, onFailure: () => undefined };
   const store = new ShardStore(join(directory, "stores", "0"), options);
   const { slot } = store.records()[0]!;
-  const damaged = encodeEntry(store.entry(slot, seq)!);
-  damaged[damaged.length - 1]! ^= 1;
-  store.put("log", numberKey(slot, seq), damaged);
+  const { lastSeq, bytes } = store.entryRuns(slot, seq).next().value!;
+  decodeEntries(bytes).find((entry) => entry.seq === seq)!.stored![20]! ^= 1;
+  store.put("log", numberKey(slot, lastSeq), bytes);
   await store.close();
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ReadLevelKind, ShardCall } from "@prism/proto/frame-kind";
 import { GetRequest } from "@prism/proto/gen/node";
 import { afterEach, expect, test, vi } from "vitest";
-import { encodeEntry } from "../adapters/lmdb/entry-codec.js";
+import { decodeEntries } from "../adapters/lmdb/entry-codec.js";
 import { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { numberKey } from "../adapters/lmdb/store-key.js";
 import type { AllocationId, NodeId } from "../domain/cluster-map.js";
@@ -240,9 +240,9 @@ test("a damaged log stops the copy, which keeps its data and says so", async () 
   const options = { sync: true, onDiskFull: () => undefined, onFailure: () => undefined };
   const store = new ShardStore(join(worker.directory, "stores", "0"), options);
   const { slot } = store.records()[0]!;
-  const damaged = encodeEntry(store.entry(slot, 2)!);
-  damaged[damaged.length - 1]! ^= 1;
-  store.put("log", numberKey(slot, 2), damaged);
+  const { lastSeq, bytes } = store.entryRuns(slot, 2).next().value!;
+  decodeEntries(bytes).find((entry) => entry.seq === 2)!.stored![20]! ^= 1;
+  store.put("log", numberKey(slot, lastSeq), bytes);
   await store.close();
   const again = start({ directory: worker.directory });
   again.applyMap(clusterMap(1));
@@ -318,4 +318,17 @@ test("below its reserve of free disk space nothing is added, and deletes go on",
   expect(outcomes[0]?.error?.code).toBe("diskFull");
   expect(outcomes[0]?.error?.detail).toContain("limits.diskReserveBytes");
   expect(outcomes[1]?.result).toBe("deleted");
+});
+
+test("what becomes of a copy is told as protocol events, and logged", async () => {
+  const worker = await startPrimary();
+  const events = worker.messages.flatMap((message) =>
+    message.kind === "protocolEvent" ? [message.event] : [],
+  );
+  expect(events.map(({ what }) => what)).toEqual(["takenUp", "activated", "ready"]);
+  expect(events[1]).toMatchObject({ allocation: "a1", details: { term: 1, startSeq: 1 } });
+  const logged = worker.messages.filter(
+    (message) => message.kind === "log" && message.message === "copy ready",
+  );
+  expect(logged).toHaveLength(1);
 });

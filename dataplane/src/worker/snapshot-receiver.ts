@@ -4,7 +4,7 @@
  * is never faster than the receiver's disk.
  */
 import type { ReplicationMessage, SnapshotChunk } from "@prism/proto/gen/node";
-import { encodeDocument, encodeOperation } from "../adapters/lmdb/entry-codec.js";
+import { encodeDocument, encodeOperations } from "../adapters/lmdb/entry-codec.js";
 import type { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { idKey, numberKey } from "../adapters/lmdb/store-key.js";
 import { toWriteResult } from "../adapters/wire/replication-message.js";
@@ -131,10 +131,10 @@ export class SnapshotReceiver {
       this.#store.put("documents", numberKey(slot, doc), encodeDocument(document));
       this.#store.put("ids", idKey(slot, document.id), docValue(doc));
     }
-    for (const operation of chunk.operations) {
-      const value = encodeOperation({ ...operation, result: toWriteResult(operation.result) });
-      this.#store.put("operations", numberKey(slot, operation.seq), value);
-    }
+    const last = chunk.operations.at(-1);
+    if (last === undefined) return;
+    const operations = chunk.operations.map((one) => ({ ...one, result: toWriteResult(one.result) }));
+    this.#store.put("operations", numberKey(slot, last.seq), encodeOperations(operations));
   }
 
   #onDurable(transfer: Transfer, message: ChunkMessage): void {

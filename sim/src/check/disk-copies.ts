@@ -1,77 +1,72 @@
-/** What the disks hold of each shard's log, followed commit by commit. */
-import { decodeEntry } from "@prism/dataplane/adapters/lmdb/entry-codec";
+/**
+ * What the disk of a node holds of each shard: the records as they are stored, and the logs as the copies
+ * had them in memory when the transaction that is on disk now was handed in.
+ */
 import type { ShardRecord } from "@prism/dataplane/adapters/lmdb/shard-record";
 import type { LogEntry } from "@prism/dataplane/domain/replication/log-entry";
 import type { TableWrite } from "../world/memory-database.js";
 import { sameEntry, type CommittedHistory } from "./committed-history.js";
 
-/** A log under one slot: entries above its base. */
-export class SlotLog {
-  readonly entries = new Map<number, LogEntry>();
+/** A log at one moment. The entries may be more: only the first `length` count, and those never change. */
+export interface LogSnapshot {
+  readonly baseSeq: number;
+  readonly entries: readonly LogEntry[];
+  readonly length: number;
+  /** What is above has been replaced since the snapshot before. */
+  readonly keptThrough: number;
+}
+
+interface DiskLog {
+  readonly snapshot: LogSnapshot;
   /** The log is known to be the committed history up to here. */
-  matched = 0;
+  matched: number;
 }
 
 const RECORD = "shard/";
 
 export class DiskCopies {
   readonly records = new Map<string, ShardRecord>();
-  readonly #slots = new Map<number, SlotLog>();
+  readonly #logs = new Map<string, DiskLog>();
 
-  /** Returns the shards whose record or log changed. */
-  apply(writes: readonly TableWrite[]): void {
+  /** Returns the shards that were written. */
+  apply(writes: readonly TableWrite[], logs: ReadonlyMap<string, LogSnapshot>): string[] {
+    const written: string[] = [];
     for (const { table, key, value } of writes) {
-      if (table === "log") this.#applyEntry(key, value);
-      else if (table === "meta" && key.startsWith(RECORD)) {
-        const shard = key.slice(RECORD.length);
-        if (value === undefined) this.records.delete(shard);
-        else this.records.set(shard, JSON.parse(value.toString("utf8")) as ShardRecord);
+      if (table !== "meta" || !key.startsWith(RECORD)) continue;
+      const shard = key.slice(RECORD.length);
+      written.push(shard);
+      if (value === undefined) {
+        this.records.delete(shard);
+        this.#logs.delete(shard);
+        continue;
       }
+      this.records.set(shard, JSON.parse(value.toString("utf8")) as ShardRecord);
+      const snapshot = logs.get(shard);
+      if (snapshot === undefined) continue;
+      const matched = Math.min(this.#logs.get(shard)?.matched ?? 0, snapshot.keptThrough);
+      this.#logs.set(shard, { snapshot, matched });
     }
+    return written;
   }
 
-  /** Entries of the shard's present log, above its base. */
-  log(record: ShardRecord): SlotLog {
-    return this.#slot(record.slot);
+  /** The log as the disk has it; undefined when nothing was written yet. */
+  log(shard: string): LogSnapshot | undefined {
+    return this.#logs.get(shard)?.snapshot;
   }
 
   /** How far the copy's log on disk is the committed history, without a hole. */
-  matched(record: ShardRecord, history: CommittedHistory): number {
-    const log = this.#slot(record.slot);
+  matched(shard: string, history: CommittedHistory): number {
+    const log = this.#logs.get(shard);
+    if (log === undefined) return 0;
+    const { baseSeq, entries, length } = log.snapshot;
     // What the base says is documents, and those are committed.
-    log.matched = Math.max(log.matched, record.baseSeq);
-    const last = Math.min(record.lastSeq, history.lastSeq);
+    log.matched = Math.max(log.matched, baseSeq);
+    const last = Math.min(baseSeq + length, history.lastSeq);
     while (log.matched < last) {
-      const entry = log.entries.get(log.matched + 1);
-      const committed = history.at(log.matched + 1);
-      if (entry === undefined || committed === undefined || !sameEntry(entry, committed)) break;
+      const entry = entries[log.matched - baseSeq]!;
+      if (!sameEntry(entry, history.at(log.matched + 1)!)) break;
       log.matched += 1;
     }
-    return Math.min(log.matched, record.lastSeq);
+    return Math.min(log.matched, baseSeq + length);
   }
-
-  #applyEntry(key: string, value: Buffer | undefined): void {
-    const slot = numberAt(key, 0, 4);
-    const seq = numberAt(key, 4, 6);
-    const log = this.#slot(slot);
-    if (value === undefined) {
-      // Trimmed from below, it stays matched; cut from above, it does not.
-      if (log.entries.delete(seq) && seq <= log.matched && log.entries.has(seq - 1)) log.matched = seq - 1;
-      return;
-    }
-    if (seq <= log.matched) log.matched = seq - 1;
-    log.entries.set(seq, decodeEntry(value, seq));
-  }
-
-  #slot(number: number): SlotLog {
-    let log = this.#slots.get(number);
-    if (log === undefined) this.#slots.set(number, (log = new SlotLog()));
-    return log;
-  }
-}
-
-function numberAt(key: string, from: number, bytes: number): number {
-  let value = 0;
-  for (let i = from; i < from + bytes; i += 1) value = value * 256 + key.charCodeAt(i);
-  return value;
 }

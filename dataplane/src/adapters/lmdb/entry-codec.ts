@@ -2,9 +2,14 @@
  * Binary form of log entries, documents and operation records in the store. Each carries a CRC-32 of
  * everything after it: a damaged value is noticed when it is read, not when a copy has spread it.
  *
- *   entry:     crc u32 | kind u8 | result u8 | operation u16 | id u16 | seq f64 | term f64 | time f64 | operation | id | record
+ *   entry:     length u32 | crc u32 | kind u8 | result u8 | operation u16 | id u16 | seq f64 | term f64 | time f64 | operation | id | record
  *   document:  crc u32 | id u16 | seq f64 | term f64 | id | record
  *   operation: crc u32 | result u8 | operation u16 | seq f64 | term f64 | time f64 | operation
+ *
+ * Entries and operations are stored in runs, one behind the other: a value per run costs the store a
+ * fraction of what a value each does. The length of an entry is that of what follows it. A run of entries
+ * is also what copies send each other: the primary encodes an entry once, and its bytes are the same on
+ * every disk.
  */
 import { crc32 } from "node:zlib";
 import type { LogEntry, LogEntryBody, WriteResult } from "../../domain/replication/log-entry.js";
@@ -36,10 +41,10 @@ export interface StoredOperation {
 
 const KINDS = ["noop", "index", "delete", "unchanged"] as const;
 const RESULTS: readonly WriteResult[] = ["created", "updated", "deleted", "unchanged"];
+const LENGTH_BYTES = 4;
 const ENTRY_HEAD = 34;
 const DOCUMENT_HEAD = 22;
 const OPERATION_HEAD = 31;
-const NOTHING = new Uint8Array(0);
 
 function viewOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -57,45 +62,86 @@ function unseal(bytes: Uint8Array, head: number, what: string): Buffer {
   return value;
 }
 
-export function encodeEntry(entry: LogEntry): Buffer {
-  const { body } = entry;
-  const id = body.kind === "noop" ? "" : body.id;
-  const record = body.kind === "index" ? body.record : NOTHING;
-  const operationBytes = Buffer.byteLength(entry.operationId);
-  const idBytes = Buffer.byteLength(id);
-  const value = Buffer.allocUnsafe(ENTRY_HEAD + operationBytes + idBytes + record.length);
-  value[4] = KINDS.indexOf(body.kind);
-  value[5] = RESULTS.indexOf(entry.result);
-  value.writeUInt16LE(operationBytes, 6);
-  value.writeUInt16LE(idBytes, 8);
-  value.writeDoubleLE(entry.seq, 10);
-  value.writeDoubleLE(entry.term, 18);
-  value.writeDoubleLE(entry.timeMs, 26);
-  value.write(entry.operationId, ENTRY_HEAD);
-  value.write(id, ENTRY_HEAD + operationBytes);
-  value.set(record, ENTRY_HEAD + operationBytes + idBytes);
-  return seal(value);
+/** A run of entries; `ends` says where each ends. */
+export interface EntryRun {
+  readonly bytes: Buffer;
+  readonly ends: readonly number[];
 }
 
-/** The record is a view of `bytes`. @throws {DamagedValueError} */
-export function decodeEntry(bytes: Uint8Array, seq: number): LogEntry {
-  const what = `log entry ${seq}`;
-  const value = unseal(bytes, ENTRY_HEAD, what);
+export function encodeEntries(entries: readonly LogEntry[]): EntryRun {
+  let bytes = 0;
+  const ends = entries.map((entry) => (bytes += storedBytes(entry)));
+  // Not from the pool: the run is kept as long as the log's memory has it.
+  const run = Buffer.allocUnsafeSlow(bytes);
+  let at = 0;
+  for (const [i, entry] of entries.entries()) {
+    writeEntry(run, at, ends[i]!, entry);
+    at = ends[i]!;
+  }
+  return { bytes: run, ends };
+}
+
+function storedBytes({ operationId, body }: LogEntry): number {
+  const id = body.kind === "noop" ? 0 : Buffer.byteLength(body.id);
+  const record = body.kind === "index" ? body.record.length : 0;
+  return LENGTH_BYTES + ENTRY_HEAD + Buffer.byteLength(operationId) + id + record;
+}
+
+function writeEntry(run: Buffer, start: number, end: number, entry: LogEntry): void {
+  const { body } = entry;
+  const at = start + LENGTH_BYTES;
+  const operationBytes = run.write(entry.operationId, at + ENTRY_HEAD);
+  const idStart = at + ENTRY_HEAD + operationBytes;
+  const idBytes = body.kind === "noop" ? 0 : run.write(body.id, idStart);
+  run.writeUInt32LE(end - at, start);
+  run[at + 4] = KINDS.indexOf(body.kind);
+  run[at + 5] = RESULTS.indexOf(entry.result);
+  run.writeUInt16LE(operationBytes, at + 6);
+  run.writeUInt16LE(idBytes, at + 8);
+  run.writeDoubleLE(entry.seq, at + 10);
+  run.writeDoubleLE(entry.term, at + 18);
+  run.writeDoubleLE(entry.timeMs, at + 26);
+  if (body.kind === "index") run.set(body.record, idStart + idBytes);
+  run.writeUInt32LE(crc32(run.subarray(at + 4, end)), at);
+}
+
+/**
+ * The entries of a run, in seq order without gaps. Records and `stored` are views of `bytes`.
+ * @throws {DamagedValueError}
+ */
+export function decodeEntries(bytes: Uint8Array): LogEntry[] {
+  const run = viewOf(bytes);
+  const entries: LogEntry[] = [];
+  let seq: number | undefined;
+  for (let start = 0; start < run.length;) {
+    const at = start + LENGTH_BYTES;
+    const end = at <= run.length ? at + run.readUInt32LE(start) : Number.POSITIVE_INFINITY;
+    if (end > run.length) throw new DamagedValueError("a run of log entries");
+    const entry = decodeEntry(run, start, end);
+    if (seq !== undefined && entry.seq !== seq + 1) throw new DamagedValueError(`log entry ${seq + 1}`);
+    ({ seq } = entry);
+    entries.push(entry);
+    start = end;
+  }
+  return entries;
+}
+
+function decodeEntry(run: Buffer, start: number, end: number): LogEntry {
+  const value = unseal(run.subarray(start + LENGTH_BYTES, end), ENTRY_HEAD, "a log entry");
   const idStart = ENTRY_HEAD + value.readUInt16LE(6);
   const recordStart = idStart + value.readUInt16LE(8);
   const kind = KINDS[value[4]!];
   const result = RESULTS[value[5]!];
-  // A value under another entry's key is as wrong as a damaged one.
-  if (kind === undefined || result === undefined || value.readDoubleLE(10) !== seq)
-    throw new DamagedValueError(what);
+  if (kind === undefined || result === undefined) throw new DamagedValueError("a log entry");
   const id = value.toString("utf8", idStart, recordStart);
   return {
-    seq,
+    seq: value.readDoubleLE(10),
     term: value.readDoubleLE(18),
     operationId: value.toString("utf8", ENTRY_HEAD, idStart),
     body: bodyOf(kind, id, value.subarray(recordStart)),
     result,
     timeMs: value.readDoubleLE(26),
+    stored: run.subarray(start, end),
   };
 }
 
@@ -134,29 +180,44 @@ export function decodeDocument(bytes: Uint8Array, doc: number): StoredDocument {
   };
 }
 
-export function encodeOperation(operation: StoredOperation): Buffer {
-  const operationBytes = Buffer.byteLength(operation.operationId);
-  const value = Buffer.allocUnsafe(OPERATION_HEAD + operationBytes);
-  value[4] = RESULTS.indexOf(operation.result);
-  value.writeUInt16LE(operationBytes, 5);
-  value.writeDoubleLE(operation.seq, 7);
-  value.writeDoubleLE(operation.term, 15);
-  value.writeDoubleLE(operation.timeMs, 23);
-  value.write(operation.operationId, OPERATION_HEAD);
-  return seal(value);
+/** A run of operation records. */
+export function encodeOperations(operations: readonly StoredOperation[]): Buffer {
+  let bytes = 0;
+  for (const { operationId } of operations) bytes += OPERATION_HEAD + Buffer.byteLength(operationId);
+  const run = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const operation of operations) {
+    const operationBytes = run.write(operation.operationId, at + OPERATION_HEAD);
+    const end = at + OPERATION_HEAD + operationBytes;
+    run[at + 4] = RESULTS.indexOf(operation.result);
+    run.writeUInt16LE(operationBytes, at + 5);
+    run.writeDoubleLE(operation.seq, at + 7);
+    run.writeDoubleLE(operation.term, at + 15);
+    run.writeDoubleLE(operation.timeMs, at + 23);
+    run.writeUInt32LE(crc32(run.subarray(at + 4, end)), at);
+    at = end;
+  }
+  return run;
 }
 
 /** @throws {DamagedValueError} */
-export function decodeOperation(bytes: Uint8Array, seq: number): StoredOperation {
-  const what = `operation record ${seq}`;
-  const value = unseal(bytes, OPERATION_HEAD, what);
-  const result = RESULTS[value[4]!];
-  if (result === undefined || value.readDoubleLE(7) !== seq) throw new DamagedValueError(what);
-  return {
-    operationId: value.toString("utf8", OPERATION_HEAD, OPERATION_HEAD + value.readUInt16LE(5)),
-    seq,
-    term: value.readDoubleLE(15),
-    result,
-    timeMs: value.readDoubleLE(23),
-  };
+export function decodeOperations(bytes: Uint8Array): StoredOperation[] {
+  const run = viewOf(bytes);
+  const operations: StoredOperation[] = [];
+  for (let at = 0; at < run.length;) {
+    const end = at + OPERATION_HEAD + (at + OPERATION_HEAD <= run.length ? run.readUInt16LE(at + 5) : 0);
+    if (end > run.length) throw new DamagedValueError("a run of operation records");
+    const value = unseal(run.subarray(at, end), OPERATION_HEAD, "an operation record");
+    const result = RESULTS[value[4]!];
+    if (result === undefined) throw new DamagedValueError("an operation record");
+    operations.push({
+      operationId: value.toString("utf8", OPERATION_HEAD),
+      seq: value.readDoubleLE(7),
+      term: value.readDoubleLE(15),
+      result,
+      timeMs: value.readDoubleLE(23),
+    });
+    at = end;
+  }
+  return operations;
 }

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
-  decodeEntry,
-  encodeDocument,
-  encodeEntry,
-  encodeOperation,
   decodeDocument,
-  decodeOperation,
+  decodeEntries,
+  decodeOperations,
+  encodeDocument,
+  encodeEntries,
+  encodeOperations,
   DamagedValueError,
 } from "./entry-codec.js";
 import type { ShardRecord } from "./shard-record.js";
@@ -83,35 +83,52 @@ test("entries, documents and operations come back as they were, and one flipped 
         result: "updated",
         timeMs: term,
       };
-      const value = encodeEntry(written);
-      expect(decodeEntry(value, seq)).toEqual(written);
+      const next = { ...written, seq: seq + 1, body: { kind: "noop" } } as const;
+      const { bytes: value, ends } = encodeEntries([written, next]);
+      const read = decodeEntries(value);
+      expect(read.map(({ stored: _, ...one }) => one)).toEqual([written, next]);
+      expect(read.map(({ stored }) => stored!.length)).toEqual([ends[0]!, ends[1]! - ends[0]!]);
+      expect(encodeEntries(read).bytes).toEqual(value);
       const document = { id, seq, term, record: Buffer.from(data) };
       expect(decodeDocument(encodeDocument(document), 1)).toEqual(document);
       const operation = { operationId, seq, term, result: "deleted", timeMs: seq } as const;
-      expect(decodeOperation(encodeOperation(operation), seq)).toEqual(operation);
+      const operations = [operation, { ...operation, seq: seq + 9 }];
+      expect(decodeOperations(encodeOperations(operations))).toEqual(operations);
       value[flip % value.length]! ^= 1 << (flip & 7);
-      expect(() => decodeEntry(value, seq)).toThrow(DamagedValueError);
+      expect(() => decodeEntries(value)).toThrow(DamagedValueError);
     }),
   );
 });
 
-test("an entry under another entry's key is as good as damaged", () => {
-  expect(() => decodeEntry(encodeEntry(entry(4)), 5)).toThrow(DamagedValueError);
+test("a run of entries with a gap, or cut off, is as good as damaged", () => {
+  expect(() => decodeEntries(encodeEntries([entry(4), entry(6)]).bytes)).toThrow(DamagedValueError);
+  const { bytes, ends } = encodeEntries([entry(4), entry(5)]);
+  for (let end = 1; end < bytes.length; end += 1) {
+    if (end !== ends[0]) expect(() => decodeEntries(bytes.subarray(0, end))).toThrow(DamagedValueError);
+  }
+  const operations = encodeOperations([{ operationId: "op", seq: 1, term: 1, result: "created", timeMs: 1 }]);
+  expect(() => decodeOperations(operations.subarray(0, 20))).toThrow(DamagedValueError);
 });
 
 test("what was durable is there after reopening, in order, and slots keep apart", async () => {
   const store = openStore();
   const [one, two] = [store.newSlot(), store.newSlot()];
   for (const slot of [one, two]) store.claimSlot(slot);
-  for (const seq of [2, 1, 300, 3]) store.put("log", numberKey(one, seq), encodeEntry(entry(seq)));
-  store.put("log", numberKey(two, 7), encodeEntry(entry(7)));
+  const put = (slot: number, ...seqs: number[]): void =>
+    store.put("log", numberKey(slot, seqs.at(-1)!), encodeEntries(seqs.map(entry)).bytes);
+  put(one, 2, 3);
+  put(one, 1);
+  put(one, 300);
+  put(two, 6, 7);
   store.putRecord(record({ slot: one }));
   await store.durable();
   await store.close();
   open = [];
   const again = openStore();
-  expect([...again.entries(one, 2)].map((held) => held.entry)).toEqual([entry(2), entry(3), entry(300)]);
-  expect([...again.entries(two, 0)].map((held) => held.entry.seq)).toEqual([7]);
+  expect([...again.entryRuns(one, 2)].map((run) => run.lastSeq)).toEqual([3, 300]);
+  expect([...again.entryRuns(two, 0)].map((run) => decodeEntries(run.bytes).length)).toEqual([2]);
+  expect(again.entry(two, 6)).toMatchObject(entry(6));
+  expect(again.entry(one, 4)).toBeUndefined();
   expect(again.records()).toEqual([record({ slot: one })]);
 });
 
@@ -128,7 +145,7 @@ test("a copy of the directory taken at any moment holds a whole transaction or n
         ...entry(seq),
         body: { kind: "index", id: "b", record: Buffer.alloc(30_000, seq) },
       };
-      store.put("log", numberKey(slot, seq), encodeEntry(large));
+      store.put("log", numberKey(slot, seq), encodeEntries([large]).bytes);
     }
     store.putRecord(record({ slot, lastSeq }));
     const committed = store.durable();
@@ -137,9 +154,9 @@ test("a copy of the directory taken at any moment holds a whole transaction or n
   cpSync(join(directory, "0"), join(directory, "crashed"), { recursive: true });
   const crashed = openStore("crashed");
   const { lastSeq } = crashed.records()[0]!;
-  const entries = [...crashed.entries(slot, 1)];
+  const runs = [...crashed.entryRuns(slot, 1)];
   expect(lastSeq).toBeGreaterThanOrEqual(200);
-  expect(entries.map((held) => held.entry.seq)).toEqual(Array.from({ length: lastSeq }, (_, i) => i + 1));
+  expect(runs.map((run) => run.lastSeq)).toEqual(Array.from({ length: lastSeq }, (_, i) => i + 1));
 });
 
 test("a slot that nothing claimed is empty after a restart, and so is a dropped one", async () => {

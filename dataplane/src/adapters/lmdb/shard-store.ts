@@ -12,8 +12,8 @@ import { setTimeout } from "node:timers/promises";
 import { open, type Database, type RootDatabase } from "lmdb";
 import {
   decodeDocument,
-  decodeEntry,
-  decodeOperation,
+  decodeEntries,
+  decodeOperations,
   type StoredDocument,
   type StoredOperation,
 } from "./entry-codec.js";
@@ -188,15 +188,18 @@ export class ShardStore {
 
   /** @throws {DamagedValueError} */
   entry(slot: number, seq: number, snapshot?: StoreSnapshot): LogEntry | undefined {
-    const value = this.#tables.log.get(numberKey(slot, seq), options(snapshot));
-    return value === undefined ? undefined : decodeEntry(value, seq);
+    const range = { start: numberKey(slot, seq), end: slotStart(slot + 1), limit: 1, ...options(snapshot) };
+    for (const { value } of this.#tables.log.getRange(range)) {
+      return decodeEntries(Buffer.from(value)).find((entry) => entry.seq === seq);
+    }
+    return undefined;
   }
 
-  /** Entries in seq order. @throws {DamagedValueError} */
-  *entries(slot: number, fromSeq: number): Generator<{ entry: LogEntry; bytes: number }> {
+  /** Runs of entries in seq order, from the one with `fromSeq` on. A run is under the seq of its last entry. */
+  *entryRuns(slot: number, fromSeq: number): Generator<{ lastSeq: number; bytes: Buffer }> {
     const range = { start: numberKey(slot, fromSeq), end: slotStart(slot + 1) };
     for (const { key, value } of this.#tables.log.getRange(range)) {
-      yield { entry: decodeEntry(Buffer.from(value), numberOfKey(key)), bytes: value.length };
+      yield { lastSeq: numberOfKey(key), bytes: Buffer.from(value) };
     }
   }
 
@@ -235,16 +238,29 @@ export class ShardStore {
     }
   }
 
+  /** The run that has the operation, if one does, is the first one. @throws {DamagedValueError} */
+  *operationRuns(
+    slot: number,
+    fromSeq: number,
+    snapshot?: StoreSnapshot,
+  ): Generator<{ lastSeq: number; operations: StoredOperation[] }> {
+    const range = { start: numberKey(slot, fromSeq), end: slotStart(slot + 1), ...options(snapshot) };
+    for (const { key, value } of this.#tables.operations.getRange(range)) {
+      yield { lastSeq: numberOfKey(key), operations: decodeOperations(value) };
+    }
+  }
+
   operation(slot: number, seq: number): StoredOperation | undefined {
-    const value = this.#tables.operations.get(numberKey(slot, seq));
-    return value === undefined ? undefined : decodeOperation(value, seq);
+    for (const { operations } of this.operationRuns(slot, seq)) {
+      return operations.find((operation) => operation.seq === seq);
+    }
+    return undefined;
   }
 
   /** Operation records in seq order. @throws {DamagedValueError} */
   *operations(slot: number, fromSeq: number, snapshot?: StoreSnapshot): Generator<StoredOperation> {
-    const range = { start: numberKey(slot, fromSeq), end: slotStart(slot + 1), ...options(snapshot) };
-    for (const { key, value } of this.#tables.operations.getRange(range)) {
-      yield decodeOperation(Buffer.from(value), numberOfKey(key));
+    for (const { operations } of this.operationRuns(slot, fromSeq, snapshot)) {
+      for (const operation of operations) if (operation.seq >= fromSeq) yield operation;
     }
   }
 

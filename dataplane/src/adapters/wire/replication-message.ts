@@ -1,14 +1,16 @@
 /** Replication messages on the wire <-> the state machine's own. */
-import { LogEntryKind } from "@prism/proto/frame-kind";
 import type * as wire from "@prism/proto/gen/node";
+import { decodeEntries, encodeEntries } from "../lmdb/entry-codec.js";
 import type { AllocationId, HistoryId, ShardUid } from "../../domain/cluster-map.js";
 import type { CopyMessage, MessageBody } from "../../domain/replication/event.js";
-import type { LogEntry, LogEntryBody, WriteResult } from "../../domain/replication/log-entry.js";
+import type { WriteResult } from "../../domain/replication/log-entry.js";
 
-const NOTHING = new Uint8Array(0);
 const RESULTS: readonly string[] = ["created", "updated", "deleted", "unchanged"] satisfies WriteResult[];
 
-/** Undefined for a message that is none of the state machine's: snapshots, kinds yet unknown. */
+/**
+ * Undefined for a message that is none of the state machine's: snapshots, kinds yet unknown.
+ * @throws {DamagedValueError} when an entry does not have the checksum that its primary gave it.
+ */
 export function fromWireMessage(message: wire.ReplicationMessage): CopyMessage | undefined {
   const body = fromWireBody(message);
   if (body === undefined) return undefined;
@@ -29,7 +31,7 @@ function fromWireBody(message: wire.ReplicationMessage): MessageBody | undefined
       kind: "replicate",
       previousSeq: replicate.previousSeq,
       previousTerm: replicate.previousTerm,
-      entries: replicate.entries.map(fromWireEntry),
+      entries: decodeEntries(replicate.entries),
       globalCheckpoint: replicate.globalCheckpoint,
     };
   }
@@ -55,7 +57,7 @@ export function toWireMessage(message: CopyMessage): wire.ReplicationMessage {
         replicate: {
           previousSeq: body.previousSeq,
           previousTerm: body.previousTerm,
-          entries: body.entries.map(toWireEntry),
+          entries: encodeEntries(body.entries).bytes,
           globalCheckpoint: body.globalCheckpoint,
         },
       };
@@ -81,48 +83,8 @@ export function toWireMessage(message: CopyMessage): wire.ReplicationMessage {
   }
 }
 
-/** @throws {RangeError} on a kind or result that this version does not know: the entry can't be skipped. */
-export function fromWireEntry(entry: wire.LogEntry): LogEntry {
-  return {
-    seq: entry.seq,
-    term: entry.term,
-    operationId: entry.operationId,
-    body: fromWireEntryBody(entry),
-    result: toWriteResult(entry.result),
-    timeMs: entry.timeMs,
-  };
-}
-
+/** @throws {RangeError} on a result that this version does not know. */
 export function toWriteResult(result: string): WriteResult {
   if (!RESULTS.includes(result)) throw new RangeError(`unknown write result ${JSON.stringify(result)}`);
   return result as WriteResult;
-}
-
-function fromWireEntryBody(entry: wire.LogEntry): LogEntryBody {
-  switch (entry.kind) {
-    case LogEntryKind.noop:
-      return { kind: "noop" };
-    case LogEntryKind.index:
-      return { kind: "index", id: entry.id, record: entry.body };
-    case LogEntryKind.delete:
-      return { kind: "delete", id: entry.id };
-    case LogEntryKind.unchanged:
-      return { kind: "unchanged", id: entry.id };
-    default:
-      throw new RangeError(`unknown log entry kind ${entry.kind}`);
-  }
-}
-
-export function toWireEntry(entry: LogEntry): wire.LogEntry {
-  const { body } = entry;
-  return {
-    seq: entry.seq,
-    term: entry.term,
-    operationId: entry.operationId,
-    kind: LogEntryKind[body.kind],
-    id: body.kind === "noop" ? "" : body.id,
-    body: body.kind === "index" ? body.record : NOTHING,
-    result: entry.result,
-    timeMs: entry.timeMs,
-  };
 }

@@ -20,6 +20,8 @@ export interface LogEntry {
   readonly result: WriteResult;
   /** The primary's clock, made non-decreasing along the log: the dedup window ends by it, not by each copy's clock. */
   readonly timeMs: number;
+  /** The entry as the log stores it, where that is known: disks and messages take the bytes as they are. */
+  readonly stored?: Uint8Array;
 }
 
 /** Runs of equal terms in the log, oldest first: the term of every held seq in a few numbers. */
