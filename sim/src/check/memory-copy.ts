@@ -2,6 +2,7 @@
 import type { CopyEffect, CopyView } from "@prism/dataplane/domain/replication/event";
 import type { LogEntry } from "@prism/dataplane/domain/replication/log-entry";
 import type { ShardCopy } from "@prism/dataplane/domain/replication/shard-copy";
+import type { LogSnapshot } from "./disk-copies.js";
 import type { NodeProcess } from "../world/node-process.js";
 
 export class MemoryCopy {
@@ -9,6 +10,7 @@ export class MemoryCopy {
   readonly shard: string;
   readonly machine: ShardCopy;
   readonly allocationId: string;
+  #keptThrough = Infinity;
   baseSeq: number;
   /** Entry at index i has seq baseSeq + 1 + i. */
   entries: LogEntry[];
@@ -51,10 +53,13 @@ export class MemoryCopy {
       this.entries = [];
       this.checkpoint = installSnapshot.seq;
       this.matched = installSnapshot.seq;
+      this.#keptThrough = 0;
     }
+    // What was given to a disk's snapshot is never changed: cutting makes a new list.
     if (truncateAfter !== undefined) {
-      this.entries.length = Math.max(0, Math.min(this.entries.length, truncateAfter - this.baseSeq));
+      this.entries = this.entries.slice(0, Math.max(0, truncateAfter - this.baseSeq));
       this.matched = Math.min(this.matched, truncateAfter);
+      this.#keptThrough = Math.min(this.#keptThrough, truncateAfter);
     }
     if (append !== undefined) for (const entry of append) this.entries.push(entry);
     if (trimThrough !== undefined && trimThrough.seq > this.baseSeq) {
@@ -62,5 +67,13 @@ export class MemoryCopy {
       this.baseSeq = trimThrough.seq;
     }
     if (globalCheckpoint !== undefined) this.checkpoint = Math.max(this.checkpoint, globalCheckpoint);
+  }
+
+  /** Of what a transaction that is handed in now brings to disk. */
+  snapshot(): LogSnapshot {
+    const { baseSeq, entries } = this;
+    const snapshot = { baseSeq, entries, length: entries.length, keptThrough: this.#keptThrough };
+    this.#keptThrough = Infinity;
+    return snapshot;
   }
 }

@@ -1,7 +1,8 @@
 /** AllCopiesSameOnQuietDown: healed and left alone, every shard is led, whole, and the same everywhere. */
-import { decodeDocument } from "@prism/dataplane/adapters/lmdb/entry-codec";
+import { ShardStore } from "@prism/dataplane/adapters/lmdb/shard-store";
 import { MemoryFiles } from "../runtime/memory-files.js";
 import type { Machine } from "../world/machine.js";
+import { openOn } from "../world/memory-database.js";
 import type { World } from "../world/world.js";
 import { clientOperationId } from "./committed-history.js";
 import type { MemoryCopy } from "./memory-copy.js";
@@ -58,8 +59,10 @@ export function checkCopiesAreSame(world: World): void {
       const machine = world.machines.get(copy.node.name);
       if (machine === undefined) continue;
       checkLog(copy, shard);
-      checkDocuments(world, machine, shard);
-      checkOperations(world, machine, shard);
+      const { slot } = world.checker.diskOf(machine.volume).records.get(shard.uid)!;
+      const store = storeOf(machine);
+      checkDocuments(store, machine, slot, shard);
+      checkOperations(store, machine, slot, shard);
     }
   }
 }
@@ -70,20 +73,16 @@ function checkLog(copy: MemoryCopy, shard: ShardChecker): void {
   throw new InvariantViolation("AllCopiesSameOnQuietDown", detail);
 }
 
-function checkDocuments(world: World, machine: Machine, shard: ShardChecker): void {
+function checkDocuments(store: ShardStore, machine: Machine, slot: number, shard: ShardChecker): void {
   const expected = new Map<string, string>();
   for (const { body, seq, term } of shard.history.entries) {
-    if (body.kind === "index")
-      expected.set(body.id, `${term}.${seq} ${Buffer.from(body.record).toString("latin1")}`);
+    if (body.kind === "index") expected.set(body.id, describe(term, seq, body.record));
     else if (body.kind === "delete") expected.delete(body.id);
   }
   const held = new Map<string, string>();
-  const { slot } = world.checker.diskOf(machine.volume).records.get(shard.uid)!;
-  const database = databaseOf(machine);
-  for (const [key, value] of database.table("documents").values) {
-    if (slotOf(key) !== slot) continue;
-    const { id, seq, term, record } = decodeDocument(value, docOf(key));
-    held.set(id, `${term}.${seq} ${Buffer.from(record).toString("latin1")}`);
+  for (const { document } of store.documents(slot, 0)) {
+    const { id, seq, term, record } = document;
+    held.set(id, describe(term, seq, record));
   }
   for (const id of new Set([...expected.keys(), ...held.keys()])) {
     if (expected.get(id) === held.get(id)) continue;
@@ -92,13 +91,14 @@ function checkDocuments(world: World, machine: Machine, shard: ShardChecker): vo
   }
 }
 
+function describe(term: number, seq: number, record: Uint8Array): string {
+  return `${term}.${seq} ${Buffer.from(record).toString("latin1")}`;
+}
+
 /** ExactlyOnce rests on it: a retry that reaches this copy must find its operation. */
-function checkOperations(world: World, machine: Machine, shard: ShardChecker): void {
-  const { slot } = world.checker.diskOf(machine.volume).records.get(shard.uid)!;
+function checkOperations(store: ShardStore, machine: Machine, slot: number, shard: ShardChecker): void {
   const seqs = new Set<number>();
-  for (const key of databaseOf(machine).table("operations").values.keys()) {
-    if (slotOf(key) === slot) seqs.add(docOf(key));
-  }
+  for (const { seq } of store.operations(slot, 0)) seqs.add(seq);
   for (const entry of shard.history.entries) {
     if (entry.operationId === "" || seqs.has(entry.seq)) continue;
     const detail = `${machine.name} does not remember operation ${clientOperationId(entry)} at ${entry.seq}`;
@@ -106,14 +106,15 @@ function checkOperations(world: World, machine: Machine, shard: ShardChecker): v
   }
 }
 
-function databaseOf(machine: Machine) {
-  return machine.volume.database(`${MemoryFiles.directory(machine.name)}/stores/0`);
-}
-
-function slotOf(key: string): number {
-  return Buffer.from(key, "latin1").readUInt32BE(0);
-}
-
-function docOf(key: string): number {
-  return Buffer.from(key, "latin1").readUIntBE(4, 6);
+/** What a node that is started again would find. */
+function storeOf(machine: Machine): ShardStore {
+  return new ShardStore(`${MemoryFiles.directory(machine.name)}/stores/0`, {
+    sync: true,
+    onDiskFull: () => undefined,
+    onFailure: () => undefined,
+    open: openOn(
+      (path) => machine.volume.database(path),
+      () => Promise.resolve(),
+    ),
+  });
 }

@@ -178,7 +178,7 @@ export class ShardChecker {
     const members = this.#members();
     let lowest: Member | undefined;
     for (const member of members) {
-      const matched = member.disk.matched(member.record, this.history);
+      const matched = member.disk.matched(this.uid, this.history);
       if (matched < this.ackedSeq) {
         const detail = `${this.ackedSeq} is acknowledged, ${member.id} has ${matched} on disk`;
         throw new InvariantViolation("AllAckedResponsesStored", detail);

@@ -10,7 +10,7 @@ import type { Counts } from "../world/counts.js";
 import type { TableWrite } from "../world/memory-database.js";
 import type { Answer, NodeProcess } from "../world/node-process.js";
 import type { Volume } from "../world/volume.js";
-import { DiskCopies } from "./disk-copies.js";
+import { DiskCopies, type LogSnapshot } from "./disk-copies.js";
 import { MemoryCopy } from "./memory-copy.js";
 import { ShardChecker, type CheckedWorld } from "./shard-checker.js";
 import { InvariantViolation } from "./violation.js";
@@ -88,12 +88,25 @@ export class WorldChecker implements CheckedWorld {
     );
   }
 
-  committedToDisk(volume: Volume, writes: readonly TableWrite[]): void {
+  /** A transaction of the node is handed in to its disk; what comes with it once it is there. */
+  handedIn(volume: Volume): ReadonlyMap<string, LogSnapshot> {
+    const logs = new Map<string, LogSnapshot>();
+    const node = this.#options.nodeOf(currentProcess());
+    if (node === undefined || node.volume !== volume) return logs;
+    for (const [shard, copy] of this.#copies.get(node) ?? []) logs.set(shard, copy.snapshot());
+    return logs;
+  }
+
+  committedToDisk(
+    volume: Volume,
+    writes: readonly TableWrite[],
+    logs: ReadonlyMap<string, LogSnapshot>,
+  ): void {
     const disk = this.diskOf(volume);
-    disk.apply(writes);
-    for (const [uid, record] of disk.records) {
+    for (const uid of disk.apply(writes, logs)) {
       const shard = this.shard(uid);
-      shard.checkApplied(volume.node, record);
+      const record = disk.records.get(uid);
+      if (record !== undefined) shard.checkApplied(volume.node, record);
       this.#dirty.add(shard);
     }
   }
@@ -228,21 +241,15 @@ export class WorldChecker implements CheckedWorld {
       return { baseSeq, entries: [...entries], checkpoint };
     }
     const disk = this.diskOf(node.volume);
-    const record = disk.records.get(uid);
-    if (record === undefined) return { baseSeq: 0, entries: [], checkpoint: 0 };
-    const { entries: held } = disk.log(record);
-    const entries = [];
-    for (let seq = record.baseSeq + 1; seq <= record.lastSeq; seq += 1) {
-      const entry = held.get(seq);
-      if (entry === undefined) {
-        throw new InvariantViolation(
-          "SameLogUpToGlobalCheckpoint",
-          `${node.name} has a hole at ${seq} on disk`,
-        );
-      }
-      entries.push(entry);
+    const [record, log] = [disk.records.get(uid), disk.log(uid)];
+    if (record === undefined || log === undefined) return { baseSeq: 0, entries: [], checkpoint: 0 };
+    const { baseSeq, entries, length } = log;
+    const lastSeq = machine.view(0).lastSeq - appended;
+    if (lastSeq !== baseSeq + length && !effects.some(isCut)) {
+      const detail = `${node.name} loaded a log up to ${lastSeq}, its disk has ${baseSeq + length}`;
+      throw new InvariantViolation("SameLogUpToGlobalCheckpoint", detail);
     }
-    return { baseSeq: record.baseSeq, entries, checkpoint: record.globalCheckpoint };
+    return { baseSeq, entries: entries.slice(0, length), checkpoint: record.globalCheckpoint };
   }
 
   #shardByAllocation(node: NodeProcess, allocationId: string): string | undefined {
@@ -257,6 +264,12 @@ export class WorldChecker implements CheckedWorld {
     if (shard === undefined) this.shards.set(uid, (shard = new ShardChecker(uid, this)));
     return shard;
   }
+}
+
+function isCut(effect: CopyEffect): boolean {
+  return (
+    effect.kind === "persist" && (effect.change.truncateAfter ?? effect.change.installSnapshot) !== undefined
+  );
 }
 
 function shardOf(event: CopyEvent): string | undefined {

@@ -181,8 +181,8 @@ export class Connection {
     if (!this.#open) return;
     this.#network.loop.within(process, "accept", () => {
       this.#sides[1] = accept(this);
+      for (const frame of this.#early.splice(0)) this.send(0, frame);
     });
-    for (const frame of this.#early.splice(0)) this.send(0, frame);
   }
 
   /** In order. `from` is 0 for the side that dialled. */

@@ -34,7 +34,10 @@ const MAP_SAVE_MS = 4;
 export interface NodeObserver {
   /** A worker answered a shard call; `request` is what it was asked. */
   onAnswer(node: NodeProcess, call: number, shard: string, request: Uint8Array, answer: Answer): void;
+  onLog(node: NodeProcess, line: LogLine): void;
 }
+
+export type LogLine = Extract<FromWorker, { kind: "log" }>;
 
 export type Answer = Extract<FromWorker, { kind: "answer" }>;
 
@@ -66,6 +69,7 @@ export class NodeProcess {
   readonly #worker: ShardWorker;
   readonly #links: PeerConnections;
   readonly #control: ControlEndpoint;
+  readonly #savedMap: ClusterMap | undefined;
   readonly #asked = new Map<number, Asked>();
   #nextCall = 1;
   #copies: readonly CopyReport[] = [];
@@ -105,9 +109,15 @@ export class NodeProcess {
     const saved =
       volume.savedMap === undefined ? undefined : fromWireMap(WireClusterMap.decode(volume.savedMap));
     this.#control = this.#makeControl(saved?.leaderEpoch ?? 0);
+    this.#savedMap = saved;
+  }
+
+  /** Opens the stores and takes requests; in the turn in which it was made. */
+  start(): void {
+    const { name, process, network } = this.#options;
     this.#current.onChange((map) => this.#onMap(map));
     this.#worker.start();
-    if (saved !== undefined) this.#current.offer(saved);
+    if (this.#savedMap !== undefined) this.#current.offer(this.#savedMap);
     this.#current.onChange((map) => this.#save(map));
     network.listen(name, "peer", process, (connection) => this.#acceptPeer(connection));
     network.listen(name, "control", process, (connection) => this.#acceptControl(connection));
@@ -271,8 +281,10 @@ export class NodeProcess {
       case "drained":
       case "closed":
         return this.#drained?.();
-      case "pong":
       case "log":
+        return this.#options.observer.onLog(this, message);
+      case "protocolEvent":
+      case "pong":
         return undefined;
     }
   }

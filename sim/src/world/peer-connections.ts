@@ -11,6 +11,7 @@ import type { Connection, Network } from "./network.js";
 
 const FIRST_RETRY_MS = 20;
 const MAX_RETRY_MS = 2000;
+const HELLO_TIMEOUT_MS = 2000;
 
 export type PeerFrame =
   | { readonly kind: "hello"; readonly nodeId: string }
@@ -102,6 +103,7 @@ class Peer {
   #connected = false;
   #failures = 0;
   #retry: NodeJS.Timeout | undefined;
+  #helloTimer: NodeJS.Timeout | undefined;
   #ended = false;
 
   constructor(node: NodeId, address: string, options: PeerConnectionsOptions) {
@@ -173,6 +175,11 @@ class Peer {
     );
     this.#connection = connection;
     this.#send({ kind: "hello", nodeId });
+    this.#helloTimer = setTimeout(() => {
+      if (this.#connection !== connection || this.#connected) return;
+      connection.close(0);
+      this.#lost("no hello");
+    }, HELLO_TIMEOUT_MS);
   }
 
   #onFrame(connection: Connection, frame: PeerFrame): void {
@@ -183,6 +190,7 @@ class Peer {
         this.#lost("another node answers there");
         return;
       }
+      clearTimeout(this.#helloTimer);
       this.#failures = 0;
       this.#connected = true;
       this.#options.onConnectionChange(this.#node, true);
@@ -193,6 +201,7 @@ class Peer {
   }
 
   #lost(detail: string): void {
+    clearTimeout(this.#helloTimer);
     const wasConnected = this.#connected;
     this.#connection = undefined;
     this.#connected = false;

@@ -2,7 +2,7 @@
  * The disk of a node: databases and files. A transaction is on disk some time after it was handed in;
  * a crash before that loses it, or keeps it without anybody having been told, whichever the disk likes.
  */
-import type { ShardRecord } from "@prism/dataplane/adapters/lmdb/shard-record";
+import type { LogSnapshot } from "../check/disk-copies.js";
 import { MemoryFiles } from "../runtime/memory-files.js";
 import type { Random } from "../runtime/random.js";
 import type { VirtualProcess } from "../runtime/virtual-process.js";
@@ -16,7 +16,9 @@ export interface VolumeObserver {
   /** Killing the process here ends what it does at once. */
   onIo(volume: Volume, point: IoPoint): void;
   /** The transaction is on disk. */
-  onCommitted(volume: Volume, writes: readonly TableWrite[]): void;
+  onCommitted(volume: Volume, writes: readonly TableWrite[], logs: ReadonlyMap<string, LogSnapshot>): void;
+  /** A transaction is handed in: what it brings along, for whoever checks the world. */
+  onHandedIn(volume: Volume): ReadonlyMap<string, LogSnapshot>;
   onTorn(volume: Volume, kept: boolean): void;
 }
 
@@ -24,11 +26,9 @@ interface Pending {
   readonly process: VirtualProcess;
   readonly database: MemoryDatabase;
   readonly writes: readonly TableWrite[];
+  readonly logs: ReadonlyMap<string, LogSnapshot>;
   readonly done: () => void;
 }
-
-/** Log entries and shard records as the disk has them, for whoever checks the world. */
-export type DiskRecords = ReadonlyMap<string, ShardRecord>;
 
 export class Volume {
   readonly node: string;
@@ -62,6 +62,7 @@ export class Volume {
   }
 
   commit(process: VirtualProcess, database: MemoryDatabase, writes: readonly TableWrite[]): Promise<void> {
+    const logs = this.#observer.onHandedIn(this);
     this.#observer.onIo(this, "commitBegins");
     return new Promise((resolve, reject) => {
       if (!process.alive) return;
@@ -70,7 +71,7 @@ export class Volume {
         this.#loop.after(this.#syncTime(), process, "disk full", () => reject(full));
         return;
       }
-      const pending: Pending = { process, database, writes, done: resolve };
+      const pending: Pending = { process, database, writes, logs, done: resolve };
       this.#pending = pending;
       this.#loop.after(this.#syncTime(), undefined, "fsync", () => this.#complete(pending));
     });
@@ -94,9 +95,9 @@ export class Volume {
     this.#loop.within(pending.process, "fsync done", pending.done);
   }
 
-  #apply({ database, writes }: Pending): void {
+  #apply({ database, writes, logs }: Pending): void {
     database.apply(writes);
-    this.#observer.onCommitted(this, writes);
+    this.#observer.onCommitted(this, writes, logs);
   }
 
   #syncTime(): number {

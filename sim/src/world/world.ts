@@ -20,7 +20,7 @@ import type { Schedule } from "../schedule.js";
 import { Counts } from "./counts.js";
 import { Machine } from "./machine.js";
 import { Network } from "./network.js";
-import { NodeProcess } from "./node-process.js";
+import { NodeProcess, type LogLine } from "./node-process.js";
 import { OperatorProcess } from "./operator-process.js";
 import { SimClient, type Ask, type AttemptEnd, type ClientWorld, type WriteAsk } from "./sim-client.js";
 import { StoreAccess, type StoreTrouble } from "./store-access.js";
@@ -30,6 +30,9 @@ export const COLLECTION = "docs";
 export const CLIENT_HOST = "client";
 const CONNECT_TIMEOUT_MS = 2000;
 const OPERATOR_RETRY_MS = 250;
+
+/** The product itself says that something is wrong. */
+export class CopyFailed extends Error {}
 
 export interface WorldOptions {
   /** Told in lines what happens. */
@@ -147,11 +150,13 @@ export class World {
     this.loop.within(process, "boot", () => {
       const observer = {
         onAnswer: (...heard: Parameters<WorldChecker["answered"]>): void => this.checker.answered(...heard),
+        onLog: (node: NodeProcess, line: LogLine): void => this.#onLog(node, line),
       };
       const { network } = this;
       const { tosses } = this.schedule;
       machine.node = new NodeProcess({ name, process, volume, network, tosses, observer });
       this.#byNodeId.set(machine.node.nodeId, machine);
+      machine.node.start();
     });
     this.#tellOperators(name, 3, () => ({ kind: "listening", name, peerAddress: name }));
   }
@@ -300,7 +305,8 @@ export class World {
     const made = this.machines.get(node)?.boots ?? 0;
     return new Volume(node, this.schedule.syncMs, this.loop, this.#random(`disk/${node}/${made}`), {
       onIo: (volume, point) => this.#onIo(volume.node, point),
-      onCommitted: (volume, writes) => this.checker.committedToDisk(volume, writes),
+      onHandedIn: (volume) => this.checker.handedIn(volume),
+      onCommitted: (volume, writes, logs) => this.checker.committedToDisk(volume, writes, logs),
       onTorn: (_volume, kept) => this.counts.count(kept ? "commitKeptUnnoticed" : "commitLost"),
     });
   }
@@ -313,6 +319,12 @@ export class World {
     if (plan.left > 0) return;
     this.counts.count(`crashAt.${point}`);
     this.crash(machine, plan.downMs);
+  }
+
+  /** A copy that stops stops for a reason, and no reason is a good one here. */
+  #onLog(node: NodeProcess, { message, fields }: LogLine): void {
+    if (message !== "copy failed") return;
+    throw new CopyFailed(`a copy on ${node.name} failed: ${String(fields["detail"])}`);
   }
 
   #nodeOf(process: unknown): NodeProcess | undefined {
