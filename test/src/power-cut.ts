@@ -39,10 +39,10 @@ export interface UndoneFile {
 
 /** Builds a C source of ../shim; undefined when there is no C compiler. */
 export async function compile(
-  source: "power-cut" | "writer",
+  source: "power-cut" | "sick-disk" | "writer",
   directory: string,
 ): Promise<string | undefined> {
-  const isLibrary = source === "power-cut";
+  const isLibrary = source !== "writer";
   const from = fileURLToPath(new URL(`../shim/${source}.c`, import.meta.url));
   const to = join(directory, isLibrary ? `${source}.so` : source);
   const flags = isLibrary ? ["-shared", "-fPIC", "-ldl", "-lpthread"] : [];
