@@ -47,6 +47,7 @@ export interface MapChange {
   readonly spec?: CollectionSpec;
   readonly generation?: number;
   readonly minReplicasForWrite?: number;
+  readonly allowStaleReads?: boolean;
   /** Without the shard's record, or without the collection too. */
   readonly without?: "shard" | "collection";
 }
@@ -76,7 +77,11 @@ export function clusterMap(nodes: number, change: MapChange = {}): ClusterMap {
     clusterName: "test",
     revision: change.revision ?? shard.version,
     leaderEpoch: 1,
-    settings: parseClusterSettings({ version: "0.1.0", health: { replicaTimeoutMs: 500 } }),
+    settings: parseClusterSettings({
+      version: "0.1.0",
+      health: { replicaTimeoutMs: 500, heartbeatIntervalMs: 100 },
+      partition: { allowStaleReads: change.allowStaleReads ?? true },
+    }),
     nodes: [],
     collections:
       change.without === "collection"
