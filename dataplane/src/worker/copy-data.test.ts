@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DEFAULT_LIMITS } from "@prism/api/limits";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { DamagedValueError } from "../adapters/lmdb/entry-codec.js";
 import { ShardStore } from "../adapters/lmdb/shard-store.js";
+import { numberKey } from "../adapters/lmdb/store-key.js";
 import type { LogEntry } from "../domain/replication/log-entry.js";
 import { CopyData } from "./copy-data.js";
 
@@ -62,4 +64,20 @@ test("what is committed and not applied yet stays in the log, however far it is 
   expect(again.load()).toMatchObject({ baseSeq: 2, lastSeq: 5, globalCheckpoint: 5 });
   for (let applied = 2; applied < 5; applied += 1) again.applyNext();
   expect(again.documents.get("b5")).toMatchObject({ seq: 5 });
+});
+
+test("a document that is not under its number in the store is damage, and not absent", async () => {
+  const data = create();
+  data.persist({ append: [1, 2].map(entry), globalCheckpoint: 2 }, undefined);
+  for (let applied = 0; applied < 2; applied += 1) data.applyNext();
+  data.putApplied();
+  await store.durable();
+  data.documents.durable(2);
+  // As when the key of one was damaged: the B-tree finds nothing, or another one's value.
+  const { doc } = data.documents.get("b1")!;
+  store.remove("documents", numberKey(data.record.slot, doc));
+  await store.durable();
+  expect(() => data.documents.get("b1")).toThrow(DamagedValueError);
+  expect(data.documents.get("b2")).toMatchObject({ seq: 2 });
+  expect(data.documents.get("never written")).toBeUndefined();
 });
