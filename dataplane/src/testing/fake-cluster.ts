@@ -5,7 +5,7 @@
  */
 import { parseClusterSettings } from "@prism/api/cluster";
 import { parseCollectionSpec, type CollectionSpec } from "@prism/api/collection";
-import { ShardCall, WriteAction } from "@prism/proto/frame-kind";
+import { ReadLevelKind, ShardCall, WriteAction } from "@prism/proto/frame-kind";
 import * as wire from "@prism/proto/gen/node";
 import type {
   AllocationId,
@@ -51,6 +51,7 @@ export interface Call {
   readonly node: NodeId;
   readonly call: ShardCall;
   readonly shard: ShardUid;
+  readonly read: wire.ReadLevel | undefined;
 }
 
 export class FakeCluster implements ShardCalls {
@@ -102,7 +103,9 @@ export class FakeCluster implements ShardCalls {
     payload: Uint8Array,
     options: ShardCallOptions,
   ): Promise<Uint8Array> {
-    this.made.push({ node: target.node, shard: target.shard, call });
+    const read = readLevelOf(call, payload);
+    this.made.push({ node: target.node, shard: target.shard, call, read });
+    if (read?.kind === ReadLevelKind.strong) this.#assertPrimary(target);
     const conduct = this.#conduct.get(target.node) ?? { kind: "ok" };
     switch (conduct.kind) {
       case "ok":
@@ -127,6 +130,13 @@ export class FakeCluster implements ShardCalls {
     const store: Store = { documents: new Map(), outcomes: new Map(), seq: 0 };
     this.stores.set(shard, store);
     return store;
+  }
+
+  #assertPrimary({ shard: uid, node }: ShardTarget): void {
+    const shard = this.#map.shards.find((one) => one.uid === uid);
+    const primary = shard?.copies.find((copy) => copy.id === shard.primary)?.node;
+    if (primary === node) return;
+    throw new ShardProblem("noPrimary", "not the primary", { executed: "no", primaryNode: primary });
   }
 
   #answer(target: ShardTarget, call: ShardCall, payload: Uint8Array): Uint8Array {
@@ -302,6 +312,23 @@ function search(
     aggregationsJson: new TextEncoder().encode(JSON.stringify(aggregations)),
     explainJson: new Uint8Array(0),
   };
+}
+
+function readLevelOf(call: ShardCall, payload: Uint8Array): wire.ReadLevel | undefined {
+  switch (call) {
+    case ShardCall.get:
+      return wire.GetRequest.decode(payload).read;
+    case ShardCall.statistics:
+      return wire.StatisticsRequest.decode(payload).read;
+    case ShardCall.search:
+      return wire.SearchRequest.decode(payload).read;
+    case ShardCall.fetch:
+      return wire.FetchRequest.decode(payload).read;
+    case ShardCall.scan:
+      return wire.ScanRequest.decode(payload).read;
+    default:
+      return undefined;
+  }
 }
 
 function unanswered(call: ShardCall, options: ShardCallOptions): Promise<never> {
