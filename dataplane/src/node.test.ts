@@ -111,6 +111,9 @@ describe("a node", () => {
     }, WAIT);
     const debug = JSON.parse((await probe(node, "/debug")).text) as { map: ClusterMap };
     expect(debug.map.revision).toBe(1);
+    const events = async (query: string) => await probe(node, `/debug/protocol-events${query}`);
+    expect(JSON.parse((await events(`?shard=${SHARD}`)).text)).toEqual({ events: [] });
+    expect((await events("?uid=x")).status).toBe(400);
   });
 
   test("calls its own workers and those of its peers alike, and both ways", async () => {

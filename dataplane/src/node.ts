@@ -37,6 +37,7 @@ import { createCoordinator } from "./services/coordinator.js";
 import { advertise, bound, portOf, urlOf, type ListeningAddresses } from "./listening.js";
 import { newSharedSnapshotBudget } from "./worker/snapshot-budget.js";
 import { CurrentMap } from "./services/current-map.js";
+import { ProtocolEvents } from "./services/protocol-events.js";
 import { RoutedShardCalls } from "./services/routed-shard-calls.js";
 
 const MiB = 1024 * 1024;
@@ -74,6 +75,7 @@ export class Node {
   readonly #control: ControlEndpoint;
   readonly #metrics: NodeMetrics;
   readonly #calls: RoutedShardCalls;
+  readonly #protocolEvents = new ProtocolEvents();
   #internalServer: InternalServer | undefined;
   #adminServer: AdminServer | undefined;
   #httpServer: HttpServer | undefined;
@@ -256,6 +258,7 @@ export class Node {
       notReady: () => this.notReady(),
       notAlive: () => this.#stuckWorkers(),
       debug: () => this.#describe(),
+      protocolEvents: (shard) => this.#protocolEvents.describe(shard),
       registry: this.#metrics.registry,
     });
   }
@@ -301,6 +304,7 @@ export class Node {
           this.#links.sendOneWay(toNode as NodeId, ShardCall.replication, shard, payload),
         onCopyRequest: ({ shard, action, allocationId, term, reason }) =>
           this.#control.requestCopyChange({ shardUid: shard, action, allocationId, term, reason }),
+        onProtocolEvent: (event) => this.#protocolEvents.add(event),
         onDied: (worker, detail) => this.#onWorkerDied(worker, detail),
       },
     });

@@ -34,7 +34,10 @@ export async function debugBundle(
         : await pages(operator.adminUrl, [...NODE_PAGES, "status"]),
     nodes: Object.fromEntries(
       await Promise.all(
-        nodes.map(async ({ name, adminUrl }) => [name, await pages(adminUrl, NODE_PAGES)] as const),
+        nodes.map(
+          async ({ name, adminUrl }) =>
+            [name, await pages(adminUrl, [...NODE_PAGES, "debug/protocol-events"])] as const,
+        ),
       ),
     ),
     logs: await logs(directory),

@@ -97,7 +97,19 @@ export class CopyOutbox {
   }
 
   note(effect: Extract<CopyEffect, { kind: "note" }>, allocation: AllocationId): void {
-    const { what, ...fields } = effect.note;
-    this.#context.log("info", `copy ${what}`, { shard: this.#shard, allocation, ...fields });
+    const { what, ...details } = effect.note;
+    this.event(what, allocation, details);
+  }
+
+  /** One line of the log, and a place among the shard's protocol events. */
+  event(
+    what: string,
+    allocation: string,
+    details: Readonly<Record<string, unknown>>,
+    level: "info" | "error" = "info",
+  ): void {
+    const event = { atMs: this.#context.nowMs(), shard: this.#shard, allocation, what, details };
+    this.#context.log(level, `copy ${what}`, { shard: this.#shard, allocation, ...details });
+    this.#context.post({ kind: "protocolEvent", event });
   }
 }

@@ -283,7 +283,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     if (this.#failed !== undefined) return;
     const detail = error instanceof Error ? error.message : String(error);
     this.#failed = { reason: "CopyFailed", detail };
-    this.#context.log("error", "shard copy failed", { shard: this.shardUid, detail });
+    this.#outbox.event("failed", this.allocationId, { detail }, "error");
     this.#end(new Problem("shardUnavailable", "this copy of the shard has failed"));
     this.#context.reportSoon();
   }
@@ -302,6 +302,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
 
   /** Ends the copy and deletes its data. */
   remove(): void {
+    this.#outbox.event("removed", this.allocationId, {});
     this.#end(new Problem("shardUnavailable", "the shard was removed from this node"));
     this.data.remove();
     this.#keeper?.close();
@@ -411,7 +412,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
       if (this.#copy !== copy || this.#closed) return;
       this.#suspended = false;
       const { allocationId: allocation, globalCheckpoint: checkpoint } = durable;
-      this.#context.log("info", "copy taken up", { shard: this.shardUid, allocation, checkpoint });
+      this.#outbox.event("takenUp", allocation, { checkpoint });
       const { map } = this.#places;
       if (map !== undefined) this.#step({ kind: "map", map });
       this.#tellConnections();
@@ -530,8 +531,8 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
           data.indexed(),
           nowMs,
         );
-      });
         data.documents.useNumbers(this.#keeper);
+      });
     } else this.#keeper.setFields(spec.fields, this.data.documents.nextDoc);
     this.#context.kickBackground();
   }

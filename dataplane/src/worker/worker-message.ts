@@ -69,6 +69,7 @@ export type FromWorker =
   | { readonly kind: "reports"; readonly copies: readonly CopyReport[]; readonly memory: WorkerMemory }
   | { readonly kind: "pong"; readonly id: number }
   | { readonly kind: "drained" | "closed"; readonly id: number }
+  | { readonly kind: "protocolEvent"; readonly event: ProtocolEvent }
   /** One structured log line; the network thread writes it. */
   | {
       readonly kind: "log";
@@ -76,6 +77,17 @@ export type FromWorker =
       readonly message: string;
       readonly fields: Readonly<Record<string, unknown>>;
     };
+
+/** Something that happened to a shard's copy on this node: its role, its set, its data. */
+export interface ProtocolEvent {
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  readonly shard: string;
+  readonly allocation: string;
+  /** See ProtocolNote; and takenUp, failed and removed. */
+  readonly what: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
 
 export interface WorkerMemory {
   readonly heapBytes: number;

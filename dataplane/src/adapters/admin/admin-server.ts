@@ -9,6 +9,8 @@ export interface AdminSources {
   /** Why the process is of no use any more; empty when it is. */
   readonly notAlive: () => readonly string[];
   readonly debug: () => unknown;
+  /** Newest protocol events of the shard with this uid, or of all, oldest first. */
+  readonly protocolEvents: (shard: string | undefined) => readonly unknown[];
   readonly registry: Registry;
 }
 
@@ -35,6 +37,15 @@ export async function startAdminServer(address: HostPort, sources: AdminSources)
     return await reply.type(sources.registry.contentType).send(text);
   });
   server.get("/debug", () => sources.debug());
+  server.get("/debug/protocol-events", async (request, reply) => {
+    const { shard, ...unknown } = request.query as Record<string, unknown>;
+    const [parameter] = Object.keys(unknown);
+    if (parameter !== undefined || (shard !== undefined && typeof shard !== "string")) {
+      const detail = parameter === undefined ? "shard is given twice" : `unknown parameter ${parameter}`;
+      return await reply.status(400).send({ detail: `${detail}; ?shard=<uid> is known` });
+    }
+    return { events: sources.protocolEvents(shard) };
+  });
   await server.listen({ host: address.host, port: address.port });
   const bound = server.server.address();
   const port = typeof bound === "object" && bound !== null ? bound.port : address.port;

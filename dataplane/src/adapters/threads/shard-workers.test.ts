@@ -34,6 +34,7 @@ async function startWorkers(events: Partial<ShardWorkersEvents> = {}, lines: str
       onReports: ignore,
       onReplication: ignore,
       onCopyRequest: ignore,
+      onProtocolEvent: ignore,
       onDied: ignore,
       ...events,
     },

@@ -12,7 +12,13 @@ import { workerOfShard } from "../../domain/store-of-shard.js";
 import { PendingCalls } from "../../services/pending-calls.js";
 import type { LocalShards } from "../../services/routed-shard-calls.js";
 import { ShardProblem, type ShardCallOptions } from "../../services/shard-calls.js";
-import type { FromWorker, ToWorker, WorkerMemory, WorkerSettings } from "../../worker/worker-message.js";
+import type {
+  FromWorker,
+  ProtocolEvent,
+  ToWorker,
+  WorkerMemory,
+  WorkerSettings,
+} from "../../worker/worker-message.js";
 import { fromCallError } from "../../services/call-error.js";
 import { TurnMail } from "./turn-mail.js";
 
@@ -26,6 +32,7 @@ export interface ShardWorkersEvents {
   readonly onReplication: (message: Replication) => void;
   readonly onCopyRequest: (request: CopyChange) => void;
   readonly onReports: (worker: number) => void;
+  readonly onProtocolEvent: (event: ProtocolEvent) => void;
   /** The thread is gone and with it every copy it owned; the process can't go on as it is. */
   readonly onDied: (worker: number, detail: string) => void;
 }
@@ -203,6 +210,9 @@ export class ShardWorkers implements LocalShards {
       case "drained":
       case "closed":
         worker.steps.get(message.id)?.();
+        return;
+      case "protocolEvent":
+        events.onProtocolEvent(message.event);
         return;
       case "log":
         logger[message.level]({ worker: index, ...message.fields }, message.message);

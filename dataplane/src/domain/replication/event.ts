@@ -177,6 +177,8 @@ export type ProtocolNote =
   | { readonly what: "activated"; readonly term: number; readonly startSeq: number }
   | { readonly what: "ready"; readonly term: number; readonly globalCheckpoint: number }
   | { readonly what: "steppedDown"; readonly term: number; readonly newTerm: number }
+  /** As replica: another copy leads, or is about to. */
+  | { readonly what: "termAdopted"; readonly term: number }
   | { readonly what: "suffixReplaced"; readonly afterSeq: number; readonly lastSeq: number }
   | {
       readonly what: "joinStarted" | "joinConfirmed" | "left" | "removalWithdrawn";

@@ -217,7 +217,7 @@ export class ShardCopy {
       this.#out.note({ what: "steppedDown", term: this.#term, newTerm: term });
       this.#primary.end(this.#out);
       this.#primary = undefined;
-    }
+    } else if (!this.#activating) this.#out.note({ what: "termAdopted", term });
     this.#term = term;
     this.#replica.startTerm();
     this.#told = undefined;
@@ -243,6 +243,7 @@ export class ShardCopy {
    * copy's data the first of a new history. That is durable with the activation, or not at all.
    */
   #activate(map: ShardMap, nowMs: number): void {
+    this.#activating = true;
     this.#adopt(map.term);
     this.#activatedTerm = map.term;
     if (map.historyId !== this.#historyId) this.#startHistory(map.historyId);
@@ -259,7 +260,6 @@ export class ShardCopy {
     ]);
     this.#out.persist({ activatedTerm: map.term });
     this.#out.note({ what: "activated", term: map.term, startSeq });
-    this.#activating = true;
     const self = {
       shardUid: this.#shardUid,
       allocationId: this.#allocationId,
