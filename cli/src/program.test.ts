@@ -33,7 +33,7 @@ describe("the command line", () => {
       expect(output).toContain(word);
   });
 
-  it.each(["up", "status", "load", "search"])("gives examples for %s", async (command) => {
+  it.each(["up", "status", "load", "search", "get"])("gives examples for %s", async (command) => {
     expect((await run([command, "--help"])).output).toContain("Examples:");
   });
 
@@ -52,6 +52,22 @@ describe("the command line", () => {
   it("says how to start a cluster when there is none", async () => {
     const { error } = await run(["--data", "/nonexistent/prism", "status"]);
     expect((error as Error).message).toContain("prism up");
+  });
+
+  it.each([
+    [["--consistency", "bounded"], "--max-staleness"],
+    [["--max-staleness", "5"], "--consistency bounded"],
+    [["--consistency", "readYourWrites"], "--session"],
+    [["--consistency", "strongest"], "Allowed choices are eventual, readYourWrites, bounded, strong"],
+    [["--consistency", "bounded", "--max-staleness", "0"], "must be an integer from 1"],
+  ])("refuses %j of a read before it asks a cluster", async (options, told) => {
+    for (const command of [
+      ["get", "notes", "a"],
+      ["search", "notes", "war"],
+    ]) {
+      const { output, error } = await run([...command, ...options]);
+      expect(`${output}${(error as Error).message}`).toContain(told);
+    }
   });
 
   it("does not delete documents without a yes", async () => {

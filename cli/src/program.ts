@@ -4,11 +4,13 @@
  */
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { CreateOptions } from "./commands/collection.js";
+import type { GetOptions } from "./commands/get.js";
 import type { LoadOptions } from "./commands/load.js";
 import type { SearchOptions } from "./commands/search.js";
 import type { UpOptions } from "./commands/up.js";
 import { DEFAULT_DATA, type Context, type GlobalOptions } from "./context.js";
 import { EXIT } from "./exit-code.js";
+import { addReadLevel } from "./read-level.js";
 
 const EXAMPLES = `
 Examples:
@@ -169,7 +171,25 @@ function addDocuments(
     .action(async (collection: string, file: string, options: LoadOptions) =>
       setExit(await (await import("./commands/load.js")).load(context, collection, file, options, global())),
     );
-  program
+  const get = program
+    .command("get")
+    .description("show one document")
+    .argument("<collection>")
+    .argument("<id>")
+    .option("--include <names>", "fields to show, separated by commas")
+    .option("--shard-key <value>", "of the document, in collections that have a shard key");
+  addReadLevel(get)
+    .addHelpText("after", "\nExamples:\n  $ prism get notes a\n  $ prism get notes a --consistency strong")
+    .action(async (collection: string, id: string, options: GetOptions) =>
+      setExit(
+        await (await import("./commands/get.js")).getDocument(context, collection, id, options, global()),
+      ),
+    );
+  addSearch(program, context, global);
+}
+
+function addSearch(program: Command, context: Context, global: () => GlobalOptions): void {
+  const search = program
     .command("search")
     .description("search a collection")
     .argument("<collection>")
@@ -180,10 +200,11 @@ function addDocuments(
     .option("--include <names>", "fields to show, separated by commas")
     .option("--limit <n>", "results", integer(0, 10_000), 10)
     .option("--request <file>", "a whole request as JSON; - for standard input")
-    .option("--explain", "say how each shard answered (with --json)", false)
+    .option("--explain", "say how each shard answered (with --json)", false);
+  addReadLevel(search)
     .addHelpText(
       "after",
-      '\nExamples:\n  $ prism search notes "war and taxes" --fields title^2,body\n  $ prism search notes --filter \'{"field":"year","gte":1900}\' --limit 3',
+      '\nExamples:\n  $ prism search notes "war and taxes" --fields title^2,body\n  $ prism search notes --filter \'{"field":"year","gte":1900}\' --limit 3\n  $ prism search notes war --consistency bounded --max-staleness 2000',
     )
     .action(async (collection: string, text: string | undefined, options: SearchOptions) =>
       (await import("./commands/search.js")).search(context, collection, text, options, global()),

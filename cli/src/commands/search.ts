@@ -4,10 +4,11 @@ import type { PrismClient, QueryInput, SearchInput, VectorClauseInput } from "@p
 import { connect } from "../connection.js";
 import { type Context, print, printJson, type GlobalOptions } from "../context.js";
 import { CommandError } from "../exit-code.js";
+import { consistencyOf, shortfallOf, type ReadLevelOptions } from "../read-level.js";
 import { grouped } from "../terminal.js";
 import { readStream, readTextFile } from "../text-file.js";
 
-export interface SearchOptions {
+export interface SearchOptions extends ReadLevelOptions {
   readonly fields?: string;
   readonly vector?: string;
   readonly filter?: string;
@@ -26,12 +27,14 @@ export async function search(
   options: SearchOptions,
   global: GlobalOptions,
 ): Promise<void> {
+  const consistency = consistencyOf(options);
   const given = options.request === undefined ? undefined : await readRequest(context, options.request);
   const parts = given === undefined ? partsOf(options) : undefined;
   const client = await connect(global);
   try {
     const request = given ?? (await requestOf(client, collection, text, options, parts ?? {}));
-    const answer = await client.collection(collection).search(request);
+    const level = consistency === undefined ? {} : { consistency };
+    const answer = await client.collection(collection).search({ ...request, ...level });
     if (global.json) return printJson(context, answer);
     printAnswer(context, answer);
   } finally {
@@ -120,7 +123,9 @@ function printAnswer(context: Context, answer: SearchResponse): void {
   const partial = answer.complete
     ? ""
     : paint("yellow", `  partial: ${answer.shards.failed} of ${answer.shards.total} shards missing`);
-  const lines = [`${relation}${grouped(answer.total.value)} match, ${answer.tookMs} ms${partial}`];
+  const shortfall = shortfallOf(answer.consistency);
+  const level = shortfall === "" ? "" : paint("yellow", `  ${shortfall}`);
+  const lines = [`${relation}${grouped(answer.total.value)} match, ${answer.tookMs} ms${partial}${level}`];
   for (const [i, hit] of answer.results.entries()) {
     lines.push(`${paint("bold", `${i + 1}. ${hit.id}`)}  ${Number(hit.score.toPrecision(4))}`);
     for (const [name, value] of Object.entries(hit.fields ?? {}))
