@@ -45,6 +45,20 @@ export class Bitmap {
     return copy;
   }
 
+  /** Its members, each greater by `offset`. */
+  shifted(offset: number): Bitmap {
+    const { words } = this;
+    const skipped = offset >>> 5;
+    const bits = offset & 31;
+    const moved = new Bitmap((skipped + words.length + 1) * 32);
+    for (let i = 0; i < words.length; i += 1) {
+      const word = words[i]!;
+      moved.words[skipped + i]! |= word << bits;
+      if (bits !== 0) moved.words[skipped + i + 1] = word >>> (32 - bits);
+    }
+    return moved;
+  }
+
   and(other: Bitmap): this {
     for (let i = 0; i < this.words.length; i += 1) this.words[i]! &= other.words[i] ?? 0;
     return this;

@@ -19,6 +19,12 @@ export class Accumulator {
     this.touched = new Uint32Array(capacity);
   }
 
+  /** Takes every score back. */
+  clear(): void {
+    for (let i = 0; i < this.touchedCount; i += 1) this.scores[this.touched[i]!] = 0;
+    this.touchedCount = 0;
+  }
+
   get memoryBytes(): number {
     return this.scores.length * 16;
   }

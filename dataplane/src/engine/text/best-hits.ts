@@ -25,6 +25,10 @@ export class BestHits {
     this.#docs = new Uint32Array(this.#size);
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
   /** Hits with a lower score need not be offered. */
   get threshold(): number {
     if (this.#size === 0) return Infinity;

@@ -1,17 +1,9 @@
 /** Answers a planned query on one segment after the other, term by term. */
-import type { Bitmap } from "../bitmap.js";
 import type { Accumulator } from "./accumulator.js";
-import type { BestHits } from "./best-hits.js";
+import { collect, type MatchSink } from "./match-sink.js";
 import type { QueryPlan } from "./query-plan.js";
-import type { SearchableSegment } from "./segment.js";
-
-/** Where a segment's matches go. */
-export interface MatchSink {
-  /** Only these documents count; undefined: all. */
-  readonly accept: Bitmap | undefined;
-  readonly matches: Bitmap | undefined;
-  readonly best: BestHits;
-}
+import { searchPruned } from "./pruned-search.js";
+import { Segment, type SearchableSegment } from "./segment.js";
 
 /** How many documents of the segment match. */
 export function searchSegment(
@@ -21,6 +13,8 @@ export function searchSegment(
   sink: MatchSink,
 ): number {
   if (plan.requirements === undefined) {
+    const found = segment instanceof Segment ? searchPruned(segment, plan, accumulator, sink) : undefined;
+    if (found !== undefined) return found;
     accumulator.prepare(segment.documents);
     for (const { field, term, weight } of plan.terms) segment.score(field, term, weight, accumulator);
     return collect(segment, accumulator, sink);
@@ -57,28 +51,4 @@ function collectFound(
   }
   accumulator.touchedCount = kept;
   return collect(segment, accumulator, sink);
-}
-
-/** Hands the scored documents that count to the sink and leaves the accumulator clean. */
-function collect(segment: SearchableSegment, accumulator: Accumulator, sink: MatchSink): number {
-  const { scores, touched, touchedCount } = accumulator;
-  const { docs, removed } = segment;
-  const { accept, matches, best } = sink;
-  const hasRemoved = removed.count > 0;
-  let total = 0;
-  let threshold = best.threshold;
-  for (let i = 0; i < touchedCount; i += 1) {
-    const place = touched[i]!;
-    const score = scores[place]!;
-    scores[place] = 0;
-    if (hasRemoved && removed.has(place)) continue;
-    if (accept !== undefined && !accept.has(docs[place]!)) continue;
-    total += 1;
-    if (matches !== undefined) matches.add(docs[place]!);
-    if (score < threshold) continue;
-    best.offer(docs[place]!, score);
-    threshold = best.threshold;
-  }
-  accumulator.touchedCount = 0;
-  return total;
 }

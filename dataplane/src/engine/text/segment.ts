@@ -4,6 +4,7 @@
  */
 import type { Accumulator } from "./accumulator.js";
 import type { TermWeight } from "./bm25.js";
+import { denseTermOf, isDense, type DenseTerm } from "./dense-term.js";
 import { LONG_FREQUENCY, type LongFrequencies } from "./posting.js";
 
 /** What search asks of a segment, sealed or not. */
@@ -59,6 +60,8 @@ export class Segment implements SearchableSegment {
   /** By field number; undefined: no document has the field. */
   readonly fields: readonly (FieldPostings | undefined)[];
   readonly postingCount: number;
+  /** By row; one map for each field, filled by the searches that ask. */
+  readonly #dense: readonly Map<number, DenseTerm>[];
 
   constructor(
     docs: Uint32Array,
@@ -68,6 +71,7 @@ export class Segment implements SearchableSegment {
     this.docs = docs;
     this.fields = fields;
     this.removed = removed;
+    this.#dense = fields.map(() => new Map());
     this.postingCount = fields.reduce((sum, field) => sum + (field?.postings.length ?? 0), 0);
   }
 
@@ -82,7 +86,48 @@ export class Segment implements SearchableSegment {
       bytes += field.terms.byteLength + field.offsets.byteLength + field.postings.byteLength;
       bytes += field.lengths.byteLength + field.longFrequencies.size * 40;
     }
+    for (const terms of this.#dense) bytes += terms.size * ((this.docs.length >>> 3) + 256);
     return bytes;
+  }
+
+  /** Undefined: the term is not in a large part of the documents. */
+  denseTerm(field: number, term: number): DenseTerm | undefined {
+    const column = this.fields[field];
+    if (column === undefined) return undefined;
+    const row = findAscending(column.terms, column.terms.length, term);
+    if (row < 0 || !isDense(column.offsets[row + 1]! - column.offsets[row]!, this.docs.length)) {
+      return undefined;
+    }
+    const cache = this.#dense[field]!;
+    const known = cache.get(row);
+    if (known !== undefined) return known;
+    const dense = denseTermOf(column, row, this.docs.length);
+    cache.set(row, dense);
+    return dense;
+  }
+
+  /** What the term adds to the score of one document; 0 when it does not have it. */
+  scoreOf(field: number, term: number, { weight, base, perToken }: TermWeight, place: number): number {
+    const column = this.fields[field];
+    if (column === undefined) return 0;
+    const row = findAscending(column.terms, column.terms.length, term);
+    if (row < 0) return 0;
+    const { postings, lengths, longFrequencies } = column;
+    let low = column.offsets[row]!;
+    let high = column.offsets[row + 1]! - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const posting = postings[middle]!;
+      const found = posting >>> 8;
+      if (found === place) {
+        const short = posting & 255;
+        const frequency = short === LONG_FREQUENCY ? longFrequencies.get(middle)! : short;
+        return (weight * frequency) / (frequency + base + perToken * lengths[place]!);
+      }
+      if (found < place) low = middle + 1;
+      else high = middle - 1;
+    }
+    return 0;
   }
 
   score(field: number, term: number, { weight, base, perToken }: TermWeight, into: Accumulator): void {

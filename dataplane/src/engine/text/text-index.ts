@@ -101,7 +101,8 @@ export class TextIndex implements TextEngine {
     { accept, acceptCount, size, wantMatches }: SearchContext,
   ): QueryAnswer {
     const plan = planQuery(query, this.#fields, statistics);
-    const segments = [...this.#segments, this.#builder];
+    // The small ones first: what they give lets the large ones pass over more.
+    const segments = [...this.#segments, this.#builder].sort((a, b) => a.documents - b.documents);
     const documents = segments.reduce((sum, segment) => sum + segment.documents, 0);
     const best = new BestHits(size, documents);
     const matches = wantMatches ? new Bitmap(this.#lastDoc + 1) : undefined;
