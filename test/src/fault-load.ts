@@ -1,14 +1,15 @@
 /**
  * What goes on while something fails: writers with a recorded history, on clients of every node and on
- * some that know one node alone; searches; and at the end the check that one set of documents, the same
- * on every copy, explains every answer.
+ * some that know one node alone; searches; strong reads, which must show every write that was acknowledged
+ * before they began; and at the end the check that one set of documents, the same on every copy,
+ * explains every answer.
  */
 import { PrismError, type PrismClient } from "@prism/client";
-import { expect } from "vitest";
 import type { ClusterUnderTest } from "./cluster-under-test.js";
 import { History } from "./history.js";
 import { seededRandom } from "./seeded-random.js";
 import { report, SEED } from "./test-size.js";
+import { StrongReads } from "./strong-reads.js";
 import { Writers } from "./writers.js";
 
 export interface FaultLoadOptions {
@@ -21,6 +22,8 @@ export interface FaultLoadOptions {
   readonly writers?: number;
 }
 
+/** More say no more. */
+const MOST_FINDINGS = 20;
 const WRITE_TIMEOUT_MS = 15_000;
 const SEARCH_TIMEOUT_MS = 3000;
 const PROGRESS_TIMEOUT_MS = 90_000;
@@ -30,6 +33,7 @@ export class FaultLoad {
   readonly #options: FaultLoadOptions;
   readonly #writers: Writers;
   readonly #searches: Searches;
+  readonly #strongReads: StrongReads;
 
   constructor(options: FaultLoadOptions) {
     this.#options = options;
@@ -49,6 +53,12 @@ export class FaultLoad {
       history: this.history,
     });
     this.#searches = new Searches(cluster.client(), collection);
+    this.#strongReads = new StrongReads({
+      writer: cluster.client(),
+      readers: [cluster.client(), ...pinned],
+      collection,
+      prefix: `strong-${prefix}`,
+    });
   }
 
   /** Waits until this many more writes are acknowledged. */
@@ -63,26 +73,29 @@ export class FaultLoad {
 
   async stop(): Promise<void> {
     await this.#searches.stop();
+    await this.#strongReads.stop();
     await this.#writers.stop();
   }
 
-  /** Stops, waits for quiet, and checks every copy of every node against the history. */
-  async expectNothingLost(test: string, figures: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  /** Stops, waits for quiet, and checks every copy of every node against the history: all that is wrong. */
+  async findings(test: string, figures: Readonly<Record<string, unknown>> = {}): Promise<readonly unknown[]> {
     const { cluster, prefix } = this.#options;
     await this.stop();
     await cluster.settled();
     const copies = await cluster.readCopies();
-    expect(copies.differences()).toEqual([]);
-    for (const name of cluster.local.nodeNames()) {
-      const own = [...copies.byCopyOf(name)].filter(([id]) => id.startsWith(prefix));
-      expect(this.history.check(new Map(own)).slice(0, 10), `copies on ${name}`).toEqual([]);
+    const findings: unknown[] = [...copies.differences(), ...this.#strongReads.stale];
+    for (const node of cluster.local.nodeNames()) {
+      const own = [...copies.byCopyOf(node)].filter(([id]) => id.startsWith(prefix));
+      findings.push(...this.history.check(new Map(own)).map((violation) => ({ node, ...violation })));
     }
     report(test, {
       ...figures,
+      strongReads: this.#strongReads.counts,
       acknowledged: this.history.acknowledged,
       slowestMs: this.history.slowestAcknowledgedMs,
       outcomes: this.history.outcomes,
     });
+    return findings.slice(0, MOST_FINDINGS);
   }
 }
 

@@ -100,21 +100,26 @@ export class FaultNetwork {
 
   #senderOf(head: Buffer): string | undefined {
     for (const name of this.#proxies.keys()) {
-      const record = this.#read<{ readonly nodeId?: string }>("nodes", name, "data", "node.json");
+      const record = this.#read("nodes", name, "data", "node.json");
       if (record?.nodeId !== undefined && head.includes(record.nodeId)) return name;
     }
-    const operator = this.#read<{ readonly clusterId?: string }>("operator.json");
+    const operator = this.#read("operator.json");
     return operator?.clusterId !== undefined && head.includes(operator.clusterId) ? CONTROL_PLANE : undefined;
   }
 
-  #read<T>(...path: readonly string[]): T | undefined {
+  #read(...path: readonly string[]): Identity | undefined {
     try {
-      return JSON.parse(readFileSync(join(this.#dataDirectory, ...path), "utf8")) as T;
+      return JSON.parse(readFileSync(join(this.#dataDirectory, ...path), "utf8")) as Identity;
     } catch {
       // Not written yet: the connection is looked at again with its next bytes.
       return undefined;
     }
   }
+}
+
+interface Identity {
+  readonly nodeId?: string;
+  readonly clusterId?: string;
 }
 
 function linkName(from: string, to: string): string {

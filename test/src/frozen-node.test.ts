@@ -3,6 +3,7 @@ import type { CollectionClient, PrismClient } from "@prism/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClusterUnderTest, TEST_HEALTH } from "./cluster-under-test.js";
 import { seededRandom } from "./seeded-random.js";
+import { StrongReads } from "./strong-reads.js";
 import { report, SEED } from "./test-size.js";
 import { waitUntil } from "./wait-until.js";
 import { Writers, WRITTEN_FIELDS } from "./writers.js";
@@ -50,6 +51,12 @@ describe("a node that is frozen", () => {
     const random = seededRandom(SEED);
     const settings = { collection: "journal", writers: 6, idsPerWriter: 16, timeoutMs: 15_000 };
     const writers = new Writers({ ...settings, clients, random });
+    const strongReads = new StrongReads({
+      writer: cluster.client(),
+      readers: [cluster.client(), pinned],
+      collection: "journal",
+      prefix: "strong-",
+    });
     try {
       await writers.progress(100, 60_000);
       const lost = lostShards(cluster, frozen);
@@ -80,7 +87,10 @@ describe("a node that is frozen", () => {
       cluster.local.node(frozen).kill("SIGCONT");
       await cluster.inSync();
       await writers.progress(100, 60_000);
+      await strongReads.stop();
       const history = await writers.stop();
+      expect(strongReads.stale.slice(0, 10)).toEqual([]);
+      expect(strongReads.counts.right).toBeGreaterThan(0);
       await cluster.settled();
       const copies = await cluster.readCopies();
       expect(copies.differences()).toEqual([]);
@@ -91,9 +101,11 @@ describe("a node that is frozen", () => {
         writesAfterMs,
         slowestMs: history.slowestAcknowledgedMs,
         outcomes: history.outcomes,
+        strongReads: strongReads.counts,
       });
     } finally {
       cluster.local.node(frozen).kill("SIGCONT");
+      await strongReads.stop();
       await writers.stop();
     }
   });
