@@ -38,7 +38,7 @@ export function renderFailoverMarkdown(results: FailoverResults): string {
       `One run of \`${results.command}\` on ${results.takenAt.slice(0, 10)}, ${count(results.seconds / 60)} ` +
         "minutes long: three nodes in three zones, one collection of three shards, three copies of each, on one " +
         "machine. Meanwhile two writers per shard each send a write a millisecond after their last answer, through the " +
-        "SDK with its defaults; every 20 milliseconds there is a search. Each write asks for the version that the " +
+        "SDK with its defaults; every 20 milliseconds there are a search and a strong read. Each write asks for the version that the " +
         "last one of its document answered, so what is lost or executed twice is refused at the next write. Control " +
         "plane, nodes and load share the machine's processors: a node that starts again takes them from the others.",
     ),
@@ -133,7 +133,7 @@ function safety({ phases, leader }: FailoverResults): Section {
     count(counts.acknowledged),
     count(lost),
     count(counts.conflicts),
-    `${count(counts.staleStrongReads)} of ${count(counts.strongReads)}`,
+    `${count(counts.staleStrongReads)} + ${count(counts.failedStrongReads)} of ${count(counts.strongReads)}`,
     count(counts.unknown),
     count(Object.values(counts.refused).reduce((sum, one) => sum + one, 0)),
     `${count(counts.failedSearches)} + ${count(counts.partialSearches)} of ${count(counts.searches)}`,
@@ -144,18 +144,9 @@ function safety({ phases, leader }: FailoverResults): Section {
       "Lost: acknowledged writes that a copy does not have in the end, looked for on every node. Twice: writes " +
         "refused because the document was not at the version that was last acknowledged, which is what a lost " +
         "write and one executed twice look like. Unknown: writes whose outcome the SDK could not find out within its 30 " +
-        "seconds. Searches: failed + partial.",
+        "seconds. Strong reads: stale + failed, each with two seconds' time. Searches: failed + partial.",
     ],
-    header: [
-      "",
-      "acknowledged",
-      "lost",
-      "twice",
-      "stale strong reads",
-      "unknown",
-      "refused",
-      "failed searches",
-    ],
+    header: ["", "acknowledged", "lost", "twice", "strong reads", "unknown", "refused", "searches"],
     rows,
   };
 }

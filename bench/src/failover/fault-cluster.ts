@@ -7,7 +7,7 @@ import type { ClusterEvent } from "@prism/operator/control/event-log";
 import { startLocalCluster, type LocalCluster, type LocalNode } from "@prism/operator/local-cluster";
 import type { HealthSettings } from "./failover-results.js";
 import { LoadDriver } from "./load-driver.js";
-import type { ExpectedDocument } from "./load-message.js";
+import { seqOf, type ExpectedDocument } from "./load-message.js";
 
 export const COLLECTION = "journal";
 export const SHARDS = 3;
@@ -158,8 +158,4 @@ export async function lostAt(httpUrl: string, documents: readonly ExpectedDocume
     if (version === undefined) return now !== undefined && !isOpen;
     return now !== version && !(isOpen && now !== undefined && seqOf(now) > seqOf(version));
   }).length;
-}
-
-function seqOf(version: string): number {
-  return Number(version.split(".")[1]);
 }

@@ -60,6 +60,11 @@ export type FromLoad =
       readonly documents: readonly ExpectedDocument[];
     };
 
+/** Of a version, "<term>.<seq>": of one shard they only grow. */
+export function seqOf(version: string): number {
+  return Number(version.split(".")[1]);
+}
+
 /** CLOCK_MONOTONIC, the same in every process of the machine. */
 export function machineMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;

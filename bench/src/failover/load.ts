@@ -1,6 +1,6 @@
 /**
  * Clients that go on through faults: writers that each write again a millisecond after their last answer,
- * and searches at a steady pace. Every write asks for the version that the last one of its document
+ * and searches and strong reads at a steady pace. Every write asks for the version that the last one of its document
  * answered (If-Match), so a write that was lost, or executed twice, is refused with a conflict at the next.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,6 +9,7 @@ import { Ring } from "@prism/proto/contract/ring";
 import { Acknowledgements } from "./acknowledgements.js";
 import {
   machineMs,
+  seqOf,
   type ExpectedDocument,
   type LoadCounts,
   type LoadSettings,
@@ -20,7 +21,7 @@ export const WRITERS_PER_SHARD = 2;
 const PACE_MS = 1;
 const READ_EVERY_MS = 20;
 const IDS_PER_SHARD = 256;
-const SEARCH_TIMEOUT_MS = 2000;
+const READ_TIMEOUT_MS = 2000;
 const WORDS = ["war", "peace", "tax", "river", "vote", "road", "bank", "corn", "law", "ship"];
 
 interface Document {
@@ -70,7 +71,7 @@ export class Load {
     this.#writes = writer.collection(collection);
     this.#reads = reader.collection(collection);
     this.#shards = documentsOf(shards);
-    this.#reading = setInterval(() => this.#run(this.#search()), READ_EVERY_MS);
+    this.#reading = setInterval(() => this.#readDue(), READ_EVERY_MS);
     for (const shard of this.#shards) {
       for (let i = 0; i < WRITERS_PER_SHARD; i += 1) this.#run(this.#keepWriting(shard));
     }
@@ -110,6 +111,13 @@ export class Load {
       await this.#write(shard, document);
       await sleep(PACE_MS);
     }
+  }
+
+  #readDue(): void {
+    this.#run(this.#search());
+    const shard = this.#shards[this.#counts.searches % this.#shards.length]!;
+    const document = shard.documents[Math.floor(Math.random() * shard.documents.length)]!;
+    if (document.version !== undefined) this.#run(this.#readStrongly(document));
   }
 
   #run(work: Promise<void>): void {
@@ -153,13 +161,29 @@ export class Load {
       const answer = await this.#reads.search({
         queries: [{ text: { query: "war", fields: ["body"] } }],
         limit: 3,
-        timeoutMs: SEARCH_TIMEOUT_MS,
+        timeoutMs: READ_TIMEOUT_MS,
         consistency: { level: "eventual" },
       });
       if (!answer.complete) this.#counts.partialSearches += 1;
     } catch (error) {
       if (!(error instanceof PrismError)) throw error;
       this.#counts.failedSearches += 1;
+    }
+  }
+
+  /** Stale: older than what was acknowledged before the read began. */
+  async #readStrongly(document: Document): Promise<void> {
+    const floor = document.version!;
+    this.#counts.strongReads += 1;
+    // A session would make the cluster wait for what this client has seen: the level alone must be enough.
+    this.#reads.forgetSession();
+    try {
+      const found = await this.#reads.get(document.id, { consistency: "strong", timeoutMs: READ_TIMEOUT_MS });
+      if (found === undefined || seqOf(`${found.term}.${found.seq}`) < seqOf(floor))
+        this.#counts.staleStrongReads += 1;
+    } catch (error) {
+      if (!(error instanceof PrismError)) throw error;
+      this.#counts.failedStrongReads += 1;
     }
   }
 }
