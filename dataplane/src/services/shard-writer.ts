@@ -89,8 +89,9 @@ export class ShardWriter {
         if (!followedHint) hinted = this.#hintOf(problem, target);
         if (hinted !== undefined) continue;
       }
-      await this.#waitForNewer(collection, shard, pauseMs, options);
-      pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
+      const isNewer = await this.#waitForNewer(collection, shard, pauseMs, options);
+      // The pauses grew while nobody led; whoever leads now may only need a moment to take that up.
+      pauseMs = isNewer ? FIRST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
     }
     const why = this.#isGone(collection)
       ? new Problem("collectionNotFound", `${collection.name} was deleted meanwhile`)
@@ -178,13 +179,14 @@ export class ShardWriter {
     return found === "gone" ? undefined : found;
   }
 
+  /** False when the time is over without a newer record. */
   async #waitForNewer(
     collection: CollectionEntry,
     shard: ShardMap,
     pauseMs: number,
     options: WriteOptions,
-  ): Promise<void> {
-    await this.#directory.waitFor(
+  ): Promise<boolean> {
+    const newer = await this.#directory.waitFor(
       () => {
         const now = this.#directory.shard(collection, shard.number);
         return now === undefined || now.version > shard.version ? true : undefined;
@@ -192,6 +194,7 @@ export class ShardWriter {
       Math.min(pauseMs, options.deadline.leftMs),
       options.signal,
     );
+    return newer === true;
   }
 }
 
