@@ -67,4 +67,6 @@ export interface ClusterMap {
   readonly nodes: readonly MapNode[];
   readonly collections: readonly CollectionMap[];
   readonly shards: readonly ShardMap[];
+  /** Uids of collections whose deletion is on record. */
+  readonly deletedCollections: readonly string[];
 }

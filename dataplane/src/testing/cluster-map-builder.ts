@@ -39,6 +39,7 @@ export function clusterMap(options: MapOptions = {}): ClusterMap {
     settings: parseClusterSettings({ version: "0.1.0" }),
     nodes,
     collections: [],
+    deletedCollections: [],
     shards: (options.shards ?? []).map((uid, number) => ({
       uid: uid as ShardUid,
       collectionUid: "collection-1",

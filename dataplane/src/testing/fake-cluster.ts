@@ -397,6 +397,7 @@ export function fakeMap(options: FakeMapOptions = {}): ClusterMap {
       bootId: `boot-${id}`,
     })),
     collections,
+    deletedCollections: [],
     shards: collections.flatMap((collection) =>
       Array.from({ length: collection.spec.shards }, (_, number) =>
         fakeShard(collection, number, nodeIds, options.factor ?? 1, zoneOf),

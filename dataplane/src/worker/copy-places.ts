@@ -21,7 +21,9 @@ export class CopyPlaces {
     return this.#map;
   }
 
+  /** As the copy itself, it goes by no record that is older than the one it has. */
   setMap(map: ShardMap): void {
+    if (this.#map !== undefined && map.version < this.#map.version) return;
     this.#map = map;
   }
 

@@ -201,6 +201,12 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     return !isOlder;
   }
 
+  /** The copy has seen no newer record of its shard, and no higher term. */
+  isNotPast(map: ShardMap): boolean {
+    const { mapVersion, term } = this.#view();
+    return map.version >= mapVersion && map.term >= term;
+  }
+
   /** Protocol 7.1.2: the data goes on under a fresh id, which is durable before anything else happens. */
   takeIdentity(allocationId: AllocationId, identityVersion: number): void {
     const replaced = new Problem("noPrimary", "the copy is being replaced");

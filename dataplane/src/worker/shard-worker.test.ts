@@ -2,11 +2,11 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { ReadLevelKind, ShardCall } from "@prism/proto/frame-kind";
 import { GetRequest } from "@prism/proto/gen/node";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { decodeEntries } from "../adapters/lmdb/entry-codec.js";
 import { ShardStore } from "../adapters/lmdb/shard-store.js";
 import { numberKey } from "../adapters/lmdb/store-key.js";
-import type { AllocationId, NodeId } from "../domain/cluster-map.js";
+import type { AllocationId, ClusterMap, CopyPlace, NodeId, ShardMap } from "../domain/cluster-map.js";
 import { makeUuidV7 } from "../domain/uuid.js";
 import { CallFailed, clusterMap, SPEC, until, WorkerHarness } from "./testing/worker-harness.js";
 
@@ -187,37 +187,78 @@ test("a member without data is reported, not made anew", async () => {
   await expect(worker.get("b1")).rejects.toBeInstanceOf(CallFailed);
 });
 
-test("data goes when two maps in a row know neither shard nor collection, and not before", async () => {
+test("data goes when two maps in a row have the deletion of its collection on record, and not before", async () => {
   const worker = await startPrimary();
   await worker.put("b1", BOOK);
-  worker.applyMap(clusterMap(1, { revision: 2, without: "shard" }));
-  worker.applyMap(clusterMap(1, { revision: 3, without: "shard" }));
-  worker.applyMap(clusterMap(1, { revision: 4, without: "collection" }));
+  let revision = 1;
+  const apply = (change: Parameters<typeof clusterMap>[1]): void => {
+    revision += 1;
+    worker.applyMap(clusterMap(1, { revision, ...change }));
+  };
+  // A store that was put back from a backup knows neither, or has lost the record alone.
+  for (let i = 0; i < 3; i += 1) apply({ without: "collection" });
+  for (let i = 0; i < 3; i += 1) apply({ without: "shard" });
+  for (let i = 0; i < 3; i += 1) apply({ without: "shard", deletionOnRecord: true });
+  apply({ without: "collection", deletionOnRecord: true });
+  worker.applyMap(clusterMap(1, { revision, without: "collection", deletionOnRecord: true }));
   expect(await worker.get("b1")).toEqual(BOOK);
-  worker.applyMap(clusterMap(1, { revision: 4, without: "collection" }));
-  expect(await worker.get("b1")).toEqual(BOOK);
-  worker.applyMap(clusterMap(1, { revision: 5, without: "collection" }));
+  apply({ without: "collection", deletionOnRecord: true });
   await expect(worker.get("b1")).rejects.toMatchObject({ error: { code: "shardUnavailable" } });
 });
 
-test("data without a place goes with the second map that has none, and is used when a place comes before", async () => {
-  const worker = await startPrimary();
-  await worker.put("b1", BOOK);
-  const elsewhere = clusterMap(2).shards[0]!.copies.slice(1);
-  const without = { primary: elsewhere[0]!.id, inSync: [elsewhere[0]!.id], copies: elsewhere, bootstrap: "" };
-  const mapOf = (version: number, change = {}): void =>
-    worker.applyMap(clusterMap(2, { shard: { ...without, term: 2, version, ...change } }));
-  mapOf(2);
-  const fresh = { id: "a9" as AllocationId, node: worker.nodeId as NodeId, zone: "z1" };
-  mapOf(3, { recovering: [fresh.id], copies: [...elsewhere, fresh] });
-  await until("taken up", () => worker.report()?.allocationId === "a9");
-  expect(worker.report()).toMatchObject({ lastSeq: 2, globalCheckpoint: 2 });
-  mapOf(4);
-  mapOf(4);
-  await until("reported", () => worker.report()?.mapVersion === 4);
-  expect(worker.report()).toMatchObject({ lastSeq: 2 });
-  mapOf(5);
-  await until("deleted", () => worker.report() === undefined);
+describe("data without a place", () => {
+  const [, second, third] = clusterMap(3).shards[0]!.copies as [CopyPlace, CopyPlace, CopyPlace];
+
+  /** A map of two copies elsewhere, of which `inSync` are in the set. */
+  function elsewhere(
+    version: number,
+    inSync: readonly CopyPlace[],
+    change: Partial<ShardMap> = {},
+  ): ClusterMap {
+    const shard = {
+      primary: second.id,
+      inSync: inSync.map(({ id }) => id),
+      recovering: [second, third].filter((place) => !inSync.includes(place)).map(({ id }) => id),
+      copies: [second, third],
+      bootstrap: "",
+      term: 2,
+      version,
+      ...change,
+    };
+    return clusterMap(2, { shard, revision: version });
+  }
+
+  test("is kept while the set is not complete, and is used when a place comes", async () => {
+    const worker = await startPrimary();
+    await worker.put("b1", BOOK);
+    for (const version of [2, 3, 4]) worker.applyMap(elsewhere(version, [second]));
+    const fresh = { id: "a9" as AllocationId, node: worker.nodeId as NodeId, zone: "z1" };
+    worker.applyMap(elsewhere(5, [second], { recovering: [fresh.id], copies: [second, fresh] }));
+    await until("taken up", () => worker.report()?.allocationId === "a9");
+    expect(worker.report()).toMatchObject({ lastSeq: 2, globalCheckpoint: 2 });
+  });
+
+  test("goes with the second map whose set is complete without it", async () => {
+    const worker = await startPrimary();
+    await worker.put("b1", BOOK);
+    worker.applyMap(elsewhere(2, [second, third]));
+    worker.applyMap(elsewhere(2, [second, third]));
+    await until("reported", () => worker.report()?.mapVersion === 2);
+    expect(worker.report()).toMatchObject({ lastSeq: 2 });
+    worker.applyMap(elsewhere(3, [second, third]));
+    await until("deleted", () => worker.report() === undefined);
+  });
+
+  test("is kept when the record is older than what the copy has seen", async () => {
+    const worker = await startPrimary();
+    await worker.put("b1", BOOK);
+    worker.applyMap(clusterMap(1, { shard: { version: 9, bootstrap: "" } }));
+    await until("applied", () => worker.report()?.mapVersion === 9);
+    for (const revision of [10, 11, 12]) {
+      worker.applyMap({ ...elsewhere(4, [second, third]), revision, leaderEpoch: 2 });
+    }
+    expect(await worker.get("b1")).toEqual(BOOK);
+  });
 });
 
 test("what was acknowledged survives a crash at that moment", async () => {

@@ -203,7 +203,7 @@ export class ShardWorker {
       if (store !== undefined) this.#applyShard(shard, collections.get(shard.collectionUid), store, map);
     }
     for (const copy of this.#copies.values()) {
-      if (!uids.has(copy.shardUid)) this.#onAbsent(copy, collections.has(copy.collectionUid), map);
+      if (!uids.has(copy.shardUid)) this.#onAbsent(copy, map);
     }
     this.#reportSoon();
   }
@@ -230,7 +230,7 @@ export class ShardWorker {
       copy = this.#create(store, shard, allocationId);
     } else if (!here.includes(copy.allocationId)) {
       if (fresh !== undefined) copy = this.#renew(copy, store, shard, fresh);
-      else if (here.length === 0) return this.#onUnplaced(copy, shard, map);
+      else if (here.length === 0) return this.#onUnplaced(copy, shard, collection, map);
     }
     this.#absentSince.delete(shard.uid);
     copy.applyMap(shard, collection, map.settings.health);
@@ -259,19 +259,32 @@ export class ShardWorker {
     return copy;
   }
 
-  /** The map places no copy of the shard here any more; deleted when a second, newer map says the same. */
-  #onUnplaced(copy: CopyService, shard: ShardMap, map: ClusterMap): void {
+  /**
+   * The map places no copy of the shard here any more. While its set is not complete, what lies here may
+   * spare the next copy a snapshot; and a record that is older than what the copy has seen proves nothing.
+   */
+  #onUnplaced(copy: CopyService, shard: ShardMap, collection: CollectionMap | undefined, map: ClusterMap) {
+    const isCurrent = copy.isNotPast(shard);
     copy.applyMap(shard, undefined, map.settings.health);
-    this.#confirmAbsence(copy, map);
+    const factor = collection?.spec.replication.factor ?? Number.POSITIVE_INFINITY;
+    const isComplete = shard.recovering.length === 0 && shard.inSync.length >= factor;
+    if (isCurrent && isComplete) this.#confirmAbsence(copy, map, "its set is complete without this copy");
+    else this.#absentSince.delete(copy.shardUid);
   }
 
-  /** A record that is gone while its collection lives is a lost record, and no reason to delete anything. */
-  #onAbsent(copy: CopyService, collectionLives: boolean, map: ClusterMap): void {
-    if (collectionLives) this.#absentSince.delete(copy.shardUid);
-    else this.#confirmAbsence(copy, map);
+  /**
+   * The map does not have the shard. Only the record of its collection's deletion is a reason to delete
+   * anything: a map that lacks both may come from a store that has never heard of them.
+   */
+  #onAbsent(copy: CopyService, map: ClusterMap): void {
+    const isDeleted =
+      map.deletedCollections.includes(copy.collectionUid) &&
+      !map.collections.some(({ uid }) => uid === copy.collectionUid);
+    if (isDeleted) this.#confirmAbsence(copy, map, "its collection was deleted");
+    else this.#absentSince.delete(copy.shardUid);
   }
 
-  #confirmAbsence(copy: CopyService, map: ClusterMap): void {
+  #confirmAbsence(copy: CopyService, map: ClusterMap, why: string): void {
     const { shardUid } = copy;
     if (!this.#absentSince.has(shardUid)) {
       this.#absentSince.set(shardUid, `${map.leaderEpoch}.${map.revision}`);
@@ -280,9 +293,7 @@ export class ShardWorker {
     this.#absentSince.delete(shardUid);
     this.#copies.delete(shardUid);
     copy.remove();
-    this.#context.log("info", "shard data deleted: two maps in a row have no use for it", {
-      shard: shardUid,
-    });
+    this.#context.log("info", "shard data deleted, as two maps in a row say", { shard: shardUid, why });
   }
 
   // ---------------------------------------------------------------- calls

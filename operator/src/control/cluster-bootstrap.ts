@@ -28,7 +28,13 @@ export async function takeLead(store: Store, wanted: PrismCluster): Promise<ApiO
       kind: "PrismCluster",
       name,
       spec: wanted.spec,
-      status: { clusterId: randomUUID(), leaderEpoch: 1, observedGeneration: 1, conditions: [] },
+      status: {
+        clusterId: randomUUID(),
+        leaderEpoch: 1,
+        observedGeneration: 1,
+        conditions: [],
+        deletedCollections: [],
+      },
     });
   }
   if (present.spec.mode !== wanted.spec.mode) {
@@ -38,9 +44,14 @@ export async function takeLead(store: Store, wanted: PrismCluster): Promise<ApiO
     const detail = `spec.nodes is ${present.spec.nodes} and can't shrink to ${wanted.spec.nodes} yet`;
     throw new ClusterConflict(detail);
   }
-  // A store of before conditions were kept has none.
-  const { conditions = [] } = present.status as Partial<ClusterStatus>;
-  const status = { ...present.status, leaderEpoch: present.status.leaderEpoch + 1, conditions };
+  // A store of before these were kept has none.
+  const { conditions = [], deletedCollections = [] } = present.status as Partial<ClusterStatus>;
+  const status = {
+    ...present.status,
+    leaderEpoch: present.status.leaderEpoch + 1,
+    conditions,
+    deletedCollections,
+  };
   return store.update({ ...present, spec: wanted.spec, status });
 }
 

@@ -1,5 +1,6 @@
 /** Everything a decision may look at: the objects as cached, and the nodes as seen. */
 import type { ClusterSettings } from "@prism/api/cluster";
+import { shardStatusSchema } from "@prism/api/shard";
 import type { ObservedNode } from "../domain/shard-observation.js";
 import type { NodeId } from "../domain/shard-record.js";
 import { placementDomain } from "../domain/placement-domain.js";
@@ -25,10 +26,15 @@ export class ClusterState {
     this.settings = settings;
     this.collections = new ObjectCache(store, "PrismCollection", handlers.onCollection);
     this.nodes = new ObjectCache(store, "PrismNode", handlers.onNode);
-    this.shards = new ObjectCache(store, "PrismShard", (change) => {
-      this.index.take(change);
-      handlers.onShard(change);
-    });
+    this.shards = new ObjectCache(
+      store,
+      "PrismShard",
+      (change) => {
+        this.index.take(change);
+        handlers.onShard(change);
+      },
+      ({ status }) => shardStatusSchema.safeParse(status).success,
+    );
   }
 
   async start(): Promise<void> {

@@ -16,10 +16,13 @@ import {
 import { toCollectionSpec } from "../domain/map-of-cluster.js";
 import { StoreError, type Store } from "../ports/store.js";
 import type { ClusterState } from "./cluster-state.js";
+import type { DeletedCollections } from "./deleted-collections.js";
+import { steadyNowMs } from "./steady-clock.js";
 
 export interface CollectionRequestsOptions {
   readonly store: Store;
   readonly state: ClusterState;
+  readonly deleted: DeletedCollections;
   readonly clusterName: string;
   /** Limit `limits.collections`. */
   readonly maxCollections: number;
@@ -93,6 +96,7 @@ export class CollectionRequests {
       case "delete": {
         if (!object) throw new Error("a deletion without an object");
         const { uid, resourceVersion } = object.metadata;
+        await this.#options.deleted.record(uid, steadyNowMs());
         await store.delete("PrismCollection", name, { uid, resourceVersion });
         await whenGone(name, USABLE_TIMEOUT_MS);
         return { result: "deleted", specJson: EMPTY };

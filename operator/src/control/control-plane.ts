@@ -25,6 +25,7 @@ import { ClusterConditions } from "./cluster-conditions.js";
 import { ClusterState } from "./cluster-state.js";
 import { ensureNodes, takeLead } from "./cluster-bootstrap.js";
 import { CollectionRequests } from "./collection-requests.js";
+import { DeletedCollections } from "./deleted-collections.js";
 import { ConditionWaiter } from "./condition-waiter.js";
 import { toShardRequest } from "./copy-request.js";
 import { EventLog } from "./event-log.js";
@@ -72,6 +73,7 @@ export class ControlPlane {
   readonly #outlook = new ShardOutlook();
   readonly #waiter = new ConditionWaiter();
   readonly #conditions: ClusterConditions;
+  readonly #deleted: DeletedCollections;
   #statusTimer: NodeJS.Timeout | undefined;
   #statusTookMs = 0;
   #statusInterval: NodeJS.Timeout | undefined;
@@ -99,15 +101,17 @@ export class ControlPlane {
       onError: (key, error) => this.#onWorkError(key, error),
     });
     this.metrics = new OperatorMetrics(() => this.#queue.depth);
+    this.#deleted = new DeletedCollections(store, object);
     this.#state = new ClusterState(store, cluster.spec, {
-      onCollection: ({ object }) => {
+      onCollection: (change) => {
         this.#changed();
-        this.#queue.add(COLLECTION + object.metadata.name);
+        if (change.type === "deleted") void this.#onCollectionDeleted(change.object.metadata);
+        else this.#queue.add(COLLECTION + change.object.metadata.name);
       },
       onShard: (change) => {
         this.#changed();
         if (change.type === "put") this.#onShardPut(change.object.metadata.name);
-        else this.#forgetShard(change.object.metadata.name, change.object.metadata.uid);
+        else this.#forgetShard(change.object);
       },
       onNode: () => this.#changed(),
     });
@@ -121,7 +125,12 @@ export class ControlPlane {
       onFrame: (name, frame) => this.#onFrame(name, frame),
       onRefused: (name, detail) => this.#log.error({ node: name, detail }, "node refused"),
     });
-    this.#maps = new MapPublisher({ ...identity, state: this.#state, fleet: this.#fleet });
+    this.#maps = new MapPublisher({
+      ...identity,
+      state: this.#state,
+      fleet: this.#fleet,
+      deleted: this.#deleted,
+    });
     const observeNodes = (): ReturnType<ClusterState["observeNodes"]> =>
       this.#state.observeNodes(this.#fleet, this.#maps.revision);
     const parts = { store, state: this.#state, log: this.#log, observeNodes };
@@ -136,6 +145,7 @@ export class ControlPlane {
       ...parts,
       clusterName,
       clusterId,
+      wasDeleted: (uid) => this.#deleted.has(uid),
       onRecordLost: (shard) => this.#onRecordLost(shard),
       onCreated: (name, shards) => this.#event("ShardCreated", `collection/${name}`, { shards }),
       onDeleted: (name, shards) => this.#event("CollectionDeleted", `collection/${name}`, { shards }),
@@ -143,6 +153,7 @@ export class ControlPlane {
     this.#requests = new CollectionRequests({
       store,
       state: this.#state,
+      deleted: this.#deleted,
       clusterName,
       maxCollections: DEFAULT_LIMITS.collections,
       whenUsable: (name, timeoutMs) => this.#waiter.wait(() => this.#isUsable(name), timeoutMs),
@@ -439,9 +450,22 @@ export class ControlPlane {
     this.#queue.add(SHARD + shard);
   }
 
-  #forgetShard(shard: string, uid: string): void {
-    this.#outlook.forget(shard);
-    this.#shards.forget(uid);
+  #forgetShard({ metadata, spec }: ApiObject<"PrismShard">): void {
+    this.#outlook.forget(metadata.name);
+    this.#shards.forget(metadata.uid);
+    // While its collection is there, a record that goes is lost.
+    this.#queue.add(COLLECTION + spec.collection);
+  }
+
+  /** Somebody deleted the object; what its nodes hold may go once that is on record. */
+  async #onCollectionDeleted({ name, uid }: { readonly name: string; readonly uid: string }): Promise<void> {
+    try {
+      await this.#deleted.record(uid, steadyNowMs());
+      this.#changed();
+    } catch (error) {
+      this.#log.error({ collection: name, err: error }, "the deletion is not on record: its data is kept");
+    }
+    this.#queue.add(COLLECTION + name);
   }
 
   #event(reason: Reason, about: string, evidence: Evidence): void {

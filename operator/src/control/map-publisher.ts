@@ -5,6 +5,7 @@
  */
 import { buildClusterMap, type MapSource } from "../domain/map-of-cluster.js";
 import type { ClusterState } from "./cluster-state.js";
+import type { DeletedCollections } from "./deleted-collections.js";
 import { encodeFrame } from "./node-connection.js";
 import type { NodeFleet } from "./node-fleet.js";
 
@@ -14,6 +15,7 @@ export interface MapPublisherOptions {
   readonly leaderEpoch: number;
   readonly state: ClusterState;
   readonly fleet: NodeFleet;
+  readonly deleted: DeletedCollections;
 }
 
 /** Maps of a later leader are newer than all of an earlier one. */
@@ -90,13 +92,14 @@ export class MapPublisher {
   }
 
   #source(): MapSource {
-    const { clusterId, clusterName, leaderEpoch, state, fleet } = this.#options;
+    const { clusterId, clusterName, leaderEpoch, state, fleet, deleted } = this.#options;
     return {
       clusterId,
       clusterName,
       leaderEpoch,
       revision: this.revision,
       settings: state.settings,
+      deletedCollections: deleted.uids,
       nodes: [...state.nodes.values()].map(({ metadata, spec, status }) => {
         const health = fleet.health(metadata.name);
         const { state: healthState = "starting", exited = false } = health ?? {};

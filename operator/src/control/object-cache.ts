@@ -7,10 +7,18 @@ export class ObjectCache<K extends Kind> {
   readonly #store: Store;
   readonly #kind: K;
   readonly #listener: Listener<K>;
+  readonly #isWhole: (object: ApiObject<K>) => boolean;
   readonly #objects = new Map<string, ApiObject<K>>();
   #stopWatch: () => void = () => undefined;
 
-  constructor(store: Store, kind: K, listener: Listener<K>) {
+  /** An object that is not whole counts as absent: unknown, and nothing is decided by it. */
+  constructor(
+    store: Store,
+    kind: K,
+    listener: Listener<K>,
+    isWhole: (object: ApiObject<K>) => boolean = () => true,
+  ) {
+    this.#isWhole = isWhole;
     this.#store = store;
     this.#kind = kind;
     this.#listener = listener;
@@ -45,9 +53,11 @@ export class ObjectCache<K extends Kind> {
   }
 
   #take(change: ObjectChange<K>): void {
-    const { name } = change.object.metadata;
-    if (change.type === "deleted") this.#objects.delete(name);
-    else this.#objects.set(name, change.object);
-    this.#listener(change);
+    const { object } = change;
+    const { name } = object.metadata;
+    const isPresent = change.type === "put" && this.#isWhole(object);
+    if (isPresent) this.#objects.set(name, object);
+    else this.#objects.delete(name);
+    this.#listener({ type: isPresent ? "put" : "deleted", object });
   }
 }

@@ -63,7 +63,7 @@ function largeCluster(): MapSource {
     };
   });
   const identity = { clusterId: "c", clusterName: "demo", leaderEpoch: 1, revision: 1 };
-  return { ...identity, settings: spec, nodes: [], collections, shards };
+  return { ...identity, settings: spec, nodes: [], collections, shards, deletedCollections: [] };
 }
 
 test("a map costs about 400 bytes for each shard of three copies, so one of 10,000 fits a frame", () => {

@@ -23,6 +23,8 @@ export interface MapSource {
     readonly generation: number;
     readonly spec: ObjectKinds["PrismCollection"]["spec"];
   }[];
+  /** Uids. */
+  readonly deletedCollections: readonly string[];
   readonly shards: readonly {
     readonly uid: string;
     readonly spec: ObjectKinds["PrismShard"]["spec"];
@@ -43,6 +45,7 @@ export function buildClusterMap(source: MapSource): ClusterMap {
     settingsJson: encoder.encode(JSON.stringify(source.settings)),
     nodes: source.nodes.filter((node) => node.status.nodeId !== "").map(toMapNode),
     collections,
+    deletedCollections: [...source.deletedCollections],
     shards: source.shards.filter((shard) => present.has(shard.spec.collectionUid)).map(toMapShard),
   };
 }

@@ -3,6 +3,7 @@ import type { ClusterSettings } from "@prism/api/cluster";
 import type { PrismCollection } from "@prism/api/collection";
 import type { ShardSpec, ShardStatus } from "@prism/api/shard";
 import type { Condition } from "./condition.js";
+import type { DeletedCollection } from "./deleted-collection.js";
 
 export interface ClusterStatus {
   /** Identity of the cluster's data; nodes of another cluster are refused. */
@@ -13,6 +14,8 @@ export interface ClusterStatus {
   readonly observedGeneration: number;
   /** All of them, from the first pass of a control plane on; empty before. */
   readonly conditions: readonly Condition[];
+  /** Newest last, a bounded number. */
+  readonly deletedCollections: readonly DeletedCollection[];
 }
 
 export interface CollectionStatus {

@@ -22,6 +22,8 @@ import { steadyNowMs } from "../control/steady-clock.js";
 export interface CollectionReconcilerOptions {
   readonly store: Store;
   readonly state: ClusterState;
+  /** Whether the deletion of the collection with this uid is on record. */
+  readonly wasDeleted: (collectionUid: string) => boolean;
   readonly clusterName: string;
   readonly clusterId: string;
   readonly log: Logger;
@@ -52,8 +54,11 @@ export class CollectionReconciler {
       else orphans.push(shard);
     }
     // Records of a deleted collection of the same name go first: the names are needed again.
-    if (orphans.length > 0) await this.#deleteRecords(name, orphans);
-    if (!collection) return { againInMs: undefined };
+    const [deleted, lost] = partition(orphans, ({ spec }) => this.#options.wasDeleted(spec.collectionUid));
+    if (deleted.length > 0) await this.#deleteRecords(name, deleted);
+    // Without a record of its deletion a collection that is not there is lost, and what it had is left alone.
+    for (const shard of lost) this.#options.onRecordLost(shard.metadata.name);
+    if (!collection || lost.length > 0) return { againInMs: undefined };
     const missing = Array.from({ length: collection.spec.shards }, (_, number) => number).filter(
       (number) => !present.has(number),
     );
@@ -154,6 +159,10 @@ export class CollectionReconciler {
   #shardName(collection: string, number: number): string {
     return shardName(this.#options.clusterName, collection, number);
   }
+}
+
+function partition<T>(all: readonly T[], test: (one: T) => boolean): readonly [T[], T[]] {
+  return [all.filter(test), all.filter((one) => !test(one))];
 }
 
 function toPlacementNode(node: ObservedNode): PlacementNode {

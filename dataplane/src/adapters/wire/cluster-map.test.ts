@@ -70,6 +70,7 @@ const map: fc.Arbitrary<ClusterMap> = fc.record({
     { maxLength: 3 },
   ),
   shards: fc.array(shard, { maxLength: 4 }),
+  deletedCollections: fc.array(word, { maxLength: 3 }),
 });
 
 describe("the cluster map", () => {

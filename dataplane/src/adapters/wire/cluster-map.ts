@@ -29,6 +29,7 @@ export function fromWireMap(map: wire.ClusterMap): ClusterMap {
     nodes: map.nodes.map(fromWireNode),
     collections: map.collections.map(fromWireCollection),
     shards: map.shards.filter(isRecord).map(fromWireShard),
+    deletedCollections: map.deletedCollections,
   };
 }
 
@@ -79,6 +80,7 @@ export function toWireMap(map: ClusterMap): wire.ClusterMap {
       generation: collection.generation,
     })),
     shards: map.shards.map(toWireShard),
+    deletedCollections: [...map.deletedCollections],
   };
 }
 

@@ -50,6 +50,7 @@ export interface MapChange {
   readonly allowStaleReads?: boolean;
   /** Without the shard's record, or without the collection too. */
   readonly without?: "shard" | "collection";
+  readonly deletionOnRecord?: boolean;
 }
 
 /** Copy `a<i>` on node `n<i>`, all in sync, `a1` primary. */
@@ -83,6 +84,7 @@ export function clusterMap(nodes: number, change: MapChange = {}): ClusterMap {
       partition: { allowStaleReads: change.allowStaleReads ?? true },
     }),
     nodes: [],
+    deletedCollections: change.deletionOnRecord === true ? [COLLECTION] : [],
     collections:
       change.without === "collection"
         ? []
