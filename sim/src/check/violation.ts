@@ -18,6 +18,18 @@ export type InvariantName =
   /** Nothing is changed by a control plane whose record of the shard is older than a node's. */
   | "NoActionOnOlderRecord";
 
+let first: InvariantViolation | undefined;
+
+/**
+ * The first one since the last question. Checks run in the midst of production code, which catches what is
+ * thrown there where it must bear damaged data: the violation may never reach whoever runs the schedule.
+ */
+export function takeFirstViolation(): InvariantViolation | undefined {
+  const taken = first;
+  first = undefined;
+  return taken;
+}
+
 export class InvariantViolation extends Error {
   readonly invariant: InvariantName;
   readonly detail: string;
@@ -27,5 +39,6 @@ export class InvariantViolation extends Error {
     this.name = "InvariantViolation";
     this.invariant = invariant;
     this.detail = detail;
+    first ??= this;
   }
 }

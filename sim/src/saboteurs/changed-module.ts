@@ -3,10 +3,10 @@ import { readFileSync, realpathSync } from "node:fs";
 import { register } from "node:module";
 import { pathToFileURL } from "node:url";
 import type { ChangedModules } from "./module-hook.js";
-import { builtPath, sabotage, type Saboteur } from "./saboteur.js";
+import { builtPath, sabotage, type Edit } from "./saboteur.js";
 
 /** @throws {SaboteurMismatchError} */
-export function loadSabotaged({ id, edits }: Saboteur): void {
+export function loadSabotaged(id: string, edits: readonly Edit[]): void {
   const texts = new Map<string, string>();
   for (const edit of edits) {
     const path = builtPath(edit);

@@ -262,8 +262,8 @@ export const COPY_SABOTEURS: readonly Saboteur[] = [
     edits: [
       {
         file: COPY,
-        find: "this.#primary.end(this.#out); this.#primary = undefined; } this.#term = term;",
-        replace: "this.#primary.end(this.#out); } this.#term = term;",
+        find: "this.#primary.end(this.#out); this.#primary = undefined; } else",
+        replace: "this.#primary.end(this.#out); } else",
       },
     ],
     expected: [SAME_LOG, ONE_ACKER, QUIET, STORED, CHECKPOINTS, CONFIRMED],

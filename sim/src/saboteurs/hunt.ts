@@ -22,6 +22,7 @@ type Outcome =
   | { readonly kind: "aborted"; readonly detail: string }
   | { readonly kind: "broken"; readonly invariant: string; readonly detail: string };
 
+const COPY_STOPPED = /^\S+ stopped: /;
 const CLEAN: Outcome = { kind: "clean" };
 
 /** Loads the worlds only now, so that a changed module can be put in place before. */
@@ -65,10 +66,21 @@ async function arenaRun(
 
 async function systemRun(name: string | undefined): Promise<(seed: number) => Promise<Outcome>> {
   const { runSchedule } = await import("../run-schedule.js");
-  if (name !== undefined) throw new Error(`there is no scenario ${name}`);
+  const { SABOTEUR_SCENARIOS } = await import("./saboteur-scenarios.js");
+  const scenario = SABOTEUR_SCENARIOS.find((one) => one.name === name);
+  if (name !== undefined && scenario === undefined) throw new Error(`there is no scenario ${name}`);
+  const { takeFirstViolation } = await import("../check/violation.js");
   return async (seed) => {
-    const { violation, crash } = await runSchedule({ seed });
-    if (violation !== undefined) return { kind: "broken", ...violation };
+    takeFirstViolation();
+    const { crash } = await runSchedule({ seed, scenario });
+    const violation = takeFirstViolation();
+    // A copy that stopped has noticed by itself what it must never meet: no merit of the invariants.
+    if (violation !== undefined && COPY_STOPPED.test(violation.detail)) {
+      return { kind: "aborted", detail: violation.detail };
+    }
+    if (violation !== undefined) {
+      return { kind: "broken", invariant: violation.invariant, detail: violation.detail };
+    }
     return crash === undefined ? CLEAN : { kind: "aborted", detail: crash.message };
   };
 }

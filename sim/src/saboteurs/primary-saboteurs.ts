@@ -5,7 +5,6 @@ const COPY = "dataplane/src/domain/replication/shard-copy.ts";
 const PRIMARY = "dataplane/src/domain/replication/primary-role.ts";
 const SENDER = "dataplane/src/domain/replication/log-sender.ts";
 const WAITED = "dataplane/src/domain/replication/waited-set.ts";
-const LOG = "dataplane/src/domain/replication/copy-log.ts";
 const READS = "dataplane/src/domain/replication/copy-reads.ts";
 const ROUNDS = "dataplane/src/domain/replication/read-rounds.ts";
 const STORED = "AllAckedResponsesStored";
@@ -214,21 +213,23 @@ export const PRIMARY_SABOTEURS: readonly Saboteur[] = [
   },
   {
     id: "S58",
-    title: "the term of the last trimmed entry is forgotten",
+    title: "a copy that lacks trimmed entries is sent what is left of the log",
     edits: [
       {
-        file: LOG,
-        find: "this.baseSeq = seq; this.baseTerm = term; while",
-        replace: "this.baseSeq = seq; while",
+        file: SENDER,
+        find: "progress.needsSnapshot = !isWaitedFor;",
+        replace: "progress.needsSnapshot = false;",
+      },
+      {
+        file: PRIMARY,
+        find: "if (!counted && (!sameHistory || start < log.baseSeq)) {",
+        replace: "if (!counted && !sameHistory) {",
       },
     ],
     expected: [QUIET, SAME_LOG],
     hunt: { where: "arena", profile: "snapshots" },
-    standsFor: "What is left of a trimmed log can't be matched any more.",
-    precedent: {
-      system: "Elasticsearch",
-      reference: "pull request 158870: pruned numbers make late entries look new",
-    },
+    standsFor: "History is trimmed above what somebody still needs, and nobody notices.",
+    precedent: { system: "Elasticsearch", reference: "pull request 28534: holes stop the global checkpoint" },
   },
   {
     id: "S58b",

@@ -32,7 +32,8 @@ export function isClean({ answer }: ControlTrial): boolean {
 }
 
 export function huntName(hunt: Hunt): string {
-  return hunt.where === "arena" ? `arena, ${hunt.profile}` : `system, ${hunt.scenario ?? "random"}`;
+  if (hunt.where === "arena") return `arena, ${hunt.profile}`;
+  return `system, ${hunt.scenario ?? "random"}${hunt.shortLog === true ? ", short logs" : ""}`;
 }
 
 export function saboteurLine(trial: SaboteurTrial): string {

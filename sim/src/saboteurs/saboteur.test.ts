@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { SABOTEURS } from "./catalogue.js";
-import { builtPath, sabotage, SaboteurMismatchError, sourcePath, type Edit } from "./saboteur.js";
+import { builtPath, sabotage, SaboteurMismatchError, SHORT_LOG, sourcePath, type Edit } from "./saboteur.js";
 
 const EDIT: Edit = { file: "x/src/y.ts", find: "if (a) return b;", replace: "return b;" };
 
@@ -27,17 +27,19 @@ describe("the saboteurs", () => {
     expect(new Set(SABOTEURS.map(({ id }) => id)).size).toBe(SABOTEURS.length);
   });
 
-  it.each(SABOTEURS.map((saboteur) => [saboteur.id, saboteur] as const))(
-    "still apply: %s",
-    (id, { edits }) => {
-      for (const path of [sourcePath, builtPath]) {
-        const texts = new Map<string, string>();
-        for (const edit of edits) {
-          const file = path(edit);
-          expect(existsSync(file), `${file} exists: build first`).toBe(true);
-          texts.set(file, sabotage(id, edit, texts.get(file) ?? readFileSync(file, "utf8")));
-        }
+  const all: readonly (readonly [string, readonly Edit[]])[] = [
+    ["short logs", SHORT_LOG],
+    ...SABOTEURS.map(({ id, edits }) => [id, edits] as const),
+  ];
+
+  it.each(all)("still apply: %s", (id, edits) => {
+    for (const path of [sourcePath, builtPath]) {
+      const texts = new Map<string, string>();
+      for (const edit of edits) {
+        const file = path(edit);
+        expect(existsSync(file), `${file} exists: build first`).toBe(true);
+        texts.set(file, sabotage(id, edit, texts.get(file) ?? readFileSync(file, "utf8")));
       }
-    },
-  );
+    }
+  });
 });

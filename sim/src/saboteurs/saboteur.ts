@@ -25,7 +25,12 @@ export interface Edit {
 /** The arena under one of its profiles, or the whole system, in random schedules or in a directed scenario. */
 export type Hunt =
   | { readonly where: "arena"; readonly profile: ArenaProfileName }
-  | { readonly where: "system"; readonly scenario?: string };
+  | {
+      readonly where: "system";
+      readonly scenario?: string;
+      /** Logs keep a few entries instead of many thousands, so that copies are filled by snapshots. */
+      readonly shortLog?: true;
+    };
 
 export interface Saboteur {
   readonly id: string;
@@ -42,6 +47,22 @@ export interface Saboteur {
   /** The changed code is the simulation's own, standing for a part of the node that it does not run. */
   readonly inSimulation?: true;
 }
+
+const RETENTION = "dataplane/src/worker/log-retention.ts";
+
+/** No sabotage: a setting that production does not offer. */
+export const SHORT_LOG: readonly Edit[] = [
+  {
+    file: RETENTION,
+    find: "this.#fromSeq(operationLogBytes, operationLogEntries)",
+    replace: "this.#fromSeq(operationLogBytes, 4)",
+  },
+  {
+    file: RETENTION,
+    find: "PINNED_TIMES * operationLogEntries",
+    replace: "8",
+  },
+];
 
 export class SaboteurMismatchError extends Error {
   constructor(id: string, { file, find }: Edit, occurrences: number) {

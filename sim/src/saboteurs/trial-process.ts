@@ -2,7 +2,7 @@
 import { SABOTEURS } from "./catalogue.js";
 import { loadSabotaged } from "./changed-module.js";
 import { hunt, type HuntBudget, type HuntResult } from "./hunt.js";
-import type { Hunt } from "./saboteur.js";
+import { SHORT_LOG, type Hunt } from "./saboteur.js";
 
 /** `id` undefined: the code as it is, which must come through. */
 export interface TrialOrder {
@@ -18,7 +18,9 @@ export type TrialAnswer =
 async function answer(order: TrialOrder): Promise<TrialAnswer> {
   try {
     const saboteur = SABOTEURS.find(({ id }) => id === order.id);
-    if (saboteur !== undefined) loadSabotaged(saboteur);
+    const settings = order.hunt.where === "system" && order.hunt.shortLog === true ? SHORT_LOG : [];
+    const edits = [...settings, ...(saboteur?.edits ?? [])];
+    if (edits.length > 0) loadSabotaged(order.id ?? "none", edits);
     return { kind: "done", result: await hunt(order.hunt, order.budget) };
   } catch (error) {
     return { kind: "failed", message: error instanceof Error ? error.message : String(error) };

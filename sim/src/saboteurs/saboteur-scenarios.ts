@@ -1,0 +1,173 @@
+/** Situations in which rare faults of the whole system show; calm but for what they are about. */
+import { calmSchedule, nodeNames } from "../plan-schedule.js";
+import { Random } from "../runtime/random.js";
+import type { Fault, FaultAction, Scenario, Schedule } from "../schedule.js";
+
+type Draw = (random: Random, schedule: Schedule) => FaultAction;
+
+/** `count` faults at random moments between the start of the cluster and the end of the work. */
+function scenario(
+  name: string,
+  about: string,
+  count: number,
+  draws: readonly Draw[],
+  change: (calm: Schedule, random: Random) => Partial<Schedule>,
+): Scenario {
+  return {
+    name,
+    about,
+    schedule: (seed) => {
+      const random = new Random(seed, name);
+      const calm = calmSchedule(seed);
+      const schedule = { ...calm, ...change(calm, random) };
+      const faults = Array.from({ length: count }, (): Fault => {
+        const atMs = Math.round(random.between(600, schedule.activeMs - 300));
+        return { atMs, ...random.pick(draws)(random, schedule) };
+      });
+      return { ...schedule, faults: faults.sort(byMoment) };
+    },
+  };
+}
+
+function byMoment(one: Fault, other: Fault): number {
+  return ("atMs" in one ? one.atMs : 0) - ("atMs" in other ? other.atMs : 0);
+}
+
+const crashOfPrimary: Draw = (random) => ({ kind: "crash", node: "primary", downMs: random.below(800) + 20 });
+const crashOfReplica: Draw = (random) => ({
+  kind: "crash",
+  node: "replica",
+  downMs: random.below(1500) + 20,
+});
+const isolation: Draw = (random) => ({
+  kind: "isolate",
+  node: "primary",
+  peersOnly: random.chance(0.5),
+  forMs: 300 + random.below(1200),
+});
+
+const IMPATIENT = { clients: 6, documents: 4, thinkMs: 15, timeoutMs: 3000, attemptTimeoutMs: 120, reads: 0 };
+
+export const SABOTEUR_SCENARIOS: readonly Scenario[] = [
+  scenario(
+    "impatientClients",
+    "clients try again before the first attempt is through",
+    5,
+    [
+      crashOfPrimary,
+      crashOfReplica,
+      (random) => ({ kind: "slowDisk", node: "replica", forMs: 500 + random.below(800) }),
+    ],
+    () => ({ client: IMPATIENT, syncMs: 4 }),
+  ),
+  scenario(
+    "failovers",
+    "the primary is cut off or ends, again and again, under many writes",
+    7,
+    [
+      crashOfPrimary,
+      isolation,
+      isolation,
+      (random) => ({ kind: "pause", node: "primary", forMs: 400 + random.below(900) }),
+    ],
+    (calm) => ({
+      activeMs: 6000,
+      client: { ...IMPATIENT, attemptTimeoutMs: 900, timeoutMs: 1500 },
+      shape: { ...calm.shape, minReplicasForWrite: 1, suspectTimeoutMs: 400, rebuildDelaySeconds: 0 },
+    }),
+  ),
+  scenario(
+    "comingAndGoing",
+    "replicas leave the set and come back, over a network that doubles and delays",
+    8,
+    [
+      crashOfReplica,
+      (random) => ({
+        kind: "cut",
+        from: "primary",
+        to: "replica",
+        oneWay: random.chance(0.5),
+        forMs: 200 + random.below(700),
+      }),
+    ],
+    (calm) => ({
+      activeMs: 6000,
+      tosses: true,
+      network: { delayMs: 0.5, jitterMs: 40, loss: 0.02, duplicates: 0.3 },
+      client: { ...calm.client, thinkMs: 20 },
+      shape: { ...calm.shape, minReplicasForWrite: 1, replicaTimeoutMs: 150, rebuildDelaySeconds: 0 },
+    }),
+  ),
+  scenario(
+    "twoControlPlanes",
+    "two control planes act at once while primaries fail",
+    6,
+    [
+      (random) => ({ kind: "secondOperator", forMs: 800 + random.below(1500) }),
+      (random) => ({ kind: "secondOperator", forMs: 800 + random.below(1500) }),
+      crashOfPrimary,
+      (random) => ({ kind: "staleWatch", forMs: 300 + random.below(900) }),
+    ],
+    (calm) => ({
+      activeMs: 6000,
+      store: { delayMs: 15, conflicts: 0, lostAnswers: 0.05, repeatedEvents: 0.1 },
+      shape: { ...calm.shape, minReplicasForWrite: 1, rebuildDelaySeconds: 0 },
+    }),
+  ),
+  scenario(
+    "emptyVolume",
+    "a node comes back on an empty volume",
+    2,
+    [(random) => ({ kind: "replaceVolume", node: "replica", downMs: 20 + random.below(300) })],
+    () => ({ activeMs: 3500 }),
+  ),
+  scenario(
+    "powerCuts",
+    "everything ends at once, and comes back at different times",
+    3,
+    [
+      (random, { shape }) => ({
+        kind: "powerLoss",
+        downMs: nodeNames(shape).map(() => 20 + random.below(600)),
+      }),
+    ],
+    (calm) => ({ client: { ...calm.client, thinkMs: 15 }, syncMs: 4 }),
+  ),
+  scenario(
+    "refilling",
+    "empty nodes are filled while clients try again and primaries end",
+    4,
+    [
+      (random) => ({ kind: "replaceVolume", node: "replica", downMs: 20 + random.below(200) }),
+      crashOfPrimary,
+      crashOfReplica,
+    ],
+    (calm) => ({
+      activeMs: 6000,
+      client: IMPATIENT,
+      shape: { ...calm.shape, minReplicasForWrite: 1, rebuildDelaySeconds: 0 },
+    }),
+  ),
+  scenario(
+    "crowdedZones",
+    "more nodes than zones, and nodes that are lost for good",
+    3,
+    [(random) => ({ kind: "replaceVolume", node: random.pick(["primary", "replica"]), downMs: 3000 })],
+    (calm) => ({ shape: { ...calm.shape, nodes: 5, zones: 3, rebuildDelaySeconds: 0 }, activeMs: 5000 }),
+  ),
+  scenario(
+    "restoredBackup",
+    "the record is put back to an older one while a primary fails",
+    4,
+    [
+      (random) => ({
+        kind: "restoreRecord",
+        versionsBack: 1 + random.below(3),
+        forMs: 600 + random.below(900),
+      }),
+      crashOfPrimary,
+      crashOfReplica,
+    ],
+    (calm) => ({ activeMs: 5000, shape: { ...calm.shape, minReplicasForWrite: 1, rebuildDelaySeconds: 0 } }),
+  ),
+];

@@ -1,0 +1,402 @@
+/** Saboteurs of the node around a copy, of the control plane's decisions, and of the coordinator. */
+import type { Saboteur } from "./saboteur.js";
+
+const QUEUE = "dataplane/src/worker/write-queue.ts";
+const SERVICE = "dataplane/src/worker/copy-service.ts";
+const DATA = "dataplane/src/worker/copy-data.ts";
+const WRITER = "dataplane/src/services/shard-writer.ts";
+const MISSING = "operator/src/domain/plan-missing-copies.ts";
+const STORED = "AllAckedResponsesStored";
+const ONCE = "ExactlyOnce";
+const APPLIED = "AppliedBelowCheckpoint";
+const COMMITTED = "CommittedReads";
+const QUIET = "AllCopiesSameOnQuietDown";
+const CONFIRMED = "LocalCheckpointMatchesMaxConfirmedSeq";
+const SAME_LOG = "SameLogUpToGlobalCheckpoint";
+const CHECKPOINTS = "GlobalCheckpointBelowLocalCheckpoints";
+const DOMAINS = "NoTwoCopiesInOneDomain";
+
+export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
+  {
+    id: "S15",
+    title: "entries are applied to documents and answered when they arrive, not when they are committed",
+    edits: [
+      {
+        file: SERVICE,
+        find: "this.data.persist(change, snapshot);",
+        replace:
+          "this.data.persist(change, snapshot); if (change.append !== undefined) { this.#committed = Math.max(this.#committed, this.data.log.lastSeq); this.#apply(); }",
+      },
+    ],
+    expected: [APPLIED, COMMITTED, STORED, QUIET],
+    hunt: { where: "system" },
+    standsFor: "Documents hold what another primary never had, and nothing ever overwrites it.",
+    precedent: { system: "Elasticsearch", reference: "issue 20031: replicas diverge after a promotion" },
+  },
+  {
+    id: "S22b",
+    title: "the store takes a change without comparing versions",
+    edits: [
+      {
+        file: "operator/src/adapters/local/object-change.ts",
+        find: "matching(present, object.kind, name, { uid, resourceVersion });",
+        replace: "matching(present, object.kind, name, { uid });",
+      },
+    ],
+    expected: [
+      STORED,
+      CHECKPOINTS,
+      QUIET,
+      SAME_LOG,
+      "PrimaryWaitsForStoredSet",
+      "AtMostOneAckingPrimaryPerTerm",
+      "InSyncNeverEmpty",
+    ],
+    hunt: { where: "system", scenario: "twoControlPlanes" },
+    standsFor: "Two control planes undo each other's decisions.",
+    precedent: { system: "cassandra-operator", reference: "issue 402: volumes deleted on a stale read" },
+  },
+  {
+    id: "S34",
+    title: "a node that comes back gets the allocation id it had",
+    edits: [
+      {
+        file: MISSING,
+        find: "`${version + 1}-${nonce}`",
+        replace:
+          "(observation.copies.find((copy) => copy.node === node.id)?.id ?? `${version + 1}-${nonce}`)",
+      },
+    ],
+    expected: [STORED, CHECKPOINTS, "PrimaryWaitsForStoredSet", QUIET, CONFIRMED],
+    hunt: { where: "system", scenario: "comingAndGoing" },
+    standsFor: "Requests and answers of a copy's first life count in its second.",
+    precedent: { system: "Elasticsearch", reference: "issue 14671, repaired by allocation ids in 14739" },
+  },
+  {
+    id: "S35",
+    title: "a node with an empty volume keeps its id, and an empty copy passes for the member",
+    edits: [
+      {
+        file: "sim/src/world/node-process.ts",
+        find: 'if (volume.nodeId === "") volume.nodeId = `${name}-${randomUUID().slice(0, 8)}`;',
+        replace: "volume.nodeId = name;",
+      },
+      {
+        file: "dataplane/src/worker/shard-worker.ts",
+        find: "const allocationId = fresh ?? (isNew ? member : undefined);",
+        replace: "const allocationId = fresh ?? member;",
+      },
+    ],
+    expected: [STORED, CHECKPOINTS, SAME_LOG],
+    hunt: { where: "system", scenario: "emptyVolume" },
+    standsFor: "A fresh volume behind a known name can be promoted.",
+    precedent: {
+      system: "Weaviate",
+      reference: "issue 8423, open: a node returns and founds an empty cluster",
+    },
+    inSimulation: true,
+  },
+  {
+    id: "S36",
+    title: "a snapshot passes for more than is committed in it",
+    edits: [
+      {
+        file: "dataplane/src/worker/snapshot-sender.ts",
+        find: "const { appliedSeq, baseSeq, baseTerm, slot } = record;",
+        replace:
+          "const { baseSeq, baseTerm, slot } = record; const appliedSeq = (record.appliedSeq = record.lastSeq);",
+      },
+    ],
+    expected: [SAME_LOG, QUIET, COMMITTED, STORED],
+    hunt: { where: "system", scenario: "refilling", shortLog: true },
+    standsFor: "A copy begins with a number that its documents do not have.",
+    precedent: {
+      system: "Qdrant",
+      reference: "pull requests 7787, 7791: an aborted transfer moves the recovery point",
+    },
+  },
+  {
+    id: "S39",
+    title: "a snapshot comes without the table of operations",
+    edits: [
+      {
+        file: "dataplane/src/worker/snapshot-receiver.ts",
+        find: "const last = chunk.operations.at(-1);",
+        replace: "const last = undefined;",
+      },
+    ],
+    expected: [ONCE, QUIET],
+    hunt: { where: "system", scenario: "refilling", shortLog: true },
+    standsFor: "A retry at a copy that was filled by a snapshot is executed again.",
+    precedent: { system: "Elasticsearch", reference: "issue 9967, open since 2015" },
+  },
+  {
+    id: "S40",
+    title: "a retry is looked for among committed operations only",
+    edits: [
+      {
+        file: QUEUE,
+        find: "const seq = this.#host.data.findPending(operationId);",
+        replace: "const seq = undefined;",
+      },
+    ],
+    expected: [ONCE],
+    hunt: { where: "system", scenario: "impatientClients" },
+    standsFor: "A retry that overtakes the commit is executed again.",
+    precedent: { system: "Elasticsearch", reference: "issue 9967, open since 2015" },
+  },
+  {
+    id: "S41",
+    title: "operation ids are not looked at",
+    edits: [
+      {
+        file: QUEUE,
+        find: "const seq = this.#host.data.findPending(operationId);",
+        replace: "const seq = undefined;",
+      },
+      {
+        file: QUEUE,
+        find: "const done = this.#host.data.findDone(operationId);",
+        replace: "const done = undefined;",
+      },
+    ],
+    expected: [ONCE],
+    hunt: { where: "system", scenario: "impatientClients" },
+    standsFor: "A retry after a lost answer applies twice.",
+    precedent: { system: "Elasticsearch", reference: "issue 9967, open since 2015" },
+  },
+  {
+    id: "S41b",
+    title: "the table of operations is not read at a start",
+    edits: [{ file: DATA, find: "this.operations.load(this.#record.slot);", replace: "" }],
+    expected: [ONCE, QUIET],
+    hunt: { where: "system", scenario: "impatientClients" },
+    standsFor: "Exactly once, until the next restart.",
+  },
+  {
+    id: "S41c",
+    title: "operations are forgotten after a tenth of a second",
+    edits: [
+      {
+        file: "dataplane/src/worker/operation-table.ts",
+        find: "OPERATION_WINDOW_MS && this.size",
+        replace: "100 && this.size",
+      },
+    ],
+    expected: [ONCE, QUIET],
+    hunt: { where: "system", scenario: "impatientClients" },
+    standsFor: "A window that is shorter than the time within which clients try again.",
+  },
+  {
+    id: "S57",
+    title: "indexes are saved before what they are made of is on disk",
+    edits: [
+      {
+        file: SERVICE,
+        find: "this.#saving = true; await this.store.durable(); if (this.#closed",
+        replace: "this.#saving = true; if (this.#closed",
+      },
+      {
+        file: SERVICE,
+        find: "if (!this.#saving && this.#keeper?.isSaveDue(nowMs) === true)",
+        replace: "if (!this.#saving && this.#keeper?.hasUnsaved === true)",
+      },
+      {
+        file: "dataplane/src/worker/index-keeper.ts",
+        find: "stamp.seq <= appliedSeq && stamp.lastDoc < nextDoc &&",
+        replace: "",
+      },
+    ],
+    expected: [APPLIED, COMMITTED, QUIET],
+    hunt: { where: "system", scenario: "powerCuts" },
+    standsFor: "An index that knows more than the documents after a power cut.",
+  },
+  {
+    id: "S60",
+    title: 'a copy that stops leading answers "not executed" for what is in its log',
+    edits: [
+      {
+        file: QUEUE,
+        find: 'return refused(new Problem("outcomeUnknown", why));',
+        replace: 'return refused(new Problem("shardUnavailable", why));',
+      },
+    ],
+    expected: [ONCE],
+    hunt: { where: "system", scenario: "failovers" },
+    standsFor: '"Failed" for what may have happened: the client does it again under a new id.',
+    precedent: {
+      system: "Qdrant",
+      reference: "issue 4626: a write answered as failed stays on some replicas",
+    },
+  },
+  {
+    id: "S60b",
+    title: "a coordinator answers with its last refusal, though an earlier attempt may have run",
+    edits: [
+      {
+        file: WRITER,
+        find: "mayHaveRun ? unknownOutcome(why, options) : why",
+        replace: "why",
+      },
+    ],
+    expected: [ONCE],
+    hunt: { where: "system", scenario: "failovers" },
+    standsFor: "The last attempt's word is taken for the whole request's.",
+    precedent: { system: "Elasticsearch", reference: "issue 9967: a retry reports a false conflict" },
+  },
+  {
+    id: "S60c",
+    title: "an attempt whose primary moved away under it counts as never made",
+    edits: [
+      { file: WRITER, find: "for (const one of pending) one.mayHaveRun = true;", replace: "" },
+      {
+        file: WRITER,
+        find: 'if (verdict.executed === "unknown") one.mayHaveRun = true;',
+        replace: "",
+      },
+    ],
+    expected: [ONCE],
+    hunt: { where: "system", scenario: "failovers" },
+    standsFor: "A failover makes a coordinator forget what it has sent.",
+  },
+  {
+    id: "B1",
+    title: "whoever waits at a number is answered by whatever is committed there",
+    edits: [
+      {
+        file: SERVICE,
+        find: 'return this.#writes.abandon(this.appliedSeq, "the copy stopped being the primary");',
+        replace: "return undefined;",
+      },
+      {
+        file: SERVICE,
+        find: 'return this.#writes.abandon(effect.afterSeq, "another primary replaced the operation");',
+        replace: "return undefined;",
+      },
+    ],
+    expected: [STORED, "AtMostOneAckingPrimaryPerTerm"],
+    hunt: { where: "system", scenario: "failovers" },
+    standsFor: "A deposed primary answers for its successor's entry.",
+  },
+  {
+    id: "B2",
+    title: "a read does not wait for what its session has seen",
+    edits: [
+      {
+        file: "dataplane/src/worker/read-calls.ts",
+        find: "if (host.appliedSeq < minimumSeq) {",
+        replace: "if (false) {",
+      },
+    ],
+    expected: ["ReadYourWrites"],
+    hunt: { where: "system" },
+    standsFor: "A client does not find what it has just written.",
+    precedent: {
+      system: "Weaviate",
+      reference: "issue 3267: a search answers from the local shard whatever the level",
+    },
+  },
+  {
+    id: "B3",
+    title: "reads show what is in the log and not committed",
+    edits: [
+      {
+        file: SERVICE,
+        find: "return this.data.documents.get(id);",
+        replace:
+          'const pending = this.data.log.pendingOf(id); if (pending?.body.kind === "index") return { id, term: pending.term, seq: pending.seq, record: pending.body.record }; return this.data.documents.get(id);',
+      },
+    ],
+    expected: [COMMITTED],
+    hunt: { where: "system" },
+    standsFor: "Dirty reads: what was shown is never acknowledged, and gone after a failover.",
+    precedent: { system: "Elasticsearch", reference: "documentation: dirty reads from an isolated primary" },
+  },
+  {
+    id: "B4",
+    title: "a copy is placed in a domain that has one already",
+    edits: [
+      {
+        file: MISSING,
+        find: "node.accepting && !usedNodes.has(node.id) && !usedDomains.has(node.domain);",
+        replace: "node.accepting && !usedNodes.has(node.id);",
+      },
+      {
+        file: MISSING,
+        find: "if (!node || usedNodes.has(node.id) || usedDomains.has(node.domain)) continue;",
+        replace: "if (!node || usedNodes.has(node.id)) continue;",
+      },
+    ],
+    expected: [DOMAINS],
+    hunt: { where: "system", scenario: "crowdedZones" },
+    standsFor: "A lost zone takes two copies with it.",
+    precedent: { system: "Qdrant", reference: "issue 5549, open; no zones in its open source" },
+  },
+  {
+    id: "B5",
+    title: "a record that is older than what a node reports is acted upon",
+    edits: [
+      {
+        file: "operator/src/domain/plan-shard.ts",
+        find: "if (!newer) return PASS;",
+        replace: "if (newer !== null) return PASS;",
+      },
+    ],
+    expected: ["NoActionOnOlderRecord", STORED, CHECKPOINTS, SAME_LOG],
+    hunt: { where: "system", scenario: "restoredBackup" },
+    standsFor: "A restored backup of the control plane undoes promotions.",
+    precedent: { system: "Milvus", reference: "issue 47802: a stale offset takes the cluster down" },
+  },
+  {
+    id: "B6",
+    title: "the store tells of a commit before it is on disk",
+    edits: [
+      {
+        file: "dataplane/src/adapters/lmdb/shard-store.ts",
+        find: "this.#next.durable.push(callback); this.#schedule();",
+        replace: "setImmediate(callback); this.#schedule();",
+      },
+    ],
+    expected: [STORED, CHECKPOINTS, CONFIRMED, SAME_LOG, APPLIED],
+    hunt: { where: "system" },
+    standsFor: "fsync turned off, or a disk that lies.",
+    precedent: {
+      system: "hivellm/vectorizer",
+      reference: "release notes of 3.5.0: a log that was never fsynced",
+    },
+  },
+  {
+    id: "B7",
+    title: "an operation that another entry replaced still counts as pending",
+    edits: [
+      {
+        file: "dataplane/src/worker/entry-log.ts",
+        find: "this.#lastSeq = seq; this.#lastOfId.clear(); this.#seqOfOperation.clear(); for",
+        replace: "this.#lastSeq = seq; this.#lastOfId.clear(); for",
+      },
+    ],
+    expected: [STORED, ONCE, QUIET],
+    hunt: { where: "system", scenario: "failovers" },
+    standsFor: "A retry is answered with the fate of an entry that is not its own.",
+  },
+  {
+    id: "B8",
+    title: "the control plane's promotion prefers the shortest log, and counts copies that it can't see",
+    edits: [
+      {
+        file: "operator/src/domain/plan-promotion.ts",
+        find: 'return observation.record.inSync .filter((id) => conditionOf(observation, id) === "available")',
+        replace: "return [...observation.record.inSync, ...observation.record.recovering]",
+      },
+      {
+        file: "operator/src/domain/shard-record.ts",
+        find: 'if (!record.inSync.includes(target)) return refused("notInSync");',
+        replace: "",
+      },
+    ],
+    expected: ["InSyncNeverEmpty", STORED, CHECKPOINTS, QUIET],
+    hunt: { where: "system", scenario: "failovers" },
+    standsFor: "A copy is promoted because it is there, not because it has the data.",
+    precedent: { system: "Elasticsearch", reference: "issue 14671, repaired by allocation ids in 14739" },
+  },
+];
