@@ -197,6 +197,22 @@ export const LIMITS = {
     problem: "tooManyRequests",
     description: "Searches and counts that one node coordinates at once.",
   },
+  verifications: {
+    default: 2,
+    min: 1,
+    max: 64,
+    unit: "1",
+    problem: "tooManyRequests",
+    description: "Verifications that one node coordinates at once; a copy takes part in 4.",
+  },
+  verifyMs: {
+    default: 3_600_000,
+    min: 1000,
+    max: 86_400_000,
+    unit: "ms",
+    problem: "limitExceeded",
+    description: "Longest time limit that a verification may ask for.",
+  },
   pendingWrites: {
     default: 10_000,
     min: 1,

@@ -11,6 +11,7 @@ import {
   writeQuerySchema,
 } from "./request-query.js";
 import { SCORE_MEANING } from "./search.js";
+import { verifyQuerySchema } from "./verify.js";
 
 export type HeaderName = "idempotencyKey" | "ifMatch" | "ifNoneMatch" | "misdirected";
 
@@ -248,6 +249,19 @@ const CLUSTER: readonly Operation[] = [
     summary: "Which node has which shard",
     answers: { 200: { text: "The ring, and where each shard's copies are.", schema: "RoutingResponse" } },
     problems: ["collectionNotFound"],
+  },
+  {
+    operationId: "verifyCollection",
+    method: "get",
+    path: "/collections/{c}/verify",
+    summary: "Whether all in-sync copies of each shard hold the same",
+    description:
+      "Every copy is read as it is right after one operation of the log, while writes go on: documents with their " +
+      "versions, remembered operations, and the size of the indexes. Shards are compared one after the other. It adds " +
+      "an operation to the log that changes nothing.",
+    query: verifyQuerySchema,
+    answers: { 200: { text: "equal, different or unavailable, and where.", schema: "VerifyResponse" } },
+    problems: ["collectionNotFound", "tooManyRequests", "limitExceeded", "timeout"],
   },
   {
     operationId: "getStatus",

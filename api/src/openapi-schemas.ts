@@ -7,6 +7,7 @@ import { problemSchema, violationSchema } from "./problem.js";
 import { routingResponseSchema } from "./routing.js";
 import * as search from "./search.js";
 import * as status from "./status.js";
+import { verifyResponseSchema } from "./verify.js";
 
 /** What clients send: defaulted keys may be left out. */
 const SENT = {
@@ -38,6 +39,7 @@ const ANSWERED = {
   CountResponse: search.countResponseSchema,
   RoutingResponse: routingResponseSchema,
   StatusResponse: status.statusResponseSchema,
+  VerifyResponse: verifyResponseSchema,
   Problem: problemSchema,
   Violation: violationSchema,
 } as const;

@@ -8,7 +8,12 @@ export const EXIT = {
     code: 4,
     meaning: "up, status: all works, with fewer nodes or copies than wanted or without control plane",
   },
-  unavailable: { code: 5, meaning: "status: at least one shard takes no writes, or nothing is known yet" },
+  unavailable: {
+    code: 5,
+    meaning:
+      "status: at least one shard takes no writes, or nothing is known yet; verify: not all could be compared",
+  },
+  different: { code: 6, meaning: "verify: copies differ" },
 } as const;
 
 /** An error for the person at the keyboard: no stack, one fix. */

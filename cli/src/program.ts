@@ -8,6 +8,7 @@ import type { GetOptions } from "./commands/get.js";
 import type { LoadOptions } from "./commands/load.js";
 import type { SearchOptions } from "./commands/search.js";
 import type { UpOptions } from "./commands/up.js";
+import type { VerifyOptions } from "./commands/verify.js";
 import { DEFAULT_DATA, type Context, type GlobalOptions } from "./context.js";
 import { EXIT } from "./exit-code.js";
 import { addReadLevel } from "./read-level.js";
@@ -53,6 +54,7 @@ export function buildProgram(context: Context, setExit: (code: number) => void):
   addStatus(program, context, global, setExit);
   addCollection(program, context, global);
   addDocuments(program, context, global, setExit);
+  addVerify(program, context, global, setExit);
   addDebug(program, context, global);
   forAll(program, "prism", (command, path) =>
     command.exitOverride().showHelpAfterError(`(see ${path} --help)`),
@@ -211,6 +213,25 @@ function addSearch(program: Command, context: Context, global: () => GlobalOptio
     );
 }
 
+function addVerify(
+  program: Command,
+  context: Context,
+  global: () => GlobalOptions,
+  setExit: (code: number) => void,
+): void {
+  program
+    .command("verify")
+    .description("compare the copies of every shard, at one sequence number, while writes go on")
+    .argument("[collection]", "default: all collections")
+    .option("--shards <numbers>", "only these, separated by commas", shardNumbers)
+    .option("--differences <n>", "differing documents to name for each shard", integer(1, 1000), 10)
+    .option("--timeout <seconds>", "for each shard", integer(1, 86_400), 600)
+    .addHelpText("after", "\nExamples:\n  $ prism verify\n  $ prism verify notes --shards 0,2 --json")
+    .action(async (collection: string | undefined, options: VerifyOptions) =>
+      setExit(await (await import("./commands/verify.js")).verify(context, collection, options, global())),
+    );
+}
+
 function addDebug(program: Command, context: Context, global: () => GlobalOptions): void {
   const debug = program.command("debug").description("for people who look for a fault");
   debug
@@ -229,6 +250,11 @@ function forAll(command: Command, path: string, change: (command: Command, path:
 
 function list(value: string): string[] {
   return value.split(",").filter((part) => part !== "");
+}
+
+function shardNumbers(value: string): number[] {
+  if (/^\d{1,4}(,\d{1,4})*$/.test(value)) return value.split(",").map(Number);
+  throw new InvalidArgumentError("must be numbers of shards, separated by commas.");
 }
 
 function collect(value: string, before: readonly string[]): string[] {

@@ -10,6 +10,12 @@ import type {
 import type { CountResponse, SearchResponse } from "@prism/api/search";
 import { bulkSettings, type BulkOperation, type BulkOptions, type BulkReport } from "./bulk-options.js";
 import { BulkWriter } from "./bulk-writer.js";
+import {
+  DEFAULT_VERIFY_TIMEOUT_MS,
+  worstStatus,
+  type ShardVerification,
+  type VerifyResponse,
+} from "@prism/api/verify";
 import { newOperationId } from "./operation-id.js";
 import { PrismError } from "./prism-error.js";
 import { addConsistency, resolveConsistency, type ReadConsistency } from "./read-consistency.js";
@@ -53,6 +59,15 @@ export interface ReadOptions extends CallOptions {
   readonly consistency?: ReadConsistency;
 }
 
+export interface VerifyOptions extends CallOptions {
+  /** Numbers of shards. Default: all. */
+  readonly shards?: readonly number[];
+  /** Differing documents to name for each shard, at most 1,000. Default 10. */
+  readonly differences?: number;
+  /** Called with each shard as it has been compared. */
+  readonly onShard?: (shard: ShardVerification) => void;
+}
+
 /**
  * Reads see what this client has written and seen (read-your-writes) unless they ask for another level.
  *
@@ -79,12 +94,7 @@ export class CollectionClient {
 
   /** The collection's definition. */
   async describe(options: CallOptions = {}): Promise<CollectionSpec> {
-    return this.#transport.json({
-      method: "GET",
-      path: this.#path,
-      effect: "read",
-      ...timing(options),
-    });
+    return this.#transport.json({ method: "GET", path: this.#path, effect: "read", ...timing(options) });
   }
 
   /** Writes a document, new or not. */
@@ -102,9 +112,7 @@ export class CollectionClient {
    * was lost can be repeated without making a second document.
    */
   async add(document: DocumentBody, options: WriteOptions = {}): Promise<WriteResponse> {
-    const headers = {
-      "idempotency-key": options.operationId ?? newOperationId(),
-    };
+    const headers = { "idempotency-key": options.operationId ?? newOperationId() };
     const body = JSON.stringify(document);
     const query = new URLSearchParams(waitForOf(options));
     const call = {
@@ -114,12 +122,7 @@ export class CollectionClient {
       headers,
       effect: "exact",
     } as const;
-    return this.#noted(
-      await this.#transport.json<WriteResponse>({
-        ...call,
-        ...timing(options),
-      }),
-    );
+    return this.#noted(await this.#transport.json<WriteResponse>({ ...call, ...timing(options) }));
   }
 
   /** Merges into a document (RFC 7396: null removes a field). @throws {PrismError} documentNotFound */
@@ -161,19 +164,12 @@ export class CollectionClient {
   async *scan(options: ScanOptions = {}): AsyncGenerator<ReadDocument> {
     let cursor: string | null = "";
     while (cursor !== null) {
-      const query = new URLSearchParams({
-        limit: String(options.pageSize ?? 500),
-      });
+      const query = new URLSearchParams({ limit: String(options.pageSize ?? 500) });
       if (cursor !== "") query.set("cursor", cursor);
       if (options.include !== undefined) query.set("include", options.include.join(","));
       addConsistency(query, resolveConsistency(options.consistency, this.session));
       const path = `${this.#path}/documents${withQuestionMark(query)}`;
-      const call = {
-        method: "GET",
-        path,
-        effect: "read",
-        ...timing(options),
-      } as const;
+      const call = { method: "GET", path, effect: "read", ...timing(options) } as const;
       const page: ScanResponse = await this.#transport.json(call);
       this.#session.note(this.name, page.session);
       yield* page.documents;
@@ -222,6 +218,33 @@ export class CollectionClient {
     const writer = new BulkWriter(send, (token) => this.#session.note(this.name, token), settings);
     const progress = await writer.run(source);
     return { ...progress, session: this.#session.tokenOf(this.name) };
+  }
+
+  /**
+   * Whether all in-sync copies of each shard hold the same, at one sequence number, while writes go on.
+   * One request for each shard. `timeoutMs` is for each of them; default 600,000.
+   */
+  async verify(options: VerifyOptions = {}): Promise<VerifyResponse> {
+    const { shards, differences, onShard, timeoutMs = DEFAULT_VERIFY_TIMEOUT_MS, signal } = options;
+    const startedMs = performance.now();
+    const numbers = shards ?? Array.from({ length: (await this.describe(options)).shards }, (_, i) => i);
+    const compared: ShardVerification[] = [];
+    for (const number of numbers) {
+      const query = new URLSearchParams({ shards: String(number), timeoutMs: String(timeoutMs) });
+      if (differences !== undefined) query.set("differences", String(differences));
+      const answer: VerifyResponse = await this.#transport.json({
+        method: "GET",
+        path: `${this.#path}/verify${withQuestionMark(query)}`,
+        effect: "read",
+        needsMs: timeoutMs + ANSWER_MARGIN_MS,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      for (const shard of answer.shards) onShard?.(shard);
+      compared.push(...answer.shards);
+    }
+    const status = worstStatus(compared.map((shard) => shard.status));
+    const tookMs = Math.round(performance.now() - startedMs);
+    return { collection: this.name, status, tookMs, shards: compared };
   }
 
   /** Read-your-writes token of what this client has written and seen here; "" for nothing. */
@@ -308,10 +331,7 @@ function waitForOf({ waitFor }: WriteOptions): Record<string, string> {
   return waitFor === undefined ? {} : { waitFor };
 }
 
-function timing(options: CallOptions): {
-  timeoutMs?: number;
-  signal?: AbortSignal;
-} {
+function timing(options: CallOptions): { timeoutMs?: number; signal?: AbortSignal } {
   return {
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),

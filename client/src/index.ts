@@ -10,6 +10,7 @@ export {
   type CallOptions,
   type ReadOptions,
   type ScanOptions,
+  type VerifyOptions,
   type WriteOptions,
 } from "./collection-client.js";
 export type { ReadConsistency } from "./read-consistency.js";

@@ -15,6 +15,7 @@ import { SearchService } from "./search.js";
 import type { ShardCalls } from "./shard-calls.js";
 import { ShardWriter } from "./shard-writer.js";
 import { StatusService } from "./status.js";
+import { VerifyService } from "./verify.js";
 
 export interface CoordinatorPorts {
   readonly view: ClusterView;
@@ -31,6 +32,7 @@ export interface Coordinator {
   readonly bulk: BulkService;
   readonly collections: CollectionService;
   readonly status: StatusService;
+  readonly verify: VerifyService;
 }
 
 const DEFAULT_HEDGE: HedgeSettings = { silentAfterMs: 150, share: 0.3 };
@@ -50,5 +52,6 @@ export function createCoordinator(ports: CoordinatorPorts): Coordinator {
     bulk: new BulkService(directory, writer, searchability, limits),
     collections: new CollectionService(directory, controlPlane, limits),
     status: new StatusService(directory, controlPlane),
+    verify: new VerifyService(directory, calls, writer, limits),
   };
 }

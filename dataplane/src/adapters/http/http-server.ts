@@ -18,6 +18,7 @@ import { addBodyParsers, refuseEncoding } from "./request-body.js";
 import { RequestContext } from "./request-context.js";
 import { requestIdOf } from "./request-header.js";
 import { addSearchRoutes } from "./search-routes.js";
+import { addVerifyRoute } from "./verify-routes.js";
 
 export interface HttpServerDeps {
   readonly coordinator: Coordinator;
@@ -90,6 +91,7 @@ export function buildHttpServer(deps: HttpServerDeps): FastifyInstance {
       addDocumentReadRoutes(api, coordinator, context);
       addBulkRoute(api, coordinator, context);
       addSearchRoutes(api, coordinator, context, limits);
+      addVerifyRoute(api, coordinator, limits);
       done();
     },
     { prefix: "/api/v1" },
