@@ -38,11 +38,13 @@ const BODY = [
   "limitExceeded",
   "bodyTooLarge",
   "unsupportedMediaType",
+  // Numbers that JSON made infinite.
+  "notFinite",
 ] as const;
 const OWNED = ["managedElsewhere", "controlPlaneUnavailable", "timeout", "outcomeUnknown"] as const;
 /** No body is asked for; one that is sent all the same is read, and must be one that could be. */
 const NO_BODY = ["bodyTooLarge", "unsupportedMediaType"] as const;
-const VALUES = ["wrongDimensions", "notFinite", "zeroVector", "unknownField", "wrongFieldType"] as const;
+const VALUES = ["wrongDimensions", "zeroVector", "unknownField", "wrongFieldType"] as const;
 const READ = [
   "invalidRequest",
   "collectionNotFound",

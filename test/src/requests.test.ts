@@ -27,13 +27,13 @@ const NO_OPERATION = new Set([
 ]);
 /**
  * Errors of the server's side that are so by nature, and rare: time limits and numbers of shards that
- * requests set themselves, levels of consistency that are named as not built, and shards of a collection
- * that another request deletes at that moment.
+ * requests set themselves, levels of consistency that can't be met in them, and shards of a collection that
+ * another request deletes at that moment.
  */
 const SERVER_SIDE = new Set([
   "timeout",
   "outcomeUnknown",
-  "notImplemented",
+  "consistencyNotMet",
   "partialResults",
   "shardUnavailable",
 ]);
