@@ -25,6 +25,7 @@ import { startInternalServer, type InternalServer } from "./adapters/grpc/intern
 import { PeerEndpoint } from "./adapters/grpc/peer-endpoint.js";
 import { PeerLinks } from "./adapters/grpc/peer-links.js";
 import { setDamagedStoresAside, UNFINISHED_STARTS } from "./adapters/lmdb/damaged-stores.js";
+import { noteStoreFailure, rewriteFailedStores } from "./adapters/lmdb/store-failures.js";
 import { ShardWorkers } from "./adapters/threads/shard-workers.js";
 import type { NodeSettings } from "./config.js";
 import type { ClusterMap, NodeId } from "./domain/cluster-map.js";
@@ -95,6 +96,7 @@ export class Node {
       if (starts.unfinished >= UNFINISHED_STARTS) {
         await setDamagedStoresAside(directory.path, directory.format.stores, logger);
       }
+      await rewriteFailedStores(directory.path, directory.format.stores, logger);
       const mapFile = new MapFile(settings.dataDirectory, logger);
       const savedMap = await mapFile.read();
       node = new Node(options, directory, starts, mapFile, savedMap);
@@ -304,6 +306,7 @@ export class Node {
           this.#links.sendOneWay(toNode as NodeId, ShardCall.replication, shard, payload),
         onCopyRequest: ({ shard, action, allocationId, term, reason }) =>
           this.#control.requestCopyChange({ shardUid: shard, action, allocationId, term, reason }),
+        onStoreFailed: (store, detail) => void this.#onStoreFailed(store, detail),
         onProtocolEvent: (event) => this.#protocolEvents.add(event),
         onDied: (worker, detail) => this.#onWorkerDied(worker, detail),
       },
@@ -363,6 +366,21 @@ export class Node {
     this.#logger.fatal({ worker, reason: "CopyFailed", detail }, "a shard worker died");
     this.#control.reportNow();
     this.#options.onFatal(`shard worker ${worker} died`);
+  }
+
+  /**
+   * Its copies have failed, and others lead by now or soon. A new start may help, once: on a disk that goes
+   * on failing the node stays, with those copies failed, rather than start again and again.
+   */
+  async #onStoreFailed(store: string, detail: string): Promise<void> {
+    this.#logger.fatal({ store, reason: "CopyFailed", detail }, "a store has failed: check its disk");
+    this.#control.reportNow();
+    const waitMs = await noteStoreFailure(this.#directory.path, store, detail, Date.now());
+    const end = (): void => this.#options.onFatal(`the store ${store} failed: ${detail}`);
+    if (waitMs === 0) return end();
+    const next = waitMs === undefined ? "none: the failure could not be noted" : `in ${waitMs} ms`;
+    this.#logger.error({ store, next }, "not started anew at once: its copies stay failed");
+    if (waitMs !== undefined) setTimeout(end, waitMs).unref();
   }
 
   #stuckWorkers(): string[] {

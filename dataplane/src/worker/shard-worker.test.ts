@@ -2,6 +2,7 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { ReadLevelKind, ShardCall } from "@prism/proto/frame-kind";
 import { GetRequest } from "@prism/proto/gen/node";
+import { open as openLmdb, type RootDatabaseOptionsWithPath } from "lmdb";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { decodeEntries } from "../adapters/lmdb/entry-codec.js";
 import { ShardStore } from "../adapters/lmdb/shard-store.js";
@@ -372,4 +373,43 @@ test("what becomes of a copy is told as protocol events, and logged", async () =
     (message) => message.kind === "log" && message.message === "copy ready",
   );
   expect(logged).toHaveLength(1);
+});
+
+test("a store that fails ends its copies, and the node is told so", async () => {
+  let fails = false;
+  const worker = start({
+    openDatabase: (options) => {
+      const root = openLmdb<Buffer, Buffer>(options as RootDatabaseOptionsWithPath);
+      const { batch } = root;
+      const inputOutput = Object.assign(new Error("Input/output error"), { code: 5 });
+      root.batch = (action) => (fails ? Promise.reject(inputOutput) : batch.call(root, action));
+      return root as never;
+    },
+  });
+  worker.applyMap(clusterMap(1));
+  await until("primary", () => worker.report()?.role === "primary");
+  await worker.put("b1", BOOK);
+  fails = true;
+  const { error } = await worker.put("b2", BOOK);
+  expect(error).toMatchObject({ executed: "unknown" });
+  await until("reported", () => worker.report()?.role === "failed");
+  const failures = worker.messages.filter(({ kind }) => kind === "storeFailed");
+  expect(failures).toMatchObject([{ detail: "Input/output error" }]);
+  // A fresh id is no way out: nothing would ever be durable under it.
+  const fresh = { id: "a9" as AllocationId, node: worker.nodeId as NodeId, zone: "z1" };
+  const primary = clusterMap(2).shards[0]!.copies[1]!;
+  worker.applyMap(
+    clusterMap(2, {
+      shard: {
+        version: 3,
+        primary: primary.id,
+        inSync: [primary.id],
+        recovering: [fresh.id],
+        copies: [primary, fresh],
+        bootstrap: "",
+      },
+    }),
+  );
+  await until("reported again", () => worker.report()?.allocationId === "a9");
+  expect(worker.report()).toMatchObject({ role: "failed" });
 });

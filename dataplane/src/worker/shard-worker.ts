@@ -159,6 +159,7 @@ export class ShardWorker {
       },
       onFailure: (error) => {
         for (const copy of this.#copies.values()) if (copy.store === store) copy.fail(error);
+        this.#options.post({ kind: "storeFailed", directory, detail: error.message });
         this.#endSoon(directory, error);
       },
     });
@@ -256,6 +257,7 @@ export class ShardWorker {
     );
     const copy = new CopyService(this.#context, data, emptyCopy(uid, allocationId, historyId), true);
     this.#copies.set(uid, copy);
+    if (store.hasFailed) copy.fail(new Error("the store has failed"));
     return copy;
   }
 

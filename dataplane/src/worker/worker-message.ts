@@ -69,6 +69,8 @@ export type FromWorker =
   | { readonly kind: "reports"; readonly copies: readonly CopyReport[]; readonly memory: WorkerMemory }
   | { readonly kind: "pong"; readonly id: number }
   | { readonly kind: "drained" | "closed"; readonly id: number }
+  /** A store ended for good, and every copy in it with it. */
+  | { readonly kind: "storeFailed"; readonly directory: string; readonly detail: string }
   | { readonly kind: "protocolEvent"; readonly event: ProtocolEvent }
   /** One structured log line; the network thread writes it. */
   | {

@@ -284,6 +284,7 @@ export class NodeProcess {
       case "log":
         return this.#options.observer.onLog(this, message);
       case "protocolEvent":
+      case "storeFailed":
       case "pong":
         return undefined;
     }

@@ -35,6 +35,7 @@ async function startWorkers(events: Partial<ShardWorkersEvents> = {}, lines: str
       onReplication: ignore,
       onCopyRequest: ignore,
       onProtocolEvent: ignore,
+      onStoreFailed: ignore,
       onDied: ignore,
       ...events,
     },

@@ -32,6 +32,7 @@ export interface ShardWorkersEvents {
   readonly onReplication: (message: Replication) => void;
   readonly onCopyRequest: (request: CopyChange) => void;
   readonly onReports: (worker: number) => void;
+  readonly onStoreFailed: (directory: string, detail: string) => void;
   readonly onProtocolEvent: (event: ProtocolEvent) => void;
   /** The thread is gone and with it every copy it owned; the process can't go on as it is. */
   readonly onDied: (worker: number, detail: string) => void;
@@ -210,6 +211,9 @@ export class ShardWorkers implements LocalShards {
       case "drained":
       case "closed":
         worker.steps.get(message.id)?.();
+        return;
+      case "storeFailed":
+        events.onStoreFailed(message.directory, message.detail);
         return;
       case "protocolEvent":
         events.onProtocolEvent(message.event);

@@ -11,6 +11,7 @@ import { parseCollectionSpec, type CollectionSpec } from "@prism/api/collection"
 import { DEFAULT_LIMITS, type Limits } from "@prism/api/limits";
 import { ReadLevelKind, ShardCall, WriteAction } from "@prism/proto/frame-kind";
 import * as wire from "@prism/proto/gen/node";
+import { open as openLmdb } from "lmdb";
 import { encodeShardQuery, decodeScores } from "../../domain/shard-query-codec.js";
 import type { ShardQuery } from "../../domain/shard-query.js";
 import type {
@@ -152,7 +153,14 @@ export class WorkerHarness {
     (message: FromWorker & { kind: "answer" | "closed" | "drained" }) => void
   >();
 
-  constructor(options: { nodeId?: string; directory?: string; limits?: Partial<Limits> } = {}) {
+  constructor(
+    options: {
+      nodeId?: string;
+      directory?: string;
+      limits?: Partial<Limits>;
+      openDatabase?: typeof openLmdb;
+    } = {},
+  ) {
     this.nodeId = options.nodeId ?? "n1";
     this.directory = options.directory ?? mkdtempSync(join(tmpdir(), "prism-worker-"));
     this.worker = new ShardWorker(
@@ -166,7 +174,12 @@ export class WorkerHarness {
         indexBudgetBytes: 0,
         bufferBudgetBytes: 0,
       },
-      { bootId: `boot-${Math.random()}`, sync: true, post: (message) => this.#post(message) },
+      {
+        bootId: `boot-${Math.random()}`,
+        sync: true,
+        post: (message) => this.#post(message),
+        openDatabase: options.openDatabase ?? openLmdb,
+      },
     );
     this.worker.start();
   }
