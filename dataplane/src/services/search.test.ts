@@ -140,7 +140,7 @@ describe("searching", () => {
     expect(answer.hits).toHaveLength(19);
   });
 
-  it("asks once where one shard makes the page, and twice where the page is made of several rankings", async () => {
+  it("asks once where one shard makes the page, of one ranking or of several", async () => {
     const { cluster, coordinator } = setup({ collections: [{ name: "speeches", shards: 1 }] });
     await fill(coordinator);
     cluster.made.length = 0;
@@ -150,13 +150,24 @@ describe("searching", () => {
       ["d18", '{"title":"war tax"}'],
       ["d3", '{"title":"war tax"}'],
     ]);
-    expect(cluster.made.map(({ call }) => call)).toEqual([ShardCall.search]);
     await search(coordinator, { queries: [...text.queries, ...text.queries], limit: 3 });
-    expect(cluster.made.map(({ call }) => call)).toEqual([
-      ShardCall.search,
-      ShardCall.search,
-      ShardCall.fetch,
-    ]);
+    expect(cluster.made.map(({ call }) => call)).toEqual([ShardCall.search, ShardCall.search]);
+  });
+
+  it("fuses several rankings to the same page on one shard, which fuses itself, as over three", async () => {
+    const other = { text: { query: "tax", fields: ["title"] }, weight: 2 };
+    for (const method of ["rrf", "weighted"]) {
+      const body = { queries: [...text.queries, other], fusion: { method, window: 9 }, limit: 4, offset: 3 };
+      const pages = [];
+      for (const shards of [1, 3]) {
+        const { coordinator } = setup({ collections: [{ name: "speeches", shards }] });
+        await fill(coordinator);
+        const { hits } = await search(coordinator, body);
+        pages.push(hits.map(({ shard: _, ...hit }) => hit));
+      }
+      expect(pages[0]).toHaveLength(4);
+      expect(pages[0]).toEqual(pages[1]);
+    }
   });
 
   it("returns a session that grows with what was seen, and sends it as the shards' read level", async () => {

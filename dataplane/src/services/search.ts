@@ -27,11 +27,12 @@ import {
 } from "@prism/proto/gen/node";
 import { mergeAggregations, type PartialAggregation } from "../domain/aggregation.js";
 import type { NodeId } from "../domain/cluster-map.js";
-import { fuse, singleRanking, type FusedHit } from "../domain/fusion.js";
-import { mergeHits } from "../domain/merge-hits.js";
+import type { FusedHit } from "../domain/fusion.js";
 import { mergeStatistics } from "../domain/merge-statistics.js";
 import { refusePartial, summarizeShards, type ShardsSummary } from "../domain/partial-results.js";
-import { fusionWindow, planCount, planSearch, termsToCount } from "../domain/search-plan.js";
+import { rankHits, rankingRuleOf } from "../domain/rank-hits.js";
+import { decodeRankedHit } from "../domain/ranked-hit-codec.js";
+import { planCount, planSearch, termsToCount } from "../domain/search-plan.js";
 import { decodeScores, encodeShardQuery } from "../domain/shard-query-codec.js";
 import type { HitList, QueryExplanation, ShardQuery } from "../domain/shard-query.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
@@ -43,7 +44,16 @@ import { ReadSession, type Downgrade, type SeenShard } from "./read-level.js";
 
 const utf8 = new TextDecoder();
 
-const NO_PAGE: PageOfFields = { fetchLimit: 0, fetchOffset: 0, include: [], hasInclude: false };
+const toUtf8 = new TextEncoder();
+const NOTHING = new Uint8Array(0);
+
+const NO_PAGE: PageOfFields = {
+  fetchLimit: 0,
+  fetchOffset: 0,
+  include: [],
+  hasInclude: false,
+  rankingJson: NOTHING,
+};
 
 /** The statistics round ends here, so that a silent shard leaves time for the search itself. */
 const STATISTICS_SHARE = 0.3;
@@ -72,11 +82,16 @@ interface ShardAnswer {
   readonly aggregations: Readonly<Record<string, PartialAggregation>>;
   readonly explain: readonly QueryExplanation[];
   readonly documents: readonly Document[];
+  /** Undefined: to be ranked from the lists. */
+  readonly page: readonly FusedHit[] | undefined;
   readonly seen: SeenShard;
   readonly downgrade: Downgrade | undefined;
 }
 
-type PageOfFields = Pick<WireSearchRequest, "fetchLimit" | "fetchOffset" | "include" | "hasInclude">;
+type PageOfFields = Pick<
+  WireSearchRequest,
+  "fetchLimit" | "fetchOffset" | "include" | "hasInclude" | "rankingJson"
+>;
 
 interface Round {
   readonly collection: CollectionEntry;
@@ -115,7 +130,7 @@ export class SearchService {
     const query = planSearch(request, collection.spec);
     const round = this.#round(collection, query, request, signal, onlyPage(collection, request));
     const { answers, failures } = await this.#ask(round);
-    const page = rank(request, answers).slice(request.offset, request.offset + request.limit);
+    const page = pageOf(request, answers);
     const hits = await this.#withFields(round, page, answers, failures, request.include);
     const answer = this.#conclude(round, request, answers, failures);
     return {
@@ -259,12 +274,17 @@ export class SearchService {
   }
 }
 
-/** One ranking of one shard: the shard knows the page, and a second call for its fields can be saved. */
+/** Of one shard alone: it knows the ranking and the page, and a second call for its fields can be saved. */
 function onlyPage(collection: CollectionEntry, request: SearchRequest): PageOfFields | undefined {
   const { include, limit, offset, queries } = request;
-  if (collection.shards.length > 1 || queries.length > 1 || include?.length === 0) return undefined;
-  const hasInclude = include !== undefined;
-  return { fetchLimit: limit, fetchOffset: offset, include: [...(include ?? [])], hasInclude };
+  if (collection.shards.length > 1 || include?.length === 0) return undefined;
+  return {
+    fetchLimit: limit,
+    fetchOffset: offset,
+    include: [...(include ?? [])],
+    hasInclude: include !== undefined,
+    rankingJson: queries.length > 1 ? toUtf8.encode(JSON.stringify(rankingRuleOf(request))) : NOTHING,
+  };
 }
 
 /** The level is the reason when no shard that failed had another one: it says more than how many are missing. */
@@ -286,32 +306,19 @@ function decodeAnswer(shard: number, { node, tookMs, payload, downgrade }: Level
     aggregations: parseJson(response.aggregationsJson, {}),
     explain: parseJson(response.explainJson, []),
     documents: response.documents,
+    page: response.page.length === 0 ? undefined : response.page.map((hit) => decodeRankedHit(hit, shard)),
     seen: { shard, historyId: response.historyId, seq: response.appliedSeq },
     downgrade,
   };
 }
 
-function parseJson<T>(bytes: Uint8Array, absent: T): T {
-  return bytes.length === 0 ? absent : (JSON.parse(utf8.decode(bytes)) as T);
+function pageOf(request: SearchRequest, answers: readonly ShardAnswer[]): readonly FusedHit[] {
+  const { offset, limit } = request;
+  return answers[0]?.page ?? rankHits(rankingRuleOf(request), answers).slice(offset, offset + limit);
 }
 
-/** The whole ranking, best first. */
-function rank(request: SearchRequest, answers: readonly ShardAnswer[]): FusedHit[] {
-  const queries = Math.max(1, request.queries.length);
-  const cut = queries > 1 ? fusionWindow(request) : request.offset + request.limit;
-  const rankings = Array.from({ length: queries }, (_, query) =>
-    mergeHits(
-      answers.flatMap(({ shard, lists }) => {
-        const list = lists[query];
-        return list === undefined ? [] : [{ shard, list }];
-      }),
-      cut,
-    ),
-  );
-  if (request.queries.length === 0) return rankings[0]!.map((hit) => ({ ...hit, parts: [] }));
-  if (queries === 1) return singleRanking(rankings[0]!);
-  const weights = request.queries.map((query) => query.weight);
-  return fuse(rankings, weights, request.fusion);
+function parseJson<T>(bytes: Uint8Array, absent: T): T {
+  return bytes.length === 0 ? absent : (JSON.parse(utf8.decode(bytes)) as T);
 }
 
 function aggregate(

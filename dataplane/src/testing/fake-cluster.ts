@@ -16,7 +16,9 @@ import type {
   ShardUid,
 } from "../domain/cluster-map.js";
 import { compareByteOrder } from "../domain/byte-order.js";
-import { encodeScores, decodeShardQuery } from "../domain/shard-query-codec.js";
+import { rankHits, type RankingRule } from "../domain/rank-hits.js";
+import { encodeRankedHit } from "../domain/ranked-hit-codec.js";
+import { decodeScores, encodeScores, decodeShardQuery } from "../domain/shard-query-codec.js";
 import { CurrentMap } from "../services/current-map.js";
 import {
   ShardProblem,
@@ -161,10 +163,16 @@ export class FakeCluster implements ShardCalls {
       case ShardCall.search: {
         const request = wire.SearchRequest.decode(payload);
         const found = search(request, store);
-        const { fetchLimit, fetchOffset } = request;
-        const page = found.lists[0]?.ids.slice(fetchOffset, fetchOffset + fetchLimit) ?? [];
-        const documents = page.map((id) => toDocument(id, store.documents.get(id))!);
-        return wire.SearchResponse.encode({ ...found, documents, ...position });
+        const { fetchLimit, fetchOffset, rankingJson } = request;
+        const ranked = rankingJson.length === 0 ? undefined : rankAll(found.lists, rankingJson);
+        const page = ranked?.slice(fetchOffset, fetchOffset + fetchLimit) ?? [];
+        const ids =
+          ranked === undefined
+            ? (found.lists[0]?.ids.slice(fetchOffset, fetchOffset + fetchLimit) ?? [])
+            : page.map((hit) => hit.id);
+        const documents = ids.map((id) => toDocument(id, store.documents.get(id))!);
+        const lists = ranked === undefined ? found.lists : [];
+        return wire.SearchResponse.encode({ ...found, lists, page, documents, ...position });
       }
       case ShardCall.fetch: {
         const documents = wire.FetchRequest.decode(payload).ids.flatMap(
@@ -263,6 +271,12 @@ function statistics(request: wire.StatisticsRequest, store: Store): Uint8Array {
     })),
   }));
   return wire.StatisticsResponse.encode({ fields });
+}
+
+function rankAll(lists: readonly wire.HitList[], rankingJson: Uint8Array): wire.RankedHit[] {
+  const rule = JSON.parse(new TextDecoder().decode(rankingJson)) as RankingRule;
+  const decoded = lists.map(({ ids, scores }) => ({ ids, scores: decodeScores(scores) }));
+  return rankHits(rule, [{ shard: 0, lists: decoded }]).map(encodeRankedHit);
 }
 
 /** Text: matching words, times the documents that the statistics speak of. Vector: the sum of the two vectors' products. */

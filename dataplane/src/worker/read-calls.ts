@@ -7,6 +7,9 @@ import type { StoredDocument } from "../adapters/lmdb/entry-codec.js";
 import { fromWireStatistics, toWireStatistics } from "../adapters/wire/text-statistics.js";
 import { projectionOf, type Projection } from "../domain/document-record.js";
 import type { WantedRead } from "../domain/replication/event.js";
+import { rankHits, type RankingRule } from "../domain/rank-hits.js";
+import { encodeRankedHit } from "../domain/ranked-hit-codec.js";
+import type { HitList } from "../domain/shard-query.js";
 import { decodeShardQuery, encodeScores } from "../domain/shard-query-codec.js";
 import type { ShardIndex } from "../engine/engine-port.js";
 import type { CopyVerifications } from "./copy-verifications.js";
@@ -145,17 +148,31 @@ async function search(host: ReadHost, request: wire.SearchRequest, timeoutMs: nu
   const query = decodeShardQuery(request);
   const shared = request.statistics.length === 0 ? undefined : fromWireStatistics(request.statistics);
   const result = host.index.search(query, shared);
-  const { fetchOffset, fetchLimit } = request;
-  const page = result.lists[0]?.ids.slice(fetchOffset, fetchOffset + fetchLimit) ?? [];
+  const { fetchOffset, fetchLimit, rankingJson } = request;
+  const fetched = <T>(hits: readonly T[]): readonly T[] => hits.slice(fetchOffset, fetchOffset + fetchLimit);
+  const page =
+    rankingJson.length === 0
+      ? undefined
+      : fetched(rankHits(toRule(rankingJson), [{ shard: 0, lists: result.lists }]));
+  const ids = page?.map(({ id }) => id) ?? fetched(result.lists[0]?.ids ?? []);
   return wire.SearchResponse.encode({
-    lists: result.lists.map(({ ids, scores }) => ({ ids: [...ids], scores: encodeScores(scores) })),
+    lists: page === undefined ? result.lists.map(toWireList) : [],
     total: result.total,
     aggregationsJson: Buffer.from(JSON.stringify(result.aggregations)),
     appliedSeq: host.appliedSeq,
     historyId: host.historyId,
     explainJson: query.explain ? Buffer.from(JSON.stringify(result.explain)) : new Uint8Array(0),
-    documents: documentsOf(host, page, request),
+    documents: documentsOf(host, ids, request),
+    page: page?.map(encodeRankedHit) ?? [],
   });
+}
+
+function toWireList({ ids, scores }: HitList): wire.HitList {
+  return { ids: [...ids], scores: encodeScores(scores) };
+}
+
+function toRule(json: Uint8Array): RankingRule {
+  return JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.length).toString()) as RankingRule;
 }
 
 async function fetchDocuments(

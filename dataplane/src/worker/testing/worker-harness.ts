@@ -239,7 +239,8 @@ export class WorkerHarness {
 
   async search(query: Partial<ShardQuery>): Promise<{ ids: string[]; scores: number[]; total: number }> {
     const full: ShardQuery = { queries: [], aggregations: {}, size: 10, explain: false, ...query };
-    const page = { fetchLimit: full.size, fetchOffset: 0, include: [], hasInclude: false };
+    const rankingJson = new Uint8Array(0);
+    const page = { fetchLimit: full.size, fetchOffset: 0, include: [], hasInclude: false, rankingJson };
     const request = { ...encodeShardQuery(full), statistics: [], ...page };
     const payload = await this.call(ShardCall.search, wire.SearchRequest.encode(request));
     const response = wire.SearchResponse.decode(payload);
