@@ -24,6 +24,7 @@ export const REASONS = {
   ReplicaDisconnected: "The connection to the copy broke and it left the in-sync set.",
   JoinGivenUp: "A copy that was joining did not confirm in time.",
   CopyFailed: "The copy stopped because of an error on its node.",
+  DiskFull: "The disk of the primary's node has less free space than limits.diskReserveBytes.",
   LastInSyncCopyAway: "No in-sync copy is there to be promoted; the shard waits for one to return.",
   ShardRecordLost: "The shard's record is missing, though nodes hold data for it.",
   ShardRecordStale: "The shard's record is older than what a node reports.",

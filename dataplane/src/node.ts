@@ -121,7 +121,7 @@ export class Node {
     this.#logger = logger;
     this.#directory = directory;
     this.#starts = starts;
-    this.#disk = new DiskSpace(directory.path, logger);
+    this.#disk = new DiskSpace(directory.path, settings.limits.diskReserveBytes, logger);
     this.#mapFile = mapFile;
     this.nodeId = directory.nodeRecord.nodeId;
     const { stores } = directory.format;
@@ -415,6 +415,7 @@ export class Node {
       draining: this.#draining,
       mapRevision: this.#current.map()?.revision ?? 0,
       diskFreeBytes: this.#disk.freeBytes,
+      diskFull: this.#disk.isFull,
       memoryUsedBytes: process.memoryUsage.rss(),
     };
   }

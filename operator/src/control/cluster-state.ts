@@ -92,7 +92,8 @@ export class ClusterState {
       reason: health?.reason,
       exited: health?.exited ?? false,
       drainingSinceMs: member?.drainingSinceMs,
-      accepting: state === "alive" && report?.ready === true && !report.draining,
+      diskFull: report?.diskFull === true,
+      accepting: state === "alive" && report?.ready === true && !report.draining && !report.diskFull,
       upToDate: report !== undefined && report.mapRevision >= latestRevision,
       weight: 1,
     };

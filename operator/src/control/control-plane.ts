@@ -122,6 +122,7 @@ export class ControlPlane {
       onCopies: (name, uids) => this.#onCopies(name, uids),
       onDraining: (name) => this.#onDraining(name),
       onReadiness: () => this.#onReadiness(),
+      onDiskFull: (name) => this.#onDiskFull(name),
       onFrame: (name, frame) => this.#onFrame(name, frame),
       onRefused: (name, detail) => this.#log.error({ node: name, detail }, "node refused"),
     });
@@ -338,6 +339,13 @@ export class ControlPlane {
   #onReadiness(): void {
     for (const shard of this.#outlook.waits.keys()) this.#queue.add(SHARD + shard);
     this.#statusSoon();
+  }
+
+  #onDiskFull(name: string): void {
+    const nodeId = this.#state.nodes.get(name)?.status.nodeId;
+    this.#log.warn({ node: name, full: this.#fleet.get(name)?.report?.diskFull === true }, "a node's disk");
+    if (nodeId) this.#enqueueShardsOn(nodeId);
+    this.#onReadiness();
   }
 
   #onNodeAffected(nodeId: string, inTrouble: boolean): void {

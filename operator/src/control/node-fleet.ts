@@ -22,6 +22,8 @@ export interface FleetHandlers {
   /** Copies of these shards changed, as reported. */
   readonly onCopies: (name: string, shardUids: ReadonlySet<string>) => void;
   readonly onDraining: (name: string) => void;
+  /** The node's disk became full, or has room again. */
+  readonly onDiskFull: (name: string) => void;
   /** The node began or ceased to take new copies. */
   readonly onReadiness: (name: string) => void;
   readonly onFrame: (name: string, frame: ControlFrame) => void;
@@ -166,6 +168,7 @@ export class NodeFleet {
     }
     const changed = changedShards(node.copies, copies);
     const wasReady = node.report?.ready === true && !node.report.draining;
+    const wasFull = node.report?.diskFull === true;
     node.copies = copies;
     node.report = report;
     const change = this.#detector.heard(node.name, steadyNowMs());
@@ -174,6 +177,7 @@ export class NodeFleet {
       node.drainingSinceMs = steadyNowMs();
       this.#handlers.onDraining(node.name);
     } else if (!report.draining) node.drainingSinceMs = undefined;
+    if (wasFull !== report.diskFull) this.#handlers.onDiskFull(node.name);
     if (changed.size > 0) this.#handlers.onCopies(node.name, changed);
     if (wasReady !== (report.ready && !report.draining)) this.#handlers.onReadiness(node.name);
   }

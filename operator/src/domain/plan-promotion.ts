@@ -43,6 +43,7 @@ export function promotionCandidates(observation: ShardObservation): AllocationId
     const node = nodeOf(observation, id);
     return [
       isDraining(observation, id) ? 1 : 0,
+      node?.diskFull === true ? 1 : 0,
       -(reportOf(observation, id)?.lastSeq ?? 0),
       node ? observation.loadOf(node.id).primaries / node.weight : 0,
     ];
@@ -56,6 +57,23 @@ export function promotionCandidates(observation: ShardObservation): AllocationId
 
 export function isDraining(observation: ShardObservation, id: AllocationId): boolean {
   return nodeOf(observation, id)?.drainingSinceMs !== undefined;
+}
+
+/** The primary's disk is full: it waits until there is room, here or on another in-sync copy's node. */
+export function planDiskRoom(observation: ShardObservation): Verdict {
+  const { record } = observation;
+  if (nodeOf(observation, record.primary)?.diskFull !== true) return PASS;
+  const members = record.inSync.map((id) => {
+    const node = nodeOf(observation, id);
+    return `${node?.name ?? id} ${node?.diskFull === true ? "full" : conditionOf(observation, id)}`;
+  });
+  return { kind: "wait", reason: "DiskFull", retryAtMs: undefined, evidence: { members } };
+}
+
+function hasRoomElsewhere(observation: ShardObservation): boolean {
+  return promotionCandidates(observation).some(
+    (id) => !isDraining(observation, id) && nodeOf(observation, id)?.diskFull === false,
+  );
 }
 
 /** Why the primary can't lead, if so. */
@@ -83,7 +101,8 @@ function primaryTrouble(observation: ShardObservation): Reason | undefined {
       const drainingMs = node?.drainingSinceMs === undefined ? 0 : nowMs - node.drainingSinceMs;
       // Two leaving nodes must not pass a shard to and fro.
       const canStay = promotionCandidates(observation).some((id) => !isDraining(observation, id));
-      return drainingMs >= settings.handOffMs && canStay ? "NodeDraining" : undefined;
+      if (drainingMs >= settings.handOffMs && canStay) return "NodeDraining";
+      return node?.diskFull === true && hasRoomElsewhere(observation) ? "DiskFull" : undefined;
     }
   }
 }

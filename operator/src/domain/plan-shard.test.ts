@@ -109,6 +109,37 @@ describe("promotion", () => {
   });
 });
 
+describe("a primary whose disk is full", () => {
+  test("gives its role to the in-sync copy with the longest log among those that have room", () => {
+    const world = settled();
+    for (const at of [0, 1]) world.node(at).diskFull = true;
+    const longest = world.node(1).copy;
+    if (longest) longest.lastSeq = 9;
+    const { change, reason } = onlyChange(plan(world));
+    expect(change).toEqual({ kind: "promote", target: world.node(2).copy?.id, drop: [] });
+    expect(reason).toBe("DiskFull");
+    world.settle();
+    for (const node of world.nodes) world.deliver(node);
+    expect(plan(world)).toEqual({ kind: "pass" });
+  });
+
+  test("keeps it while no other has room, and says so; what else is to be done is done", () => {
+    const world = settled();
+    for (const node of world.nodes) node.diskFull = true;
+    expect(plan(world)).toMatchObject({ kind: "wait", reason: "DiskFull" });
+    world.setState(world.node(2), "dead", true);
+    expect(onlyChange(plan(world)).reason).toBe("NodeDead");
+  });
+
+  test("is not the reason to follow one that leaves or is away", () => {
+    const world = settled();
+    world.node(0).diskFull = true;
+    world.node(1).drainingSinceMs = world.nowMs;
+    world.setState(world.node(2), "suspect");
+    expect(plan(world)).toMatchObject({ kind: "wait", reason: "DiskFull" });
+  });
+});
+
 test("two leaving nodes do not pass a shard to and fro", () => {
   const world = settled();
   for (const at of [0, 1, 2]) world.node(at).drainingSinceMs = world.nowMs;

@@ -6,7 +6,7 @@
 import type { Reason } from "@prism/api/reason";
 import { PASS, type Action, type Evidence, type Verdict } from "./action.js";
 import { planMissingCopies } from "./plan-missing-copies.js";
-import { isDraining, planPromotion, promotionCandidates } from "./plan-promotion.js";
+import { isDraining, planDiskRoom, planPromotion, promotionCandidates } from "./plan-promotion.js";
 import {
   conditionOf,
   nodeOf,
@@ -25,6 +25,7 @@ const STEPS: readonly Step[] = [
   planRemovals,
   planBootstrapEnd,
   planMissingCopies,
+  planDiskRoom,
 ];
 
 export function planShard(observation: ShardObservation): Verdict {

@@ -15,6 +15,8 @@ export interface ObservedNode {
   readonly exited: boolean;
   /** It leaves and hands its primaries over. */
   readonly drainingSinceMs: number | undefined;
+  /** It has no room for more, so it should not lead. */
+  readonly diskFull: boolean;
   /** It takes new copies. */
   readonly accepting: boolean;
   /** It reported after it took the newest map. */

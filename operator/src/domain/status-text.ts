@@ -29,6 +29,8 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   ReplicaDisconnected: "The copy is filled again when its node is back.",
   JoinGivenUp: "The copy is filled again.",
   CopyFailed: "The copy is made anew; the node's log has the cause.",
+  DiskFull:
+    "The role moves to an in-sync copy whose node has room. While none has, nothing is added: free disk space; deletes and searches go on.",
   LastInSyncCopyAway: "Writes wait until a node that holds an in-sync copy returns; start it.",
   ShardRecordLost: "Nothing is done to the shard's data. Restore the control plane's store from a backup.",
   ShardRecordStale: "Nothing is done to the shard's data. Restore a newer store of the control plane.",

@@ -200,6 +200,7 @@ export class NodeProcess {
       draining: this.#draining,
       mapRevision: this.#current.map()?.revision ?? 0,
       diskFreeBytes: this.volume.files.freeBytes,
+      diskFull: this.volume.files.freeBytes < DEFAULT_LIMITS.diskReserveBytes,
       memoryUsedBytes: 1e8,
     };
   }

@@ -3,15 +3,20 @@ import { statfs } from "node:fs/promises";
 import type { Logger } from "pino";
 
 const POLL_MS = 2000;
+const ROOM_FACTOR = 1.25;
 
 export class DiskSpace {
   readonly #path: string;
+  readonly #reserveBytes: number;
   readonly #logger: Logger;
   #timer: NodeJS.Timeout | undefined;
   freeBytes = 0;
+  /** Below the reserve, until well above it: who leads hangs on it, and should not come and go. */
+  isFull = false;
 
-  constructor(path: string, logger: Logger) {
+  constructor(path: string, reserveBytes: number, logger: Logger) {
     this.#path = path;
+    this.#reserveBytes = reserveBytes;
     this.#logger = logger;
   }
 
@@ -28,6 +33,7 @@ export class DiskSpace {
     try {
       const { bavail, bsize } = await statfs(this.#path);
       this.freeBytes = bavail * bsize;
+      this.isFull = this.freeBytes < this.#reserveBytes * (this.isFull ? ROOM_FACTOR : 1);
     } catch (error) {
       this.#logger.warn({ path: this.#path, detail: String(error) }, "the disk does not answer");
     }

@@ -39,6 +39,7 @@ async function startNode(settings: Partial<ControlEndpointSettings> = {}) {
     draining: false,
     mapRevision: current.map()?.revision ?? 0,
     diskFreeBytes: 2 ** 40,
+    diskFull: false,
     memoryUsedBytes: 1,
   });
   const endpoint = new ControlEndpoint({

@@ -171,6 +171,7 @@ export class FakeNode {
         draining: this.draining,
         mapRevision: this.map?.revision ?? 0,
         diskFreeBytes: 1e9,
+        diskFull: false,
         memoryUsedBytes: 1e6,
       },
     });

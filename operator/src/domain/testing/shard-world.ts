@@ -40,6 +40,7 @@ interface WorldNode {
   exited: boolean;
   copy: WorldCopy | undefined;
   failing: boolean;
+  diskFull: boolean;
   drainingSinceMs: number | undefined;
 }
 
@@ -76,6 +77,7 @@ export class ShardWorld {
       exited: false,
       copy: undefined,
       failing: false,
+      diskFull: false,
       drainingSinceMs: undefined,
     }));
     const places = this.nodes.slice(0, Math.min(this.settings.factor, zones.length));
@@ -169,6 +171,7 @@ export class ShardWorld {
       drainingSinceMs: node.drainingSinceMs,
       accepting: node.state === "alive" && node.drainingSinceMs === undefined,
       upToDate: node.state === "alive",
+      diskFull: node.diskFull,
       weight: 1,
     }));
     return {
