@@ -18,11 +18,19 @@ export interface IndexedDocument {
   readonly vector: ReadonlyMap<string, Float32Array>;
 }
 
+const NO_FIELDS: Omit<IndexedDocument, "id"> = {
+  text: new Map(),
+  keyword: new Map(),
+  numeric: new Map(),
+  vector: new Map(),
+};
+
 export function toIndexedDocument(
   id: string,
   record: Uint8Array,
   fields: readonly FieldSpec[],
 ): IndexedDocument {
+  if (fields.length === 0) return { id, ...NO_FIELDS };
   const { fields: stored, vectors } = decodeRecord(record);
   const text = new Map<string, readonly string[]>();
   const keyword = new Map<string, readonly string[]>();

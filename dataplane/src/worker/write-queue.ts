@@ -21,7 +21,8 @@ import type { WriteResult } from "../domain/replication/log-entry.js";
 import { ShardProblem } from "../services/shard-calls.js";
 import { OPERATION_WINDOW_MS } from "./operation-table.js";
 
-const SLICE_ITEMS = 128;
+/** Of operations that are evaluated, appended and sent together, of however many calls. */
+const SLICE_ITEMS = 256;
 
 export interface DoneOperation {
   readonly seq: number;
@@ -73,9 +74,12 @@ interface Job {
   ended: boolean;
 }
 
+/** An operation in the log whose call waits for it. */
 interface Waiter {
   readonly job: Job;
   readonly index: number;
+  /** The same operation in another call. */
+  next: Waiter | undefined;
 }
 
 export class WriteQueue {
@@ -85,7 +89,7 @@ export class WriteQueue {
   #jobs: Job[] = [];
   #queuedItems = 0;
   #pumping = false;
-  readonly #waiters = new Map<number, Waiter[]>();
+  readonly #waiters = new Map<number, Waiter>();
 
   constructor(host: WriteHost, limits: Limits) {
     this.#host = host;
@@ -97,7 +101,7 @@ export class WriteQueue {
     return this.#queuedItems + this.#waiters.size;
   }
 
-  /** Answers exactly once, in time; returns how to give up on what was not begun. */
+  /** Answers exactly once, in time; returns how to give up on what was not begun. `pump` begins it. */
   add(
     request: WriteRequest,
     timeoutMs: number,
@@ -128,7 +132,6 @@ export class WriteQueue {
     else {
       this.#jobs.push(job);
       this.#queuedItems += items.length;
-      this.pump();
     }
     return () => this.#refuseRest(job, new Problem("timeout", "the caller gave up"));
   }
@@ -151,22 +154,23 @@ export class WriteQueue {
   #advance(): boolean {
     const job = this.#jobs[0];
     if (job === undefined) return false;
-    if (!job.ended) {
-      const problem = this.#obstacle();
-      if (problem === "wait") return false;
-      if (problem === undefined) this.#evaluateSlice(job);
-      else this.#refuseRest(job, problem);
+    const problem = this.#obstacle();
+    if (problem === "wait" && !job.ended) return false;
+    if (problem === undefined) this.#evaluateSlice();
+    else {
+      if (problem !== "wait") this.#refuseRest(job, problem);
+      this.#jobs.shift();
     }
-    if (job.ended || job.next >= job.items.length) this.#jobs.shift();
     return true;
   }
 
   /** The entry at `seq` is committed and applied. */
   applied(done: DoneOperation, floorMet: boolean): void {
-    const waiters = this.#waiters.get(done.seq);
-    if (waiters === undefined) return;
+    let waiter = this.#waiters.get(done.seq);
+    if (waiter === undefined) return;
     this.#waiters.delete(done.seq);
-    for (const { job, index } of waiters) {
+    for (; waiter !== undefined; waiter = waiter.next) {
+      const { job, index } = waiter;
       if (floorMet) this.#settle(job, index, written(done));
       else this.#settle(job, index, unknownOutcome("too few copies are in sync to answer for the write"));
     }
@@ -174,10 +178,12 @@ export class WriteQueue {
 
   /** The copy is not the primary any more, or entries above `afterSeq` were replaced. */
   abandon(afterSeq: number, why: string): void {
-    for (const [seq, waiters] of this.#waiters) {
+    for (const [seq, first] of this.#waiters) {
       if (seq <= afterSeq) continue;
       this.#waiters.delete(seq);
-      for (const { job, index } of waiters) this.#settle(job, index, unknownOutcome(why));
+      for (let waiter: Waiter | undefined = first; waiter !== undefined; waiter = waiter.next) {
+        this.#settle(waiter.job, waiter.index, unknownOutcome(why));
+      }
     }
   }
 
@@ -217,21 +223,36 @@ export class WriteQueue {
     }
   }
 
-  #evaluateSlice(job: Job): void {
+  /** The calls at the head of the queue, as far as a slice goes: one step of the copy serves them all. */
+  #evaluateSlice(): void {
     const slice = new Slice(this.#host);
-    const end = Math.min(job.items.length, job.next + SLICE_ITEMS);
-    for (; job.next < end; job.next += 1) {
-      this.#queuedItems -= 1;
-      const outcome = slice.take(job.items[job.next]!, job.next);
-      if (outcome !== undefined) this.#settle(job, job.next, outcome);
+    for (let left = SLICE_ITEMS; left > 0;) {
+      const job = this.#jobs[0];
+      if (job === undefined) break;
+      const end = Math.min(job.items.length, job.next + left);
+      for (; job.next < end; job.next += 1) {
+        this.#queuedItems -= 1;
+        left -= 1;
+        const outcome = slice.take(job, job.next);
+        if (outcome !== undefined) this.#settle(job, job.next, outcome);
+      }
+      if (job.next < job.items.length) break;
+      this.#jobs.shift();
     }
-    const firstSeq = slice.entries.length === 0 ? 0 : this.#host.execute(slice.entries);
-    for (const { index, seq, entry } of slice.attached) {
-      const at = seq ?? firstSeq + entry;
-      const waiters = this.#waiters.get(at);
-      if (waiters === undefined) this.#waiters.set(at, [{ job, index }]);
-      else waiters.push({ job, index });
+    if (slice.entries.length > 0) {
+      const firstSeq = this.#host.execute(slice.entries);
+      for (const [entry, waiter] of slice.waiters.entries()) this.#wait(firstSeq + entry, waiter);
     }
+    for (const { seq, waiter } of slice.attached) this.#wait(seq, waiter);
+  }
+
+  #wait(seq: number, waiter: Waiter): void {
+    const before = this.#waiters.get(seq);
+    this.#waiters.set(seq, waiter);
+    if (before === undefined) return;
+    let last = waiter;
+    while (last.next !== undefined) last = last.next;
+    last.next = before;
   }
 
   #settle(job: Job, index: number, outcome: WriteOutcome): void {
@@ -280,17 +301,13 @@ export class WriteQueue {
   }
 }
 
-interface Attached {
-  readonly index: number;
-  /** Of an entry already in the log; else `entry` is its place among the new ones. */
-  readonly seq: number | undefined;
-  readonly entry: number;
-}
-
 /** Operations that are evaluated together, each seeing what those before it do. */
 class Slice {
   readonly entries: NewEntry[] = [];
-  readonly attached: Attached[] = [];
+  /** Who waits for each of the entries. */
+  readonly waiters: Waiter[] = [];
+  /** Who waits for an entry that was in the log before. */
+  readonly attached: { readonly seq: number; readonly waiter: Waiter }[] = [];
   readonly #host: WriteHost;
   readonly #context: WriteContext;
   readonly #overlay = new Map<string, DocumentVersion | undefined>();
@@ -301,23 +318,28 @@ class Slice {
     this.#context = host.context()!;
   }
 
-  /** An outcome that is known at once; else the operation was attached to an entry. */
-  take(item: WriteItem, index: number): WriteOutcome | undefined {
-    const { id } = item;
+  /** An outcome that is known at once; else the operation waits for an entry. */
+  take(job: Job, index: number): WriteOutcome | undefined {
+    const item = job.items[index]!;
     const operationId = scopedOperationId(item);
     const done = this.#host.data.findDone(operationId);
     if (done !== undefined) return written(done);
     const seq = this.#host.data.findPending(operationId);
+    if (seq !== undefined) {
+      this.attached.push({ seq, waiter: { job, index, next: undefined } });
+      return undefined;
+    }
     const entry = this.#entryOf.get(operationId);
-    if (seq !== undefined || entry !== undefined) {
-      this.attached.push({ index, seq, entry: entry ?? 0 });
+    if (entry !== undefined) {
+      this.waiters[entry] = { job, index, next: this.waiters[entry] };
       return undefined;
     }
     try {
       const { body, result } = this.#evaluate(item);
       this.#entryOf.set(operationId, this.entries.length);
-      this.attached.push({ index, seq: undefined, entry: this.entries.length });
+      this.waiters.push({ job, index, next: undefined });
       this.entries.push({ operationId, body, result });
+      const { id } = item;
       if (body.kind === "index") this.#overlay.set(id, { version: undefined, record: body.record });
       else this.#overlay.set(id, undefined);
       return undefined;
@@ -360,8 +382,12 @@ function fullDetail(code: "diskFull" | "memoryLimit", limits: Limits): string {
  * action, names another operation, and must not be answered with the result of the first.
  */
 function scopedOperationId({ operationId, action, id }: WriteItem): string {
-  return `${operationId}#${xxh32(Buffer.from(`${action}\n${id}`)).toString(36)}`;
+  const name = `${action}\n${id}`;
+  if (scratch.length < 3 * name.length) scratch = Buffer.allocUnsafeSlow(3 * name.length);
+  return `${operationId}#${xxh32(scratch.subarray(0, scratch.write(name))).toString(36)}`;
 }
+
+let scratch = Buffer.allocUnsafeSlow(4096);
 
 function written({ result, term, seq }: DoneOperation): WriteOutcome {
   return { result, term, seq };
