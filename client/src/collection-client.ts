@@ -1,5 +1,6 @@
 /** One collection: documents, bulk, search. Made by PrismClient.collection. */
 import type { CollectionSpec } from "@prism/api/collection";
+import type { AcceptDataLoss, DataLoss, DataLossAccepted } from "@prism/api/data-loss";
 import type {
   DocumentBody,
   DocumentResponse,
@@ -48,14 +49,14 @@ export interface ScanOptions extends CallOptions {
   readonly include?: readonly string[];
   /** Documents per request, at most 1,000. Default 500. */
   readonly pageSize?: number;
-  /** Default readYourWrites once this client has written, else eventual. */
+  /** Default readYourWrites once this client has written or seen something, else eventual. */
   readonly consistency?: ReadConsistency;
 }
 
 export interface ReadOptions extends CallOptions {
   readonly include?: readonly string[];
   readonly shardKey?: string;
-  /** Default readYourWrites once this client has written, else eventual. */
+  /** Default readYourWrites once this client has written or seen something, else eventual. */
   readonly consistency?: ReadConsistency;
 }
 
@@ -245,6 +246,30 @@ export class CollectionClient {
     const status = worstStatus(compared.map((shard) => shard.status));
     const tookMs = Math.round(performance.now() - startedMs);
     return { collection: this.name, status, tookMs, shards: compared };
+  }
+
+  /** What is left of a shard, and whether its loss of data can be accepted. */
+  async dataLoss(shard: number, options: CallOptions = {}): Promise<DataLoss> {
+    const path = this.#dataLossPath(shard);
+    return this.#transport.json({ method: "GET", path, effect: "read", ...timing(options) });
+  }
+
+  /**
+   * Goes on with what is left of a shard none of whose in-sync copies can be reached: acknowledged writes
+   * that only those had are lost. @throws {PrismError} dataLossRefused
+   */
+  async acceptDataLoss(
+    shard: number,
+    wish: AcceptDataLoss,
+    options: CallOptions = {},
+  ): Promise<DataLossAccepted> {
+    const path = this.#dataLossPath(shard);
+    const body = JSON.stringify(wish);
+    return this.#transport.json({ method: "POST", path, body, effect: "once", ...timing(options) });
+  }
+
+  #dataLossPath(shard: number): string {
+    return `${this.#path}/shards/${shard}/data-loss`;
   }
 
   /** Read-your-writes token of what this client has written and seen here; "" for nothing. */
