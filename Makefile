@@ -42,8 +42,8 @@ bench: build ## Measure against peers and write docs/benchmarks.md (BENCH="--qui
 bench-failover: build ## Kill and freeze nodes under load, write docs/failover.md (KILLS=20 FREEZES=4)
 	@node bench/dist/failover.js --kills "$(KILLS)" --freezes "$(FREEZES)" --leaders "$(LEADERS)"
 
-sim: ## Seeded simulation of the whole system (not built yet)
-	@echo "make sim: the simulation is not built yet"; exit 2
+sim: build ## Simulate the whole system: SEEDS=2000 schedules, or one: SEED=77 (SCENARIO=name, MINUTES=10)
+	@node sim/dist/main.js --seeds "$(or $(SEEDS),2000)" $(if $(SEED),--seed "$(SEED)") $(if $(SCENARIO),--scenario "$(SCENARIO)") $(if $(MINUTES),--minutes "$(MINUTES)")
 
 e2e: ## Tests on a real Kubernetes (not built yet)
 	@echo "make e2e: the Kubernetes tests are not built yet"; exit 2

@@ -20,12 +20,13 @@ export function calmSchedule(seed: number): Schedule {
   return {
     seed,
     shape: BASE_SHAPE,
-    client: { clients: 4, documents: 6, thinkMs: 60, timeoutMs: 4000, attemptTimeoutMs: 1500, reads: 0.25 },
+    client: { clients: 4, documents: 6, thinkMs: 60, timeoutMs: 4000, attemptTimeoutMs: 1500, reads: 0.3 },
     network: { delayMs: 0.3, jitterMs: 1, loss: 0, duplicates: 0 },
     store: { delayMs: 1, conflicts: 0, lostAnswers: 0, repeatedEvents: 0 },
     tosses: false,
     exitNotices: true,
     syncMs: 0.6,
+    logEntries: 50_000,
     clockSkewMs: 0,
     clockDrift: 0,
     activeMs: 4000,
@@ -60,18 +61,18 @@ const KINDS: readonly (readonly [FaultAction["kind"], number])[] = [
 const KINDS_TOTAL = KINDS.reduce((sum, [, parts]) => sum + parts, 0);
 
 /** Nothing happens to a cluster that is still being made. */
-const FIRST_FAULT_MS = 700;
+const FIRST_FAULT_MS = 420;
 
 export function planSchedule(seed: number): Schedule {
   const random = new Random(seed, "plan");
   const calm = calmSchedule(seed);
   const shape = planShape(random);
   const hostile = random.chance(0.6);
-  const activeMs = random.between(3500, 6500);
-  const count = 3 + random.below(7);
+  const activeMs = random.between(1600, 2900);
+  const count = 4 + random.below(5);
   const names = nodeNames(shape);
   const faults = Array.from({ length: count }, (): Fault => {
-    const at = random.between(FIRST_FAULT_MS, activeMs - 300);
+    const at = random.between(FIRST_FAULT_MS, activeMs - 150);
     return { atMs: Math.round(at), ...planFault(random, names) };
   });
   return {
@@ -79,9 +80,9 @@ export function planSchedule(seed: number): Schedule {
     shape,
     client: {
       ...calm.client,
-      clients: 3 + random.below(4),
+      clients: 3 + random.below(3),
       documents: random.pick([2, 5, 12]),
-      thinkMs: random.between(25, 80),
+      thinkMs: random.between(15, 40),
       attemptTimeoutMs: random.pick([300, 800, 1500]),
     },
     network: {
@@ -99,6 +100,7 @@ export function planSchedule(seed: number): Schedule {
     tosses: hostile,
     exitNotices: random.chance(0.7),
     syncMs: random.pick([0.2, 1, 4]),
+    logEntries: random.pick([4, 15, 50_000]),
     clockSkewMs: random.pick([0, 50, 3000]),
     clockDrift: random.pick([0, 0.01, 0.1]),
     activeMs,
@@ -118,8 +120,8 @@ function planShape(random: Random): ClusterShape {
     shards: random.pick([1, 1, 1, 2]),
     minReplicasForWrite: random.pick([1, 2, 2]),
     replicaTimeoutMs: random.pick([150, 300, 600]),
-    suspectTimeoutMs: random.pick([400, 1200]),
-    rebuildDelaySeconds: random.pick([0, 1, 3]),
+    suspectTimeoutMs: random.pick([300, 800]),
+    rebuildDelaySeconds: random.pick([0, 0, 1]),
   };
 }
 
@@ -136,8 +138,8 @@ function planFault(random: Random, names: readonly string[]): FaultAction {
   const anyone = (): NodeTarget =>
     random.chance(0.4) ? "primary" : random.chance(0.3) ? "replica" : random.pick(names);
   const node = anyone();
-  const downMs = Math.round(random.pick([30, 150, 600, 1800]) * random.between(0.5, 1.5));
-  const forMs = Math.round(random.pick([60, 300, 900, 2000]) * random.between(0.5, 1.5));
+  const downMs = Math.round(random.pick([30, 100, 300, 900]) * random.between(0.5, 1.5));
+  const forMs = Math.round(random.pick([50, 200, 500, 1200]) * random.between(0.5, 1.5));
   switch (kind) {
     case "crash":
     case "stop":
@@ -152,7 +154,7 @@ function planFault(random: Random, names: readonly string[]): FaultAction {
         downMs,
       };
     case "powerLoss":
-      return { kind, downMs: names.map(() => Math.round(random.between(20, 1500))) };
+      return { kind, downMs: names.map(() => Math.round(random.between(20, 700))) };
     case "cut":
       return { kind, from: node, to: random.pick(names), oneWay: random.chance(0.5), forMs };
     case "reset":

@@ -37,13 +37,15 @@ export interface RunResult {
   readonly crash?: { readonly message: string; readonly stack: string; readonly atStep: number };
   readonly counts: Readonly<Record<string, number>>;
   readonly steps: number;
+  /** Virtual time at the end. */
+  readonly endMs: number;
   /** Of all that happened: equal for equal runs. */
   readonly traceHash: number;
   readonly schedule: Schedule;
 }
 
 const DEFAULT_STEPS = 60_000;
-const QUIET_STEP_MS = 200;
+const QUIET_STEP_MS = 60;
 
 class TooLong extends Error {}
 
@@ -92,7 +94,16 @@ function runNow({ seed, scenario, budget, schedule: given, trace }: RunOptions):
   for (const shard of world.checker.shards.values()) world.counts.count("acknowledged", shard.acknowledged);
   const counts = { ...world.counts.all(), events: world.loop.steps };
   const { steps, traceHash } = world.loop;
-  return { ok: problem === undefined, seed, ...problem, counts, steps, traceHash, schedule };
+  return {
+    ok: problem === undefined,
+    seed,
+    ...problem,
+    counts,
+    steps,
+    endMs: world.nowMs,
+    traceHash,
+    schedule,
+  };
 }
 
 function runTo(world: World, untilMs: number, maxSteps: number): void {

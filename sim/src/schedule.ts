@@ -112,6 +112,8 @@ export interface Schedule {
   /** Control planes are told when a node's process ends. */
   readonly exitNotices: boolean;
   readonly syncMs: number;
+  /** A log is trimmed to so many entries, where nobody needs more. */
+  readonly logEntries: number;
   /** Each process's clock is off by up to this. */
   readonly clockSkewMs: number;
   /** Each process's clock runs fast or slow by up to this share. */

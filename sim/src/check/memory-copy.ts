@@ -2,6 +2,7 @@
 import type { CopyEffect, CopyView } from "@prism/dataplane/domain/replication/event";
 import type { LogEntry } from "@prism/dataplane/domain/replication/log-entry";
 import type { ShardCopy } from "@prism/dataplane/domain/replication/shard-copy";
+import { clientOperationId } from "./committed-history.js";
 import type { LogSnapshot } from "./disk-copies.js";
 import type { NodeProcess } from "../world/node-process.js";
 
@@ -11,6 +12,10 @@ export class MemoryCopy {
   readonly machine: ShardCopy;
   readonly allocationId: string;
   #keptThrough = Infinity;
+  /** Took up the role and has not committed anything in it. */
+  activating = false;
+  mapVersion = 0;
+  term: number;
   baseSeq: number;
   /** Entry at index i has seq baseSeq + 1 + i. */
   entries: LogEntry[];
@@ -27,7 +32,9 @@ export class MemoryCopy {
     this.node = node;
     this.shard = shard;
     this.machine = machine;
-    this.allocationId = machine.view(0).allocationId;
+    const { allocationId, term } = machine.view(0);
+    this.allocationId = allocationId;
+    this.term = term;
     this.baseSeq = loaded.baseSeq;
     this.entries = loaded.entries;
     this.checkpoint = loaded.checkpoint;
@@ -67,6 +74,15 @@ export class MemoryCopy {
       this.baseSeq = trimThrough.seq;
     }
     if (globalCheckpoint !== undefined) this.checkpoint = Math.max(this.checkpoint, globalCheckpoint);
+  }
+
+  /** An operation above the checkpoint, by the id the client chose. */
+  holdsPending(operationId: string): boolean {
+    for (let seq = this.lastSeq; seq > this.checkpoint; seq -= 1) {
+      const entry = this.at(seq);
+      if (entry !== undefined && clientOperationId(entry) === operationId) return true;
+    }
+    return false;
   }
 
   /** Of what a transaction that is handed in now brings to disk. */

@@ -40,6 +40,8 @@ export class ShardChecker {
   /** Version of the older record that stands in the place of the right one. */
   #olderVersion: number | undefined;
   readonly #ackers = new Map<number, string>();
+  readonly #acked = new Set<string>();
+  readonly #ackTimes: { readonly atMs: number; readonly seq: number }[] = [];
   /** Operations whose caller was told that they were not executed. */
   readonly #refused = new Set<string>();
 
@@ -160,9 +162,9 @@ export class ShardChecker {
       const view = copy.view;
       const leads: string = view.allocationId;
       if (view.role !== "primary" || view.term !== record.term || leads !== record.primary) continue;
-      const waitedFor = (view as { waitedFor?: readonly string[] }).waitedFor;
+      const waitedFor: ReadonlySet<string> | undefined = copy.machine.waitedFor();
       if (waitedFor === undefined) continue;
-      const left = record.inSync.filter((id) => !waitedFor.includes(id));
+      const left = record.inSync.filter((id) => !waitedFor.has(id));
       if (left.length > 0) {
         const detail = `${copy.node.name} in term ${view.term} does not wait for ${left.join(" ")}, stored in sync`;
         throw new InvariantViolation("PrimaryWaitsForStoredSet", detail);
@@ -223,7 +225,7 @@ export class ShardChecker {
   // ---------------------------------------------------------------- what clients are told
 
   /** Of a write: an acknowledgement means that it is committed. */
-  acked(operationId: string, seq: number, term: number, by: MemoryCopy): void {
+  acked(operationId: string, seq: number, term: number, by: MemoryCopy, atMs: number): void {
     const entry = this.history.at(seq);
     if (entry === undefined || clientOperationId(entry) !== operationId || entry.term !== term) {
       const detail = `${by.node.name} acknowledges ${operationId} at ${seq} of term ${term}, committed is ${entry?.operationId ?? "nothing"}`;
@@ -239,8 +241,28 @@ export class ShardChecker {
       );
     }
     this.#ackers.set(view.term, acker);
+    if (seq > this.ackedSeq) this.#ackTimes.push({ atMs, seq });
     this.ackedSeq = Math.max(this.ackedSeq, seq);
     this.acknowledged += 1;
+    this.#acked.add(operationId);
+  }
+
+  isAcked(operationId: string): boolean {
+    return this.#acked.has(operationId);
+  }
+
+  /** What a strong read that arrives now must show at least. */
+  get strongFloor(): number {
+    return Math.max(this.ackedSeq, this.strongSeq);
+  }
+
+  /** What had been acknowledged by then; `atMs` is true time. */
+  ackedBy(atMs: number): number {
+    for (let i = this.#ackTimes.length - 1; i >= 0; i -= 1) {
+      const ack = this.#ackTimes[i]!;
+      if (ack.atMs <= atMs) return ack.seq;
+    }
+    return 0;
   }
 
   /** The client was told for good that the operation was not executed. */

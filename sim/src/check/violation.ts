@@ -15,6 +15,10 @@ export type InvariantName =
   /** A read shows the documents of one committed moment, and not of one before what its session has seen. */
   | "ReadYourWrites"
   | "CommittedReads"
+  /** A bounded read shows what was acknowledged until that long before it arrived. */
+  | "BoundedRead"
+  /** Strong reads and writes of a document look as if each had happened at one moment between question and answer. */
+  | "Linearizable"
   /** Nothing is changed by a control plane whose record of the shard is older than a node's. */
   | "NoActionOnOlderRecord";
 

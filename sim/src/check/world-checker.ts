@@ -1,8 +1,15 @@
 /** Listens to everything in a world and holds it against the invariants. */
 import type { ApiObject } from "@prism/operator/ports/store";
 import { toRecord } from "@prism/operator/reconcile/shard-object";
-import { ShardCall } from "@prism/proto/frame-kind";
-import { GetRequest, GetResponse, WriteRequest, WriteResponse } from "@prism/proto/gen/node";
+import { ReadLevelKind, ShardCall } from "@prism/proto/frame-kind";
+import {
+  GetRequest,
+  GetResponse,
+  WriteRequest,
+  WriteResponse,
+  type ReadLevel,
+  type WriteItem,
+} from "@prism/proto/gen/node";
 import type { CopyEffect, CopyEvent, ProtocolNote } from "@prism/dataplane/domain/replication/event";
 import type { ShardCopy } from "@prism/dataplane/domain/replication/shard-copy";
 import { currentProcess } from "../runtime/builtins.js";
@@ -10,12 +17,28 @@ import type { Counts } from "../world/counts.js";
 import type { TableWrite } from "../world/memory-database.js";
 import type { Answer, NodeProcess } from "../world/node-process.js";
 import type { Volume } from "../world/volume.js";
+import { countSituations } from "./situations.js";
 import { DiskCopies, type LogSnapshot } from "./disk-copies.js";
 import { MemoryCopy } from "./memory-copy.js";
 import { ShardChecker, type CheckedWorld } from "./shard-checker.js";
 import { InvariantViolation } from "./violation.js";
 
+/** A shard call that a worker has not answered yet. */
+export type AskedCall =
+  | { readonly kind: "write"; readonly shard: ShardChecker; readonly items: readonly WriteItem[] }
+  | {
+      readonly kind: "read";
+      readonly shard: ShardChecker;
+      readonly id: string;
+      readonly read: ReadLevel | undefined;
+      readonly floor: number;
+    };
+
 export interface WorldCheckerOptions {
+  /** True time. */
+  readonly nowMs: () => number;
+  /** By how much two clocks may come to measure a time differently. */
+  readonly ageTolerance: number;
   readonly counts: Counts;
   /** The running node of this real or virtual process. */
   readonly nodeOf: (process: unknown) => NodeProcess | undefined;
@@ -112,6 +135,7 @@ export class WorldChecker implements CheckedWorld {
   }
 
   processEnded(node: NodeProcess): void {
+    for (const copy of this.#copies.get(node)?.values() ?? []) this.#interrupted(copy);
     this.#copies.delete(node);
   }
 
@@ -120,32 +144,71 @@ export class WorldChecker implements CheckedWorld {
     this.#disks.delete(volume);
   }
 
-  answered(node: NodeProcess, call: number, uid: string, request: Uint8Array, answer: Answer): void {
-    if (answer.payload === undefined) return;
+  /** A shard call reaches a worker; what its answer will be held against. */
+  asked(node: NodeProcess, call: number, uid: string, request: Uint8Array): AskedCall | undefined {
     const shard = this.shard(uid);
-    if (call === ShardCall.write) this.#writeAnswered(node, shard, request, answer.payload);
-    else if (call === ShardCall.get) this.#readAnswered(shard, request, answer.payload);
+    if (call === ShardCall.write) {
+      const { items } = WriteRequest.decode(request);
+      const copy = this.#copies.get(node)?.get(uid);
+      for (const { operationId } of items) {
+        if (shard.history.has(operationId)) this.#options.counts.count("retryOfCommitted");
+        else if (copy?.holdsPending(operationId) === true)
+          this.#options.counts.count("retryAttachedToPending");
+      }
+      return { kind: "write", shard, items };
+    }
+    if (call !== ShardCall.get) return undefined;
+    const { id, read } = GetRequest.decode(request);
+    return { kind: "read", shard, id, read, floor: this.#floorOf(shard, read) };
   }
 
-  #writeAnswered(node: NodeProcess, shard: ShardChecker, request: Uint8Array, payload: Uint8Array): void {
-    const { items } = WriteRequest.decode(request);
+  /** The least seq that the answer may show, by the level that was asked for. */
+  #floorOf(shard: ShardChecker, read: ReadLevel | undefined): number {
+    switch (read?.kind) {
+      case ReadLevelKind.strong:
+        return shard.strongFloor;
+      case ReadLevelKind.bounded: {
+        // Both sides measure the age on clocks of their own, which may drift apart.
+        const ageMs = read.maxStalenessMs * (1 + this.#options.ageTolerance) + 1;
+        return shard.ackedBy(this.#options.nowMs() - ageMs);
+      }
+      default:
+        return 0;
+    }
+  }
+
+  answered(node: NodeProcess, asked: AskedCall, { payload, error }: Answer): void {
+    const { counts } = this.#options;
+    if (payload === undefined) {
+      counts.count(`refused.${asked.kind}.${error?.code ?? ""}`);
+      return;
+    }
+    if (asked.kind === "write") this.#writeAnswered(node, asked, payload);
+    else this.#readAnswered(asked, payload);
+  }
+
+  #writeAnswered(node: NodeProcess, asked: AskedCall & { kind: "write" }, payload: Uint8Array): void {
+    const { shard, items } = asked;
+    const { counts, trace, nowMs } = this.#options;
     const { outcomes } = WriteResponse.decode(payload);
     const by = this.#copies.get(node)?.get(shard.uid);
     for (const [i, { seq, term, error }] of outcomes.entries()) {
+      const { operationId } = items[i]!;
       if (error !== undefined) {
-        if (error.code === "outcomeUnknown") this.#options.counts.count("outcomeUnknownByCopy");
+        counts.count(`refused.item.${error.code}`);
         continue;
       }
       if (by === undefined) throw new Error(`${node.name} answers for a copy that never took a step`);
-      shard.acked(items[i]!.operationId, seq, term, by);
-      this.#options.trace?.(`${node.name}: acknowledges ${items[i]!.operationId} at ${term}.${seq}`);
+      if (shard.isAcked(operationId)) counts.count("retryAnsweredAgain");
+      shard.acked(operationId, seq, term, by, nowMs());
+      trace?.(`${node.name}: acknowledges ${operationId} at ${term}.${seq}`);
     }
     this.#dirty.add(shard);
   }
 
-  /** CommittedReads and ReadYourWrites. */
-  #readAnswered(shard: ShardChecker, request: Uint8Array, payload: Uint8Array): void {
-    const { id, read } = GetRequest.decode(request);
+  /** CommittedReads, ReadYourWrites, StrongRead and BoundedRead. */
+  #readAnswered(asked: AskedCall & { kind: "read" }, payload: Uint8Array): void {
+    const { shard, id, read, floor } = asked;
     const { found, document, appliedSeq } = GetResponse.decode(payload);
     const { history } = shard;
     if (appliedSeq > history.lastSeq) {
@@ -163,6 +226,13 @@ export class WorldChecker implements CheckedWorld {
       const detail = `a read that asked for ${read.minimumSeq} shows ${appliedSeq}`;
       throw new InvariantViolation("ReadYourWrites", detail);
     }
+    const isStrong = read?.kind === ReadLevelKind.strong;
+    if (appliedSeq < floor) {
+      const detail = `a read shows ${appliedSeq}, and had to show ${floor}`;
+      throw new InvariantViolation(isStrong ? "StrongRead" : "BoundedRead", detail);
+    }
+    this.#options.counts.count(isStrong ? "readStrong" : floor > 0 ? "readBounded" : "readOther");
+    if (isStrong) shard.strongSeq = Math.max(shard.strongSeq, appliedSeq);
   }
 
   // ---------------------------------------------------------------- the state machines
@@ -171,6 +241,7 @@ export class WorldChecker implements CheckedWorld {
     const copy = this.#copyOf(machine, event, effects);
     if (copy === undefined) return;
     const shard = this.shard(copy.shard);
+    countSituations(this.#options.counts, copy, event, effects);
     for (const effect of effects) {
       if (effect.kind === "persist") copy.persist(effect);
       else if (effect.kind === "commit") copy.checkpoint = Math.max(copy.checkpoint, effect.through);
@@ -182,7 +253,7 @@ export class WorldChecker implements CheckedWorld {
   }
 
   #effect(shard: ShardChecker, copy: MemoryCopy, effect: CopyEffect): void {
-    const { counts, onNote, trace } = this.#options;
+    const { onNote, trace } = this.#options;
     switch (effect.kind) {
       case "send":
         if (effect.message.body.kind === "replicateOk") {
@@ -190,12 +261,9 @@ export class WorldChecker implements CheckedWorld {
         }
         return;
       case "note":
-        counts.count(`note.${effect.note.what}`);
+        this.#noted(shard, copy, effect.note);
         trace?.(`${copy.node.name}: ${JSON.stringify(effect.note)}`);
         onNote(copy, effect.note);
-        return;
-      case "commit":
-        if (!effect.floorMet) counts.count("floorUnmetAfterExecution");
         return;
       case "stop":
         throw new InvariantViolation(
@@ -207,6 +275,23 @@ export class WorldChecker implements CheckedWorld {
       default:
         return;
     }
+  }
+
+  #noted(shard: ShardChecker, copy: MemoryCopy, note: ProtocolNote): void {
+    const { counts } = this.#options;
+    counts.count(`note.${note.what}`);
+    if (note.what === "activated") {
+      copy.activating = true;
+      for (const other of this.copies(shard.uid)) {
+        if (other !== copy && other.view.role === "primary") counts.count("oldPrimaryStillActive");
+      }
+    } else if (note.what === "ready") copy.activating = false;
+    else if (note.what === "steppedDown") this.#interrupted(copy);
+  }
+
+  #interrupted(copy: MemoryCopy): void {
+    if (copy.activating) this.#options.counts.count("activationInterrupted");
+    copy.activating = false;
   }
 
   #copyOf(machine: ShardCopy, event: CopyEvent, effects: readonly CopyEffect[]): MemoryCopy | undefined {

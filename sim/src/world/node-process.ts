@@ -21,6 +21,7 @@ import { ShardWorker } from "@prism/dataplane/worker/shard-worker";
 import type { FromWorker } from "@prism/dataplane/worker/worker-message";
 import { MemoryFiles } from "../runtime/memory-files.js";
 import type { VirtualProcess } from "../runtime/virtual-process.js";
+import type { AskedCall } from "../check/world-checker.js";
 import { FrameDuplex } from "./frame-duplex.js";
 import { MapIndex } from "./map-index.js";
 import { openOn } from "./memory-database.js";
@@ -32,8 +33,9 @@ import type { Volume } from "./volume.js";
 const MAP_SAVE_MS = 4;
 
 export interface NodeObserver {
-  /** A worker answered a shard call; `request` is what it was asked. */
-  onAnswer(node: NodeProcess, call: number, shard: string, request: Uint8Array, answer: Answer): void;
+  /** A shard call reaches the worker; what is returned comes back with the answer. */
+  onAsk(node: NodeProcess, call: number, shard: string, request: Uint8Array): AskedCall | undefined;
+  onAnswer(node: NodeProcess, asked: AskedCall, answer: Answer): void;
   onLog(node: NodeProcess, line: LogLine): void;
 }
 
@@ -47,13 +49,13 @@ export interface NodeProcessOptions {
   readonly volume: Volume;
   readonly network: Network;
   readonly tosses: boolean;
+  /** Entries that a log keeps before it is trimmed. */
+  readonly logEntries: number;
   readonly observer: NodeObserver;
 }
 
 interface Asked {
-  readonly call: number;
-  readonly shard: string;
-  readonly request: Uint8Array;
+  readonly heard: AskedCall | undefined;
   readonly answer: (answer: Answer) => void;
 }
 
@@ -147,7 +149,7 @@ export class NodeProcess {
       stores: 1,
       dataDirectory: MemoryFiles.directory(this.name),
       nodeId: this.nodeId,
-      limits: DEFAULT_LIMITS,
+      limits: { ...DEFAULT_LIMITS, operationLogEntries: this.#options.logEntries },
       indexBudgetBytes: 0,
       bufferBudgetBytes: 0,
     };
@@ -232,7 +234,8 @@ export class NodeProcess {
     answer: (answer: Answer) => void,
   ): number {
     const id = this.#nextCall++;
-    this.#asked.set(id, { call, shard, request, answer });
+    const heard = this.#options.observer.onAsk(this, call, shard, request);
+    this.#asked.set(id, { heard, answer });
     this.#worker.handle({ kind: "call", id, call, shard, timeoutMs, payload: request });
     return id;
   }
@@ -270,7 +273,7 @@ export class NodeProcess {
         const asked = this.#asked.get(message.id);
         if (asked === undefined) return;
         this.#asked.delete(message.id);
-        this.#options.observer.onAnswer(this, asked.call, asked.shard, asked.request, message);
+        if (asked.heard !== undefined) this.#options.observer.onAnswer(this, asked.heard, message);
         return asked.answer(message);
       }
       case "replication":

@@ -4,7 +4,9 @@
  */
 import { EndpointPool } from "@prism/client/endpoint-pool";
 import { decideRetry, type AttemptOutcome } from "@prism/client/retry-policy";
-import { Problem } from "@prism/api/problem-code";
+import type { Consistency } from "@prism/api/consistency";
+import type { Problem } from "@prism/api/problem-code";
+import type { Begun } from "../check/linearizability.js";
 import type { Random } from "../runtime/random.js";
 import type { VirtualProcess } from "../runtime/virtual-process.js";
 import type { ClientShape } from "../schedule.js";
@@ -21,7 +23,7 @@ export interface WriteAsk {
 export interface ReadAsk {
   readonly kind: "read";
   readonly id: string;
-  readonly session: string | undefined;
+  readonly consistency: Consistency;
 }
 
 export type Ask = WriteAsk | ReadAsk;
@@ -44,7 +46,9 @@ export interface ClientWorld {
   /** The caller of a write was told, once and for all, that it was not executed. */
   refused(ask: WriteAsk): void;
   acknowledged(ask: WriteAsk): void;
-  readDone(ask: ReadAsk): void;
+  /** An operation begins, and has ended with a version of its document. */
+  begin(ask: Ask): Begun;
+  ended(ask: Ask, begun: Begun, version: string | undefined): void;
   unknown(ask: WriteAsk): void;
 }
 
@@ -95,13 +99,13 @@ export class SimClient {
 
   async #read(): Promise<void> {
     const id = this.#document();
-    const session = this.#random.chance(0.6) ? this.#session : undefined;
-    const ask: ReadAsk = { kind: "read", id, session };
+    const ask: ReadAsk = { kind: "read", id, consistency: this.#consistency() };
+    const begun = this.#world.begin(ask);
     const end = await this.#call(ask);
     if (end.kind !== "told") return;
     this.#session = end.told.session;
     if (end.told.version !== undefined) this.#versions.set(id, end.told.version);
-    this.#world.readDone(ask);
+    this.#world.ended(ask, begun, end.told.version);
   }
 
   async #write(): Promise<void> {
@@ -113,13 +117,27 @@ export class SimClient {
     const document = action === "delete" ? undefined : Buffer.from(JSON.stringify({ by: operationId }));
     const ifMatch = action !== "create" && this.#random.chance(0.15) ? this.#versions.get(id) : undefined;
     const ask: WriteAsk = { kind: "write", operationId, action, id, document, ifMatch };
+    const begun = this.#world.begin(ask);
     const end = await this.#call(ask);
     if (end.kind === "told") {
+      this.#world.ended(ask, begun, end.told.version);
       this.#session = end.told.session;
       if (end.told.version !== undefined) this.#versions.set(id, end.told.version);
       this.#world.acknowledged(ask);
     } else if (end.executed === "no") this.#world.refused(ask);
     else this.#world.unknown(ask);
+  }
+
+  #consistency(): Consistency {
+    const dice = this.#random.next();
+    const session = this.#session === undefined ? {} : { session: this.#session };
+    if (dice < 0.35) return { level: "strong", allowDowngrade: false };
+    if (dice < 0.5)
+      return { level: "bounded", maxStalenessMs: this.#random.pick([20, 200]), allowDowngrade: false };
+    if (dice < 0.8 && this.#session !== undefined) {
+      return { level: "readYourWrites", allowDowngrade: false, ...session };
+    }
+    return { level: "eventual", allowDowngrade: false };
   }
 
   #document(): string {

@@ -3,7 +3,6 @@
  * choices come from the schedule's seed; a violated invariant ends the run as an exception.
  */
 import { parseCluster, type PrismCluster } from "@prism/api/cluster";
-import type { Consistency } from "@prism/api/consistency";
 import { parseCollectionSpec } from "@prism/api/collection";
 import type { ProtocolNote } from "@prism/dataplane/domain/replication/event";
 import { Deadline } from "@prism/dataplane/services/deadline";
@@ -11,6 +10,7 @@ import { Problem } from "@prism/api/problem-code";
 import { MemoryStore } from "@prism/operator/adapters/local/memory-store";
 import type { ApiObject } from "@prism/operator/ports/store";
 import { listenToSteps } from "../check/copy-tap.js";
+import { DocumentHistories, type Begun } from "../check/linearizability.js";
 import type { MemoryCopy } from "../check/memory-copy.js";
 import { WorldChecker } from "../check/world-checker.js";
 import { Random } from "../runtime/random.js";
@@ -45,6 +45,7 @@ export class World {
   readonly network: Network;
   readonly counts = new Counts();
   readonly checker: WorldChecker;
+  readonly histories = new DocumentHistories();
   readonly machines = new Map<string, Machine>();
   readonly operators = new Map<string, OperatorProcess>();
   readonly storeTrouble: StoreTrouble = { outageUntilMs: 0, staleUntilMs: 0 };
@@ -68,6 +69,8 @@ export class World {
     this.storeProcess = this.#process("store", undefined, 0, 1);
     this.#cluster = clusterOf(schedule);
     this.checker = new WorldChecker({
+      nowMs: () => this.loop.nowMs,
+      ageTolerance: 2.5 * schedule.clockDrift,
       counts: this.counts,
       nodeOf: (process) => this.#nodeOf(process),
       volumeOf: (nodeId) => this.#machineOf(nodeId)?.volume,
@@ -149,12 +152,13 @@ export class World {
     this.trace(`${name}: starts`);
     this.loop.within(process, "boot", () => {
       const observer = {
+        onAsk: (...heard: Parameters<WorldChecker["asked"]>) => this.checker.asked(...heard),
         onAnswer: (...heard: Parameters<WorldChecker["answered"]>): void => this.checker.answered(...heard),
         onLog: (node: NodeProcess, line: LogLine): void => this.#onLog(node, line),
       };
       const { network } = this;
-      const { tosses } = this.schedule;
-      machine.node = new NodeProcess({ name, process, volume, network, tosses, observer });
+      const { tosses, logEntries } = this.schedule;
+      machine.node = new NodeProcess({ name, process, volume, network, tosses, logEntries, observer });
       this.#byNodeId.set(machine.node.nodeId, machine);
       machine.node.start();
     });
@@ -375,7 +379,8 @@ export class World {
       refused: (ask) => this.#told(ask, "refused"),
       acknowledged: (ask) => this.#told(ask, "acknowledged"),
       unknown: (ask) => this.#told(ask, "unknown"),
-      readDone: () => this.counts.count("reads"),
+      begin: (ask) => this.histories.begin(ask.id),
+      ended: (ask, begun, version) => this.#ended(ask, begun, version),
     };
     for (let i = 0; i < client.clients; i += 1) {
       const name = `client-${i}`;
@@ -385,6 +390,15 @@ export class World {
       const one = new SimClient(name, process, client, { ...world, attempt });
       this.#clients.push(one);
       this.loop.within(process, "client", () => one.start());
+    }
+  }
+
+  /** Linearizable: acknowledged writes, and strong reads that show a document. */
+  #ended(ask: Ask, begun: Begun, version: string | undefined): void {
+    if (ask.kind === "read") this.counts.count("reads");
+    if (version === undefined) return;
+    if (ask.kind === "write" || ask.consistency.level === "strong") {
+      this.histories.end(begun, Number(version.split(".")[1]), ask.kind);
     }
   }
 
@@ -447,16 +461,9 @@ export class World {
     const waiting = { deadline: Deadline.in(timeoutMs), signal };
     try {
       if (ask.kind === "read") {
-        const { session } = ask;
-        const consistency: Consistency = {
-          level: session === undefined ? "eventual" : "readYourWrites",
-          allowDowngrade: false,
-          ...(session === undefined ? {} : { session }),
-        };
-        const command = { include: undefined, consistency, shardKey: undefined };
-        const { document } = await documents.get(COLLECTION, ask.id, command, waiting);
-        const { term, seq } = document;
-        return { kind: "told", told: { session: ask.session, version: `${term}.${seq}` } };
+        const command = { include: undefined, consistency: ask.consistency, shardKey: undefined };
+        const { document, session } = await documents.get(COLLECTION, ask.id, command, waiting);
+        return { kind: "told", told: { session, version: `${document.term}.${document.seq}` } };
       }
       const { action, id, document, operationId, ifMatch } = ask;
       const command = { action, id, document, operationId, ifMatch, ifNoneMatch: false, shardKey: undefined };
@@ -465,7 +472,7 @@ export class World {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (ask.kind === "read" && error.code === "documentNotFound") {
-        return { kind: "told", told: { session: ask.session, version: undefined } };
+        return { kind: "told", told: { session: ask.consistency.session, version: undefined } };
       }
       return { kind: "problem", problem: error };
     }

@@ -111,6 +111,11 @@ export class ShardCopy {
     return this.#reads.unanswered;
   }
 
+  /** As primary: whose confirmation every commit needs (PrimaryWaitsForStoredSet), itself included. */
+  waitedFor(): ReadonlySet<AllocationId> | undefined {
+    return this.#primary?.waitedFor;
+  }
+
   view(nowMs: number): CopyView {
     return {
       allocationId: this.#allocationId,
