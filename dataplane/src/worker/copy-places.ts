@@ -1,5 +1,6 @@
 /** Where the copies of a shard stand, as the newest map has it, and which of them can be reached. */
 import type { AllocationId, NodeId, ShardMap } from "../domain/cluster-map.js";
+import type { CopyView } from "../domain/replication/event.js";
 import type { WorkerContext } from "./worker-context.js";
 
 export interface ConnectionChange {
@@ -49,6 +50,13 @@ export class CopyPlaces {
   mayReach(copy: AllocationId): boolean {
     const node = this.nodeOf(copy);
     return node !== undefined && this.#context.isPeerConnected(node) !== false;
+  }
+
+  /** The best copy to hand a primary's role to: in sync, reachable, and furthest. */
+  successorOf({ role, inSync, lag }: CopyView): AllocationId | undefined {
+    if (role !== "primary") return undefined;
+    const able = lag.filter(({ copy }) => inSync.includes(copy) && this.mayReach(copy));
+    return able.toSorted((a, b) => b.confirmed - a.confirmed)[0]?.copy;
   }
 
   /** Distinct placement domains of the copies. */

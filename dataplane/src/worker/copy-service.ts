@@ -6,8 +6,6 @@
  *   event -> ShardCopy.step -> effects -> [store | apply | send | note]
  *                                 `-- durable -> event "persisted" -> ...
  */
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import type { ClusterSettings } from "@prism/api/cluster";
 import { Problem } from "@prism/api/problem-code";
 import {
@@ -23,12 +21,11 @@ import type { AllocationId, CollectionMap, NodeId, ShardMap } from "../domain/cl
 import { writeContextOf, type WriteContext } from "../domain/evaluate-write.js";
 import type {
   CopyEffect,
-  CopyEvent,
-  CopySettings,
   CopyView,
   DurableCopy,
   NewEntry,
   PersistChange,
+  TimelessEvent,
   WantedRead,
   WriteRefusal,
 } from "../domain/replication/event.js";
@@ -39,9 +36,10 @@ import { CopyOutbox } from "./copy-outbox.js";
 import { CopyPlaces } from "./copy-places.js";
 import { CopyVerifications, type VerificationHost } from "./copy-verifications.js";
 import type { CopyData } from "./copy-data.js";
+import { CopyIndexes } from "./copy-indexes.js";
 import { copyReport, type FailedCopy } from "./copy-report.js";
+import { initialCopySettings, type ChangingCopySettings } from "./copy-settings.js";
 import { LevelReads } from "./level-reads.js";
-import { IndexKeeper } from "./index-keeper.js";
 import type { ReadHost } from "./read-calls.js";
 import { SnapshotTransfers, type SnapshotHost } from "./snapshot-transfers.js";
 import { snapshotFacts, type ArrivedSnapshot } from "./snapshot-receiver.js";
@@ -49,26 +47,20 @@ import type { WorkerContext } from "./worker-context.js";
 import { WriteQueue, type WriteHost } from "./write-queue.js";
 
 const APPLY_SLICE_MS = 15;
-/** Of entries sent to a copy and not confirmed by it. */
-const WINDOW_ENTRIES = 1024;
-
-type WithoutTime<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
-type TimelessEvent = WithoutTime<CopyEvent>;
 
 export class CopyService implements WriteHost, ReadHost, SnapshotHost, VerificationHost {
   readonly #context: WorkerContext;
   readonly data: CopyData;
-  readonly #settings: { -readonly [K in keyof CopySettings]: CopySettings[K] };
+  readonly #settings: ChangingCopySettings;
   readonly #writes: WriteQueue;
   readonly #waiters = new AppliedWaiters();
   readonly #levelReads: LevelReads;
-  readonly #indexDirectory: string;
+  readonly #indexes: CopyIndexes;
   readonly #transfers: SnapshotTransfers;
   readonly verifications: CopyVerifications;
   #copy: ShardCopy;
   /** A new identity is on its way to disk: nothing is done under it before. */
   #suspended = false;
-  #keeper: IndexKeeper | undefined;
   readonly #places: CopyPlaces;
   readonly #outbox: CopyOutbox;
   #collection: CollectionMap | undefined;
@@ -78,7 +70,6 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   #committed: number;
   /** Entries up to here were committed while too few copies were in the stored set. */
   #unmetThrough = 0;
-  #saving = false;
   #failed: FailedCopy | undefined;
   #closed = false;
   #reported = "";
@@ -87,14 +78,8 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   constructor(context: WorkerContext, data: CopyData, durable: DurableCopy, isNew: boolean) {
     this.#context = context;
     this.data = data;
-    this.#indexDirectory = join(context.dataDirectory, "indexes", data.record.shardUid);
-    this.#settings = {
-      minReplicasForWrite: 1,
-      replicaTimeoutMs: 1000,
-      slowReplicaTimeoutMs: 3000,
-      windowEntries: WINDOW_ENTRIES,
-      maxPendingEntries: context.limits.pendingWrites,
-    };
+    this.#indexes = new CopyIndexes(context, data);
+    this.#settings = initialCopySettings(context.limits);
     this.#places = new CopyPlaces(context);
     this.#outbox = new CopyOutbox(context, data.record.shardUid, this.#places, data.log);
     this.#committed = durable.globalCheckpoint;
@@ -155,11 +140,11 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   }
 
   get index(): ShardIndex {
-    return this.#keeper!.index;
+    return this.#indexes.index!;
   }
 
   get indexBytes(): number {
-    return this.#keeper?.index.memoryBytes ?? 0;
+    return this.#indexes.index?.memoryBytes ?? 0;
   }
 
   nowMs(): number {
@@ -174,7 +159,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
       metOlderRecord: this.#metOlderRecord,
       failed: this.#failed,
       isRecovering: this.#places.map?.inSync.includes(this.allocationId) === false,
-      documents: this.#keeper?.isReady === true ? this.#keeper.index.documents : 0,
+      documents: this.#indexes.isReady ? this.index.documents : 0,
       indexBytes: this.indexBytes,
     });
   }
@@ -236,11 +221,10 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
 
   /** Asks the best copy to take over: in sync, reachable, and furthest. False when there is nothing to hand over. */
   handOff(): boolean {
-    const { role, draining, inSync, lag } = this.#view();
-    const able = lag.filter(({ copy }) => inSync.includes(copy) && this.#places.mayReach(copy));
-    const target = able.toSorted((a, b) => b.confirmed - a.confirmed)[0]?.copy;
-    if (role !== "primary" || target === undefined) return false;
-    if (!draining) this.#step({ kind: "handOff", target });
+    const view = this.#view();
+    const target = this.#places.successorOf(view);
+    if (target === undefined) return false;
+    if (!view.draining) this.#step({ kind: "handOff", target });
     return true;
   }
 
@@ -266,18 +250,19 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     this.#step({ kind: "tick", ...this.data.log.retained(nowMs) });
     this.#transfers.tick(nowMs);
     this.#writes.tick(nowMs);
-    if (!this.#saving && this.#keeper?.isSaveDue(nowMs) === true) void this.#save();
-    if (this.#keeper?.isRebuilding === true) this.#context.kickBackground();
+    this.#indexes.tick(
+      nowMs,
+      () => this.#closed,
+      () => this.#guard(() => this.#apply()),
+    );
   }
 
   /** One bounded slice of what can wait; false when there is nothing to do. */
   background(): boolean {
-    if (this.#failed !== undefined || this.#closed || this.#keeper === undefined) return false;
+    if (this.#closed || this.#indexes.index === undefined) return false;
     let more = false;
     this.#guard(() => {
-      const wasReady = this.#keeper!.isReady;
-      more = this.#keeper!.work();
-      if (!wasReady && this.#keeper!.isReady) this.#context.reportSoon();
+      more = this.#indexes.work();
       this.#apply();
       this.#writes.pump();
     });
@@ -296,14 +281,9 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
 
   /** Saves what the indexes hold; the store is closed by its owner. */
   async close(): Promise<void> {
-    const keeper = this.#keeper;
-    this.#saving = true;
-    if (this.#failed === undefined && keeper?.hasUnsaved === true) {
-      await this.store.durable();
-      this.#saveNow(keeper);
-    }
+    if (this.#failed === undefined) await this.#indexes.saveForGood();
     this.#end(new Problem("shardUnavailable", "the node is stopping"));
-    keeper?.close();
+    this.#indexes.close();
   }
 
   /** Ends the copy and deletes its data. */
@@ -311,8 +291,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     this.#outbox.event("removed", this.allocationId, {});
     this.#end(new Problem("shardUnavailable", "the shard was removed from this node"));
     this.data.remove();
-    this.#keeper?.close();
-    rmSync(this.#indexDirectory, { recursive: true, force: true });
+    this.#indexes.remove();
   }
 
   // ---------------------------------------------------------------- for writes
@@ -326,8 +305,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   }
 
   hasBackPressure(): boolean {
-    const keeper = this.#keeper;
-    if (keeper === undefined || keeper.index.tail < this.#context.limits.unindexedTail) return false;
+    if (!this.#indexes.hasLongTail) return false;
     this.#context.kickBackground();
     return true;
   }
@@ -382,7 +360,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   // ---------------------------------------------------------------- for verifications
 
   indexedDocuments(): number {
-    return this.#keeper?.index.documents ?? 0;
+    return this.#indexes.index?.documents ?? 0;
   }
 
   resumeApplying(): void {
@@ -483,9 +461,8 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     this.data.persist(change, snapshot);
     if (installs !== undefined) {
       this.#committed = installs.seq;
-      this.#keeper?.reset(this.data.indexed());
-      this.#context.kickBackground();
-    } else if (change.historyId !== undefined) this.#keeper?.historyStarted(change.historyId);
+      this.#indexes.reset();
+    } else if (change.historyId !== undefined) this.#indexes.historyStarted(change.historyId);
     const copy = this.#copy;
     this.store.onDurable(() => {
       if (this.#copy !== copy) return;
@@ -495,18 +472,17 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   }
 
   get #mayApply(): boolean {
-    return !this.#saving && !this.verifications.isPinning;
+    return this.#indexes.isReady && !this.#indexes.isSaving && !this.verifications.isPinning;
   }
 
   /** Committed entries into documents and indexes, a bounded slice at a time, and answers to their writers. */
   #apply(): void {
-    const keeper = this.#keeper;
-    if (keeper?.isReady !== true || !this.#mayApply || this.appliedSeq >= this.#committed) return;
+    if (!this.#mayApply || this.appliedSeq >= this.#committed) return;
     const end = performance.now() + APPLY_SLICE_MS;
     const nowMs = this.nowMs();
     while (this.appliedSeq < this.#committed && performance.now() < end) {
       const { entry, change } = this.data.applyNext();
-      keeper.apply(change, nowMs);
+      this.#indexes.apply(change, nowMs);
       this.#writes.applied(entry, entry.seq > this.#unmetThrough);
       if (this.verifications.pins(entry)) break;
     }
@@ -515,8 +491,6 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     this.#context.kickBackground();
   }
 
-  // ---------------------------------------------------------------- indexes
-
   #setCollection(collection: CollectionMap): void {
     if (this.#collection?.generation === collection.generation && this.#collection.uid === collection.uid)
       return;
@@ -524,48 +498,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     const { spec } = collection;
     this.#settings.minReplicasForWrite = spec.replication.minReplicasForWrite;
     this.#writeContext = writeContextOf(spec, this.#context.limits);
-    if (this.#keeper === undefined) {
-      const { store, data } = this;
-      const [{ limits, makeIndex }, directory, nowMs] = [this.#context, this.#indexDirectory, this.nowMs()];
-      this.#guard(() => {
-        this.#keeper = new IndexKeeper(
-          store,
-          directory,
-          spec.fields,
-          limits,
-          makeIndex,
-          data.indexed(),
-          nowMs,
-        );
-        data.documents.useNumbers(this.#keeper);
-      });
-    } else this.#keeper.setFields(spec.fields, this.data.documents.nextDoc);
-    this.#context.kickBackground();
-  }
-
-  /** Nothing is applied meanwhile, so that what is saved is what the disk has (AppliedBelowCheckpoint). */
-  async #save(): Promise<void> {
-    this.#saving = true;
-    await this.store.durable();
-    if (this.#closed || this.#failed !== undefined) return;
-    if (this.#keeper !== undefined) this.#saveNow(this.#keeper);
-    this.#saving = false;
-    this.#guard(() => this.#apply());
-  }
-
-  #saveNow(keeper: IndexKeeper): void {
-    const startMs = performance.now();
-    try {
-      keeper.save(this.appliedSeq, this.data.documents.nextDoc, this.nowMs());
-      const tookMs = Math.round(performance.now() - startMs);
-      this.#context.log("info", "indexes saved", { shard: this.shardUid, seq: this.appliedSeq, tookMs });
-    } catch (error) {
-      // The documents are in the store: at worst the indexes are made anew at the next start.
-      this.#context.log("warn", "indexes not saved", {
-        shard: this.shardUid,
-        detail: (error as Error).message,
-      });
-    }
+    this.#guard(() => this.#indexes.setFields(spec.fields, this.nowMs()));
   }
 
   // ---------------------------------------------------------------- odds and ends
@@ -581,7 +514,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
       !this.#suspended &&
       map?.inSync.includes(this.allocationId) === true &&
       map.historyId === this.historyId &&
-      this.#keeper?.isReady === true
+      this.#indexes.isReady
     );
   }
 

@@ -380,9 +380,9 @@ test("a store that fails ends its copies, and the node is told so", async () => 
   const worker = start({
     openDatabase: (options) => {
       const root = openLmdb<Buffer, Buffer>(options as RootDatabaseOptionsWithPath);
-      const { batch } = root;
+      const batch = root.batch.bind(root);
       const inputOutput = Object.assign(new Error("Input/output error"), { code: 5 });
-      root.batch = (action) => (fails ? Promise.reject(inputOutput) : batch.call(root, action));
+      root.batch = (action) => (fails ? Promise.reject(inputOutput) : batch(action));
       return root as never;
     },
   });

@@ -115,6 +115,10 @@ export type WantedRead =
 /** `notPrimary`: a strong read is for the primary. */
 export type ReadRefusal = "notPrimary" | "stopped";
 
+type WithoutTime<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
+/** As it comes from whoever leaves the time to the one who hands it in. */
+export type TimelessEvent = WithoutTime<CopyEvent>;
+
 // ---------------------------------------------------------------- effects
 
 /** One atomic, durable change of the copy's persistent state. Absent fields stay as they are. */

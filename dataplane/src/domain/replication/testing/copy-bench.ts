@@ -1,7 +1,7 @@
 /** One copy under test with its disk and clock in hand, and the words to say what it is told and what it answers. */
 import { expect } from "vitest";
 import type { AllocationId, HistoryId, NodeId, ShardMap, ShardUid } from "../../cluster-map.js";
-import type { CopyEffect, CopyEvent, CopyMessage, DurableCopy, MessageBody } from "../event.js";
+import type { CopyEffect, CopyMessage, DurableCopy, MessageBody, TimelessEvent } from "../event.js";
 import type { LogEntry } from "../log-entry.js";
 import { emptyCopy, ShardCopy } from "../shard-copy.js";
 
@@ -16,8 +16,6 @@ export const SETTINGS = {
   maxPendingEntries: 100,
 };
 
-type Timeless = CopyEvent extends infer E ? (E extends { nowMs: number } ? Omit<E, "nowMs"> : never) : never;
-
 /** A copy whose disk completes at once, unless told otherwise. */
 export class Bench {
   readonly copy: ShardCopy;
@@ -29,7 +27,7 @@ export class Bench {
     this.copy = new ShardCopy(durable, SETTINGS, { snapshotPrefix: "x" });
   }
 
-  step(event: Timeless): CopyEffect[] {
+  step(event: TimelessEvent): CopyEffect[] {
     const effects = this.copy.step({ ...event, nowMs: this.nowMs });
     const later: CopyEffect[] = [];
     for (const effect of effects) {
@@ -87,7 +85,7 @@ export function replicate(
   return { kind: "replicate", previousSeq, previousTerm, entries, globalCheckpoint };
 }
 
-export const WRITE: Timeless = {
+export const WRITE: TimelessEvent = {
   kind: "write",
   entries: [{ operationId: "w", body: { kind: "delete", id: "d" }, result: "deleted" }],
 };
