@@ -4,6 +4,7 @@ export const EXAMPLE_COLLECTION = "speeches";
 export const EXAMPLE_ID = "1901-17";
 
 export const EXAMPLES = {
+  acceptDataLoss: { confirm: `${EXAMPLE_COLLECTION}/0` },
   putCollection: {
     shards: 3,
     fields: [

@@ -266,6 +266,28 @@ const CLUSTER: readonly Operation[] = [
     problems: ["collectionNotFound", "tooManyRequests", "limitExceeded", "timeout"],
   },
   {
+    operationId: "describeDataLoss",
+    method: "get",
+    path: "/collections/{c}/shards/{shard}/data-loss",
+    summary: "What is left of a shard, and whether a forced reset is possible",
+    query: requestQuerySchema,
+    answers: { 200: { text: "Which copies hold what, as last heard.", schema: "DataLoss" } },
+    problems: ["collectionNotFound", "notFound", ...OWNED],
+  },
+  {
+    operationId: "acceptDataLoss",
+    method: "post",
+    path: "/collections/{c}/shards/{shard}/data-loss",
+    summary: "Go on with what is left of a shard none of whose in-sync copies can be reached",
+    description:
+      "The forced reset: one of the copies that are left begins a new history. Writes that only the in-sync copies " +
+      "had are lost, acknowledged ones too. Refused while an in-sync copy lives or may turn up.",
+    query: requestQuerySchema,
+    body: { schema: "AcceptDataLoss", example: EXAMPLES.acceptDataLoss },
+    answers: { 200: { text: "The shard goes on.", schema: "DataLossAccepted" } },
+    problems: [...BODY, ...OWNED, "collectionNotFound", "notFound", "dataLossRefused"],
+  },
+  {
     operationId: "getStatus",
     method: "get",
     path: "/status",

@@ -1,6 +1,7 @@
 /** The zod schemas of HTTP bodies as the named JSON schemas of the OpenAPI document. */
 import * as z from "zod";
 import * as collection from "./collection.js";
+import * as dataLoss from "./data-loss.js";
 import * as document from "./document.js";
 import { fieldSchema } from "./field.js";
 import { problemSchema, violationSchema } from "./problem.js";
@@ -21,6 +22,7 @@ const SENT = {
   Filter: search.filterSchema,
   AggregationRequest: search.aggregationSchema,
   CountRequest: search.countRequestSchema,
+  AcceptDataLoss: dataLoss.acceptDataLossSchema,
 } as const;
 
 /** What clients get: every key that is not optional is there. */
@@ -40,6 +42,8 @@ const ANSWERED = {
   RoutingResponse: routingResponseSchema,
   StatusResponse: status.statusResponseSchema,
   VerifyResponse: verifyResponseSchema,
+  DataLoss: dataLoss.dataLossSchema,
+  DataLossAccepted: dataLoss.dataLossAcceptedSchema,
   Problem: problemSchema,
   Violation: violationSchema,
 } as const;

@@ -45,6 +45,8 @@ describe("the OpenAPI document", () => {
       "GET /collections/{c}/documents",
       "GET /collections/{c}/documents/{id}",
       "GET /collections/{c}/routing",
+      "GET /collections/{c}/shards/{shard}/data-loss",
+      "GET /collections/{c}/verify",
       "GET /status",
       "PATCH /collections/{c}",
       "PATCH /collections/{c}/documents/{id}",
@@ -52,6 +54,7 @@ describe("the OpenAPI document", () => {
       "POST /collections/{c}/count",
       "POST /collections/{c}/documents",
       "POST /collections/{c}/search",
+      "POST /collections/{c}/shards/{shard}/data-loss",
       "PUT /collections/{c}",
       "PUT /collections/{c}/documents/{id}",
     ]);
@@ -85,7 +88,6 @@ describe("the OpenAPI document", () => {
       "clusterNotReady",
       "internalError",
       "methodNotAllowed",
-      "notFound",
       "notImplemented",
     ]);
   });

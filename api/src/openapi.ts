@@ -37,6 +37,14 @@ const PATH_PARAMETERS: Readonly<Record<string, JsonSchema>> = {
     schema: { type: "string", pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$" },
     example: EXAMPLE_COLLECTION,
   },
+  shard: {
+    name: "shard",
+    in: "path",
+    required: true,
+    description: "Number of the shard, from 0.",
+    schema: { type: "string", pattern: "^[0-9]{1,4}$" },
+    example: "0",
+  },
   id: {
     name: "id",
     in: "path",

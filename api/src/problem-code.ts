@@ -159,6 +159,13 @@ export const PROBLEMS = {
     title: "The session belongs to a history that was given up",
     fix: "Start a new session.",
   },
+  dataLossRefused: {
+    status: 409,
+    retryable: false,
+    executed: no,
+    title: "The loss of data can't be accepted now",
+    fix: "See what detail says: start the node of the copy it names, or wait until that counts as dead.",
+  },
   bodyTooLarge: {
     status: 413,
     retryable: false,

@@ -7,6 +7,7 @@ import type { CreateOptions } from "./commands/collection.js";
 import type { GetOptions } from "./commands/get.js";
 import type { LoadOptions } from "./commands/load.js";
 import type { SearchOptions } from "./commands/search.js";
+import type { AcceptOptions } from "./commands/shard.js";
 import type { UpOptions } from "./commands/up.js";
 import type { VerifyOptions } from "./commands/verify.js";
 import { DEFAULT_DATA, type Context, type GlobalOptions } from "./context.js";
@@ -55,6 +56,7 @@ export function buildProgram(context: Context, setExit: (code: number) => void):
   addCollection(program, context, global);
   addDocuments(program, context, global, setExit);
   addVerify(program, context, global, setExit);
+  addShard(program, context, global);
   addDebug(program, context, global);
   forAll(program, "prism", (command, path) =>
     command.exitOverride().showHelpAfterError(`(see ${path} --help)`),
@@ -229,6 +231,23 @@ function addVerify(
     .addHelpText("after", "\nExamples:\n  $ prism verify\n  $ prism verify notes --shards 0,2 --json")
     .action(async (collection: string | undefined, options: VerifyOptions) =>
       setExit(await (await import("./commands/verify.js")).verify(context, collection, options, global())),
+    );
+}
+
+function addShard(program: Command, context: Context, global: () => GlobalOptions): void {
+  const shard = program.command("shard").description("single shards");
+  shard
+    .command("accept-data-loss")
+    .description("go on with what is left of a shard none of whose in-sync copies can be reached")
+    .argument("<shard>", "<collection>/<number>, such as notes/0")
+    .option("--copy <id>", "the copy to go on with (default: the one with the longest log)")
+    .option("--yes-name <shard>", "the shard's name once more: accepts the loss without asking")
+    .addHelpText(
+      "after",
+      "\nShows what is lost first. Refused while an in-sync copy lives or may turn up.\n\nExamples:\n  $ prism shard accept-data-loss notes/0",
+    )
+    .action(async (name: string, options: AcceptOptions) =>
+      (await import("./commands/shard.js")).acceptDataLoss(context, name, options, global()),
     );
 }
 

@@ -1,10 +1,20 @@
 /** What the rest of a node asks of the control plane, which dials the node and may be away. */
 
-export type CollectionAction = "create" | "patch" | "delete";
+/** The last two are of a shard, named "<collection>/<number>". */
+export type CollectionAction = "create" | "patch" | "delete" | "describeDataLoss" | "acceptDataLoss";
+
+export const COLLECTION_RESULTS = [
+  "created",
+  "unchanged",
+  "updated",
+  "deleted",
+  "described",
+  "accepted",
+] as const;
 
 export interface CollectionOutcome {
-  readonly result: "created" | "unchanged" | "updated" | "deleted";
-  /** The whole PrismCollection spec after the change as plain JSON; undefined after a delete. */
+  readonly result: (typeof COLLECTION_RESULTS)[number];
+  /** As plain JSON: the whole PrismCollection spec after the change, or what is asked of a shard; undefined after a delete. */
   readonly spec: unknown;
 }
 

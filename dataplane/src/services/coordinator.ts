@@ -6,6 +6,7 @@ import type { ClusterView } from "./cluster-view.js";
 import { CollectionService } from "./collections.js";
 import type { ControlPlane } from "./control-plane.js";
 import { CopyReader, type HedgeSettings } from "./copy-reader.js";
+import { DataLossService } from "./data-loss.js";
 import { DocumentService } from "./documents.js";
 import { LevelReader } from "./level-reader.js";
 import { NodeTraffic } from "./node-traffic.js";
@@ -33,6 +34,7 @@ export interface Coordinator {
   readonly collections: CollectionService;
   readonly status: StatusService;
   readonly verify: VerifyService;
+  readonly dataLoss: DataLossService;
 }
 
 const DEFAULT_HEDGE: HedgeSettings = { silentAfterMs: 150, share: 0.3 };
@@ -52,6 +54,7 @@ export function createCoordinator(ports: CoordinatorPorts): Coordinator {
     bulk: new BulkService(directory, writer, searchability, limits),
     collections: new CollectionService(directory, controlPlane, limits),
     status: new StatusService(directory, controlPlane),
+    dataLoss: new DataLossService(directory, controlPlane),
     verify: new VerifyService(directory, calls, writer, limits),
   };
 }

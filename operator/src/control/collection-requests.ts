@@ -2,6 +2,7 @@
  * Collections made, changed and deleted over HTTP: nodes pass the request up, the object is written
  * here, and the answer goes down after the map that shows it.
  */
+import { parseAcceptDataLoss } from "@prism/api/data-loss";
 import { Problem } from "@prism/api/problem-code";
 import type { CollectionAnswer, CollectionRequest } from "@prism/proto/gen/node";
 import {
@@ -16,6 +17,7 @@ import {
 import { toCollectionSpec } from "../domain/map-of-cluster.js";
 import { StoreError, type Store } from "../ports/store.js";
 import type { ClusterState } from "./cluster-state.js";
+import type { DataLossRequests } from "./data-loss-requests.js";
 import type { DeletedCollections } from "./deleted-collections.js";
 import { steadyNowMs } from "./steady-clock.js";
 
@@ -24,6 +26,7 @@ export interface CollectionRequestsOptions {
   readonly state: ClusterState;
   readonly deleted: DeletedCollections;
   readonly clusterName: string;
+  readonly dataLoss: DataLossRequests;
   /** Limit `limits.collections`. */
   readonly maxCollections: number;
   /** Resolves when the collection takes writes and every node was sent the map, or the time is over. */
@@ -47,7 +50,16 @@ export class CollectionRequests {
 
   async answer(request: CollectionRequest): Promise<CollectionAnswer> {
     try {
-      return await this.#attempt(request);
+      switch (request.action) {
+        case "describeDataLoss":
+          return answerOf("described", this.#options.dataLoss.describe(request.name));
+        case "acceptDataLoss": {
+          const wish = parseAcceptDataLoss(parseBody(request.specJson));
+          return answerOf("accepted", await this.#options.dataLoss.accept(request.name, wish));
+        }
+        default:
+          return await this.#attempt(request);
+      }
     } catch (error) {
       return { result: "", specJson: EMPTY, error: toCallError(error) };
     }
@@ -124,7 +136,9 @@ export class CollectionRequests {
   }
 }
 
-function answerOf(result: "created" | "unchanged" | "updated", spec: unknown): CollectionAnswer {
+type Answered = "created" | "unchanged" | "updated" | "described" | "accepted";
+
+function answerOf(result: Answered, spec: unknown): CollectionAnswer {
   return { result, specJson: encoder.encode(JSON.stringify(spec)) };
 }
 

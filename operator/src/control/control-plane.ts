@@ -25,6 +25,7 @@ import { ClusterConditions } from "./cluster-conditions.js";
 import { ClusterState } from "./cluster-state.js";
 import { ensureNodes, takeLead } from "./cluster-bootstrap.js";
 import { CollectionRequests } from "./collection-requests.js";
+import { DataLossRequests } from "./data-loss-requests.js";
 import { DeletedCollections } from "./deleted-collections.js";
 import { ConditionWaiter } from "./condition-waiter.js";
 import { toShardRequest } from "./copy-request.js";
@@ -156,6 +157,7 @@ export class ControlPlane {
       state: this.#state,
       deleted: this.#deleted,
       clusterName,
+      dataLoss: new DataLossRequests({ state: this.#state, fleet: this.#fleet, shards: this.#shards }),
       maxCollections: DEFAULT_LIMITS.collections,
       whenUsable: (name, timeoutMs) => this.#waiter.wait(() => this.#isUsable(name), timeoutMs),
       whenGone: (name, timeoutMs) => this.#waiter.wait(() => this.#isGone(name), timeoutMs),

@@ -35,6 +35,8 @@ export interface FleetNode {
   readonly connection: NodeConnection;
   hello: NodeHello | undefined;
   report: NodeReport | undefined;
+  /** Kept when the node goes: what it was last heard to hold. */
+  lastReport: { readonly report: NodeReport; readonly atMs: number } | undefined;
   copies: ReadonlyMap<string, ObservedCopy>;
   connectedSinceMs: number;
   drainingSinceMs: number | undefined;
@@ -93,6 +95,7 @@ export class NodeFleet {
       }),
       hello: undefined,
       report: undefined,
+      lastReport: undefined,
       copies: new Map(),
       connectedSinceMs: 0,
       drainingSinceMs: undefined,
@@ -171,6 +174,7 @@ export class NodeFleet {
     const wasFull = node.report?.diskFull === true;
     node.copies = copies;
     node.report = report;
+    node.lastReport = { report, atMs: steadyNowMs() };
     const change = this.#detector.heard(node.name, steadyNowMs());
     if (change) this.#handlers.onHealth(change, "");
     if (report.draining && node.drainingSinceMs === undefined) {

@@ -74,3 +74,43 @@ describe("a node whose copies leave", () => {
     expect(attempts(dead)).toBe(1);
   });
 });
+
+describe("accepted data loss", () => {
+  const C = { id: "c" as AllocationId, node: "node-c" as NodeId, zone: "c" };
+  const change = {
+    kind: "acceptDataLoss",
+    copy: C,
+    aboveTerm: 7,
+    historyId: "next" as HistoryId,
+  } as const;
+
+  test("begins a new history in a term above all that was heard of, with the copy alone in the set", () => {
+    const before = settled();
+    expect(changed(before, change, "DataLossAccepted", 5)).toMatchObject({
+      version: before.version + 1,
+      term: 8,
+      historyId: "next",
+      primary: "c",
+      inSync: ["c"],
+      recovering: [],
+      copies: [C],
+      lastChange: { reason: "DataLossAccepted", at: 5 },
+    });
+    const { departed } = changed(before, change, "DataLossAccepted", 5);
+    expect(departed.map(({ node }) => node)).toEqual(["node-a", "node-b"]);
+  });
+
+  test("is refused for a copy in sync, which is promoted instead, and under the history that is given up", () => {
+    const before = settled();
+    const inSync = { ...change, copy: { id: B, node: NODE_B, zone: "b" } };
+    expect(changeRecord(before, inSync, "DataLossAccepted", 5)).toEqual({ ok: false, refusal: "inSync" });
+    const same = { ...change, historyId: "h" as HistoryId };
+    expect(changeRecord(before, same, "DataLossAccepted", 5)).toEqual({ ok: false, refusal: "sameHistory" });
+  });
+
+  test("takes a copy that was being filled out of that set", () => {
+    const filling = changed(settled(), { kind: "addRecovering", copy: C }, "CopyAdded", 1);
+    const after = changed(filling, change, "DataLossAccepted", 5);
+    expect(after).toMatchObject({ inSync: ["c"], recovering: [], copies: [C] });
+  });
+});

@@ -69,7 +69,15 @@ export type RecordChange =
   | { readonly kind: "addInSync"; readonly id: AllocationId; readonly term: number }
   | { readonly kind: "removeCopy"; readonly id: AllocationId; readonly term: number }
   | { readonly kind: "addRecovering"; readonly copy: CopyPlace }
-  | { readonly kind: "clearBootstrap" };
+  | { readonly kind: "clearBootstrap" }
+  /** Protocol 8.5: only when every in-sync copy is known to be gone, and a person has said so. */
+  | {
+      readonly kind: "acceptDataLoss";
+      readonly copy: CopyPlace;
+      /** The highest term that any copy has heard of. */
+      readonly aboveTerm: number;
+      readonly historyId: HistoryId;
+    };
 
 export type Refusal =
   /** The request belongs to another term than the record's. */
@@ -81,7 +89,10 @@ export type Refusal =
   /** In neither set: a newer map says so to whoever asks. */
   | "notACopy"
   | "alreadyACopy"
-  | "nothingToChange";
+  | "nothingToChange"
+  /** An in-sync copy is promoted: it has everything. */
+  | "inSync"
+  | "sameHistory";
 
 export type ChangeResult =
   { readonly ok: true; readonly record: ShardRecord } | { readonly ok: false; readonly refusal: Refusal };
@@ -150,6 +161,8 @@ export function changeRecord(
     case "clearBootstrap":
       if (record.bootstrap === "") return refused("nothingToChange");
       return changed(record, reason, nowMs, { bootstrap: "" });
+    case "acceptDataLoss":
+      return acceptDataLoss(record, change, reason, nowMs);
   }
 }
 
@@ -174,6 +187,30 @@ function promote(
     ...without(record, dropped, reason, nowMs),
     term: record.term + 1,
     primary: target,
+  });
+}
+
+/** The term goes up as in every promotion; the history is another, which no copy of before can pass for. */
+function acceptDataLoss(
+  record: ShardRecord,
+  change: Extract<RecordChange, { kind: "acceptDataLoss" }>,
+  reason: Reason,
+  nowMs: number,
+): ChangeResult {
+  const { copy, aboveTerm, historyId } = change;
+  if (record.inSync.includes(copy.id)) return refused("inSync");
+  if (historyId === record.historyId) return refused("sameHistory");
+  const gone = record.copies.filter(({ node }) => node !== copy.node).map(({ id }) => id);
+  const { departed = [] } = without(record, gone, reason, nowMs);
+  return changed(record, reason, nowMs, {
+    term: Math.max(record.term, aboveTerm) + 1,
+    historyId,
+    primary: copy.id,
+    inSync: [copy.id],
+    recovering: [],
+    copies: [copy],
+    departed: departed.filter(({ node }) => node !== copy.node),
+    bootstrap: "",
   });
 }
 

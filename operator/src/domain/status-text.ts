@@ -23,6 +23,7 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   ShardCreated: AUTOMATIC,
   CopyAdded: AUTOMATIC,
   CaughtUp: AUTOMATIC,
+  DataLossAccepted: "The other copies are filled from the one that was chosen.",
   ReplicaTimeout: "The copy is filled again. If it keeps happening, look at the node's disk and load.",
   TooSlow:
     "The copy is filled again after a pause that grows, and joins once it keeps up. Look at the node's disk, load and network.",
@@ -31,7 +32,9 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   CopyFailed: "The copy is made anew; the node's log has the cause.",
   DiskFull:
     "The role moves to an in-sync copy whose node has room. While none has, nothing is added: free disk space; deletes and searches go on.",
-  LastInSyncCopyAway: "Writes wait until a node that holds an in-sync copy returns; start it.",
+  LastInSyncCopyAway:
+    "Writes wait until a node that holds an in-sync copy returns; start it. " +
+    "If it is gone for good: prism shard accept-data-loss <collection>/<number>.",
   ShardRecordLost: "Nothing is done to the shard's data. Restore the control plane's store from a backup.",
   ShardRecordStale: "Nothing is done to the shard's data. Restore a newer store of the control plane.",
   WaitingForNode:

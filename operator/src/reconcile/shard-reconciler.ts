@@ -84,6 +84,18 @@ export class ShardReconciler {
     return { againInMs: 1 };
   }
 
+  /** What is seen of the shard now; undefined when there is none of the name. */
+  observe(name: string): ShardObservation | undefined {
+    const object = this.#options.state.shards.get(name);
+    const collection = object && this.#options.state.collectionOf(object);
+    return object && collection && this.#observe(object, collection);
+  }
+
+  /** False when the record changed meanwhile: decide again from what is there then. */
+  async change(action: ChangeAction): Promise<boolean> {
+    return this.#changeRecord(action);
+  }
+
   #observe(object: ApiObject<"PrismShard">, collection: ApiObject<"PrismCollection">): ShardObservation {
     const { state, fleet, observeNodes } = this.#options;
     const { health } = state.settings;
@@ -124,18 +136,19 @@ export class ShardReconciler {
   async #apply(action: Action, shardUid: string): Promise<void> {
     switch (action.kind) {
       case "changeRecord":
-        return this.#changeRecord(action);
+        await this.#changeRecord(action);
+        return;
       case "refuseRequest":
         this.#answered(shardUid, action.request);
         this.#options.onRefused(action, shardUid);
     }
   }
 
-  async #changeRecord(action: ChangeAction): Promise<void> {
+  async #changeRecord(action: ChangeAction): Promise<boolean> {
     const { store, state, log } = this.#options;
     const object = state.shards.get(action.shard);
     const { uid, resourceVersion } = action.precondition;
-    if (object?.metadata.uid !== uid || object.metadata.resourceVersion !== resourceVersion) return;
+    if (object?.metadata.uid !== uid || object.metadata.resourceVersion !== resourceVersion) return false;
     const before = toRecord(object);
     const result = changeRecord(before, action.change, action.reason, steadyNowMs());
     if (!result.ok) throw new Error(`planned a change that is refused: ${result.refusal}`);
@@ -148,11 +161,12 @@ export class ShardReconciler {
         { shard: action.shard, change: action.change.kind, failure: error.failure },
         "record changed meanwhile",
       );
-      return;
+      return false;
     }
     if (action.request) this.#answered(uid, action.request);
     if (action.note) this.#note(uid, { kind: action.note, atMs: steadyNowMs() });
     this.#options.onChanged(action.shard, before, result.record, action);
+    return true;
   }
 
   #answered(shardUid: string, request: ShardRequest): void {

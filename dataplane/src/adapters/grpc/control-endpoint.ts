@@ -16,7 +16,12 @@ import type {
 } from "@prism/proto/gen/node";
 import type { Logger } from "pino";
 import type { ClusterMap } from "../../domain/cluster-map.js";
-import type { CollectionAction, CollectionOutcome, ControlPlane } from "../../services/control-plane.js";
+import {
+  COLLECTION_RESULTS,
+  type CollectionAction,
+  type CollectionOutcome,
+  type ControlPlane,
+} from "../../services/control-plane.js";
 import { toTimerMs } from "../../services/pending-calls.js";
 import { fromCallError } from "../../services/call-error.js";
 import { fromWireMap } from "../wire/cluster-map.js";
@@ -248,10 +253,8 @@ export class ControlEndpoint implements ControlPlane {
 }
 
 function parseOutcome(answer: CollectionAnswer): CollectionOutcome {
-  const { result } = answer;
-  if (result !== "created" && result !== "unchanged" && result !== "updated" && result !== "deleted") {
-    throw new Error(`result ${JSON.stringify(result)}`);
-  }
+  const result = COLLECTION_RESULTS.find((one) => one === answer.result);
+  if (result === undefined) throw new Error(`result ${JSON.stringify(answer.result)}`);
   const spec: unknown = answer.specJson.length === 0 ? undefined : JSON.parse(utf8.decode(answer.specJson));
   return { result, spec };
 }

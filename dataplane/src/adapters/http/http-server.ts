@@ -6,6 +6,7 @@ import { LONGEST_SESSION } from "@prism/api/session";
 import type { Coordinator } from "../../services/coordinator.js";
 import { newId } from "../../services/id-source.js";
 import { addCollectionRoutes } from "./collection-routes.js";
+import { addDataLossRoutes } from "./data-loss-routes.js";
 import { addBulkRoute, addDocumentReadRoutes, addDocumentWriteRoutes } from "./document-routes.js";
 import {
   refuseExpectation,
@@ -91,6 +92,7 @@ export function buildHttpServer(deps: HttpServerDeps): FastifyInstance {
       addDocumentReadRoutes(api, coordinator, context);
       addBulkRoute(api, coordinator, context);
       addSearchRoutes(api, coordinator, context, limits);
+      addDataLossRoutes(api, coordinator, context);
       addVerifyRoute(api, coordinator, limits);
       done();
     },
