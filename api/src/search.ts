@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { consistencyAnswerSchema, consistencySchema } from "./consistency.js";
 import { problemCodeSchema } from "./problem.js";
+import { plainSearch, type PlainSearchSchema } from "./plain-search.js";
 import { oneOf, parseWith, refuse, strictObject } from "./schema.js";
 import type { Immutable } from "./schema.js";
 import type { Limits } from "./limits.js";
@@ -222,6 +223,16 @@ export const searchRequestSchema = strictObject({
 
 export const countRequestSchema = strictObject(matching);
 
+const PLAIN: PlainSearchSchema = {
+  defaults: searchRequestSchema.parse({}),
+  parts: new Map<string, z.ZodType>([
+    ["filter", filterSchema],
+    ["consistency", consistencySchema],
+    ["fusion", fusion],
+    ["aggregations", z.record(aggregationName, aggregationSchema)],
+  ]),
+};
+
 const bucketKey = z.union([z.string(), z.number(), z.boolean()]);
 
 export const aggregationResultSchema = z.union([
@@ -302,7 +313,7 @@ export const countResponseSchema = strictObject({ ...answered, count });
 export function parseSearchRequest(input: unknown, limits: Limits): SearchRequest {
   const tooLarge = checkSearchSize(input, limits);
   if (tooLarge.length > 0) refuse("search", tooLarge);
-  return parseWith(searchRequestSchema, input, "search");
+  return plainSearch(input, PLAIN) ?? parseWith(searchRequestSchema, input, "search");
 }
 
 /** As parseSearchRequest. @throws {Problem} with every violation. */

@@ -4,6 +4,7 @@
  */
 import { Problem } from "@prism/api/problem-code";
 import type { WriteItem } from "@prism/proto/gen/node";
+import type { CancelSignal } from "./cancellation.js";
 import type { CollectionEntry } from "./cluster-directory.js";
 import { Deadline } from "./deadline.js";
 import type { ShardWriter, WriteOutcome } from "./shard-writer.js";
@@ -26,7 +27,7 @@ export class BulkLane {
   readonly #shard: number;
   readonly #writer: ShardWriter;
   readonly #timeoutMs: number;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: CancelSignal | undefined;
   readonly #inFlight = new Set<Batch>();
   /** Oldest first; all but the last are full. */
   readonly #queue: Batch[] = [];
@@ -37,7 +38,7 @@ export class BulkLane {
     shard: number,
     writer: ShardWriter,
     timeoutMs: number,
-    signal: AbortSignal | undefined,
+    signal: CancelSignal | undefined,
   ) {
     this.#collection = collection;
     this.#shard = shard;

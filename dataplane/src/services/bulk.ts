@@ -11,6 +11,7 @@ import { readBulkLine } from "../domain/bulk-line.js";
 import { ringKeyOfWrite } from "../domain/document-route.js";
 import { NdjsonSplitter, type NdjsonLine } from "../domain/ndjson.js";
 import { BulkLane } from "./bulk-lane.js";
+import type { CancelSignal } from "./cancellation.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import { toWriteItem } from "./documents.js";
 import { Deadline } from "./deadline.js";
@@ -26,7 +27,7 @@ const MOST_WAITING_BYTES = 32 * 1024 * 1024;
 export interface BulkOptions {
   /** Time limit of each operation, retries included. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   /** Operation ids of lines without one become "<this>/<line>", so that a repeated request is exact. */
   readonly operationIdPrefix: string | undefined;
   /** Before the summary, until every in-sync copy shows what was written. */

@@ -7,6 +7,7 @@ import { hint } from "@prism/api/did-you-mean";
 import type { CollectionSpec } from "@prism/api/collection";
 import { Ring } from "@prism/proto/contract/ring";
 import type { ClusterMap, MapNode, NodeId, ShardMap } from "../domain/cluster-map.js";
+import type { CancelSignal } from "./cancellation.js";
 import type { ClusterView } from "./cluster-view.js";
 
 export interface CollectionEntry {
@@ -76,7 +77,7 @@ export class ClusterDirectory {
    * Resolves with the first answer of `look` that is not undefined, asking now and after each newer
    * map; with undefined after timeoutMs or when the signal aborts.
    */
-  waitFor<T>(look: () => T | undefined, timeoutMs: number, signal?: AbortSignal): Promise<T | undefined> {
+  waitFor<T>(look: () => T | undefined, timeoutMs: number, signal?: CancelSignal): Promise<T | undefined> {
     const now = look();
     if (now !== undefined || timeoutMs <= 0 || signal?.aborted === true) return Promise.resolve(now);
     return new Promise((resolve, reject) => {

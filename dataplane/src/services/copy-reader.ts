@@ -9,6 +9,7 @@ import type { ShardFailure } from "@prism/api/search";
 import type { ShardCall } from "@prism/proto/frame-kind";
 import { rankCopies, type RankedCopy } from "../domain/choose-copies.js";
 import type { NodeId, ShardMap } from "../domain/cluster-map.js";
+import { Cancellation, type CancelSignal } from "./cancellation.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import type { Deadline } from "./deadline.js";
 import type { NodeTraffic } from "./node-traffic.js";
@@ -28,7 +29,7 @@ export interface ReadTarget {
 
 export interface ReadOptions {
   readonly deadline: Deadline;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   /** Asked first if its copy is still in sync. */
   readonly preferred?: NodeId | undefined;
 }
@@ -96,7 +97,7 @@ export class CopyReader {
     const ranked = rankCopies(shard, nodes, this.#directory.self, this.#traffic);
     const copies = putFirst(ranked, options.preferred);
     return new Promise((resolve, reject) => {
-      const attempt = (copy: RankedCopy, signal: AbortSignal): Promise<Uint8Array> =>
+      const attempt = (copy: RankedCopy, signal: CancelSignal): Promise<Uint8Array> =>
         this.#calls.call({ node: copy.node, shard: shard.uid }, call, payload, {
           timeoutMs: Math.max(1, Math.ceil(options.deadline.leftMs)),
           signal,
@@ -114,13 +115,13 @@ function putFirst(ranked: readonly RankedCopy[], preferred: NodeId | undefined):
 /** One pass over the copies of a shard. */
 class ReadRace {
   readonly #waiting: RankedCopy[];
-  readonly #attempt: (copy: RankedCopy, signal: AbortSignal) => Promise<Uint8Array>;
+  readonly #attempt: (copy: RankedCopy, signal: CancelSignal) => Promise<Uint8Array>;
   readonly #traffic: NodeTraffic;
   readonly #hedge: HedgeSettings;
   readonly #options: ReadOptions;
   readonly #resolve: (answer: CopyAnswer) => void;
   readonly #reject: (failure: ReadFailure) => void;
-  readonly #running = new Map<RankedCopy, { abort: AbortController; end: (answered: boolean) => void }>();
+  readonly #running = new Map<RankedCopy, { abort: Cancellation; end: (answered: boolean) => void }>();
   #timer: NodeJS.Timeout | undefined;
   #lastNode: NodeId | undefined;
   #lastStartMs = 0;
@@ -130,7 +131,7 @@ class ReadRace {
 
   constructor(
     copies: RankedCopy[],
-    attempt: (copy: RankedCopy, signal: AbortSignal) => Promise<Uint8Array>,
+    attempt: (copy: RankedCopy, signal: CancelSignal) => Promise<Uint8Array>,
     traffic: NodeTraffic,
     hedge: HedgeSettings,
     options: ReadOptions,
@@ -161,13 +162,13 @@ class ReadRace {
 
   #startNext(): void {
     const copy = this.#waiting.shift()!;
-    const abort = new AbortController();
+    const abort = new Cancellation();
     const end = this.#traffic.begin(copy.node);
     const startedAtMs = performance.now();
     this.#running.set(copy, { abort, end });
     this.#lastNode = copy.node;
     this.#lastStartMs = startedAtMs;
-    this.#attempt(copy, abort.signal).then(
+    this.#attempt(copy, abort).then(
       (payload) => {
         if (!this.#running.delete(copy)) return;
         end(true);
@@ -201,7 +202,8 @@ class ReadRace {
       const shareLeftMs = this.#lastStartMs + deadline.totalMs * this.#hedge.share - performance.now();
       waitMs = Math.min(waitMs, Math.max(1, Math.min(this.#hedge.silentAfterMs, shareLeftMs)));
     }
-    this.#timer = setTimeout(() => this.#onTimer(), waitMs);
+    // Whole milliseconds: node keeps one list of timers for each length, and a search costs two.
+    this.#timer = setTimeout(() => this.#onTimer(), Math.floor(waitMs));
   }
 
   #onTimer(): void {

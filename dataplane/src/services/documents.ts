@@ -19,6 +19,7 @@ import { compareByteOrder } from "../domain/byte-order.js";
 import { primaryNodeOf } from "../domain/choose-copies.js";
 import { ringKeyOfRead, ringKeyOfWrite, type DocumentWrite } from "../domain/document-route.js";
 import { decodeScanCursor, encodeScanCursor } from "../domain/scan-cursor.js";
+import type { CancelSignal } from "./cancellation.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import type { Deadline } from "./deadline.js";
 import { newDocumentId, newId } from "./id-source.js";
@@ -52,7 +53,7 @@ export interface WriteAnswer {
 
 export interface Waiting {
   readonly deadline: Deadline;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
 }
 
 export interface ReadCommand {

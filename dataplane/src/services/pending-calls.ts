@@ -37,7 +37,7 @@ export class PendingCalls {
         reject(new ShardProblem("timeout", detail, { executed: executedIfLost(call) }));
       };
       const onAbort = (): void => giveUp("the caller gave up");
-      signal?.addEventListener("abort", onAbort, { once: true });
+      signal?.addEventListener("abort", onAbort);
       this.#pending.set(id, {
         call,
         resolve,

@@ -35,6 +35,7 @@ import { decodeRankedHit } from "../domain/ranked-hit-codec.js";
 import { planCount, planSearch, termsToCount } from "../domain/search-plan.js";
 import { decodeScores, encodeShardQuery } from "../domain/shard-query-codec.js";
 import type { HitList, QueryExplanation, ShardQuery } from "../domain/shard-query.js";
+import type { CancelSignal } from "./cancellation.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import { toShardFailure, type CopyReader } from "./copy-reader.js";
 import { Deadline } from "./deadline.js";
@@ -98,7 +99,7 @@ interface Round {
   readonly query: ShardQuery;
   readonly session: ReadSession;
   readonly deadline: Deadline;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: CancelSignal | undefined;
   /** Whose fields the shard's answer is to bring along, when one shard alone makes the page. */
   readonly page: PageOfFields | undefined;
 }
@@ -125,7 +126,7 @@ export class SearchService {
    * Throws Problem: every violation of the request; `partialResults` when too few shards answered;
    * `historyLost` when the session's history was given up.
    */
-  async search(name: string, request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer> {
+  async search(name: string, request: SearchRequest, signal?: CancelSignal): Promise<SearchAnswer> {
     const collection = this.#check(name, request);
     const query = planSearch(request, collection.spec);
     const round = this.#round(collection, query, request, signal, onlyPage(collection, request));
@@ -147,7 +148,7 @@ export class SearchService {
   async count(
     name: string,
     request: CountRequest,
-    signal?: AbortSignal,
+    signal?: CancelSignal,
   ): Promise<Omit<SearchAnswer, "hits" | "aggregations" | "explain">> {
     const collection = this.#check(name, request);
     const query = planCount(request, collection.spec);
@@ -192,7 +193,7 @@ export class SearchService {
     collection: CollectionEntry,
     query: ShardQuery,
     request: SearchRequest | CountRequest,
-    signal: AbortSignal | undefined,
+    signal: CancelSignal | undefined,
     page: PageOfFields | undefined,
   ): Round {
     const session = new ReadSession(request.consistency, collection.uid);

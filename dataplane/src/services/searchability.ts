@@ -6,6 +6,7 @@ import type { Searchable } from "@prism/api/document";
 import { ReadLevelKind, ShardCall } from "@prism/proto/frame-kind";
 import { FetchRequest } from "@prism/proto/gen/node";
 import type { NodeId, ShardMap } from "../domain/cluster-map.js";
+import type { CancelSignal } from "./cancellation.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import type { Deadline } from "./deadline.js";
 import type { SeenShard } from "./read-level.js";
@@ -24,7 +25,7 @@ export class Searchability {
   async of(
     collection: CollectionEntry,
     written: readonly SeenShard[],
-    options: { readonly deadline: Deadline; readonly signal?: AbortSignal | undefined },
+    options: { readonly deadline: Deadline; readonly signal?: CancelSignal | undefined },
   ): Promise<Searchable> {
     const missing = (
       await Promise.all(written.map((one) => this.#missingOf(collection, one, options)))
@@ -35,7 +36,7 @@ export class Searchability {
   async #missingOf(
     collection: CollectionEntry,
     { shard: number, historyId, seq }: SeenShard,
-    options: { readonly deadline: Deadline; readonly signal?: AbortSignal | undefined },
+    options: { readonly deadline: Deadline; readonly signal?: CancelSignal | undefined },
   ): Promise<string[]> {
     const shard = this.#directory.shard(collection, number);
     if (shard === undefined) return [`shard ${number} has no record`];

@@ -5,6 +5,7 @@
 import { Problem, type ProblemCode, type Violation } from "@prism/api/problem-code";
 import type { ShardCall } from "@prism/proto/frame-kind";
 import type { NodeId, ShardUid } from "../domain/cluster-map.js";
+import type { CancelSignal } from "./cancellation.js";
 
 export interface ShardTarget {
   readonly node: NodeId;
@@ -14,7 +15,7 @@ export interface ShardTarget {
 export interface ShardCallOptions {
   /** Time left for the whole call. The other side is told, and is sent a cancel when it passes. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
 }
 
 export interface ShardCalls {

@@ -9,6 +9,7 @@ import { WriteRequest, WriteResponse, type WriteItem } from "@prism/proto/gen/no
 import { primaryNodeOf } from "../domain/choose-copies.js";
 import type { NodeId, ShardMap } from "../domain/cluster-map.js";
 import { fromCallError } from "./call-error.js";
+import type { CancelSignal } from "./cancellation.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import type { Deadline } from "./deadline.js";
 import type { NodeTraffic } from "./node-traffic.js";
@@ -28,7 +29,7 @@ export type WriteOutcome = Written | { readonly kind: "refused"; readonly proble
 
 export interface WriteOptions {
   readonly deadline: Deadline;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   /** Wait and retry while the shard's queue is full, instead of handing the refusal on. */
   readonly waitsForQueue: boolean;
 }

@@ -353,7 +353,7 @@ function unanswered(call: ShardCall, options: ShardCallOptions): Promise<never> 
       reject(new ShardProblem("timeout", "no answer", { executed }));
     };
     const timer = setTimeout(giveUp, options.timeoutMs);
-    options.signal?.addEventListener("abort", giveUp, { once: true });
+    options.signal?.addEventListener("abort", giveUp);
   });
 }
 

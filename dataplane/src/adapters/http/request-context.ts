@@ -3,6 +3,7 @@ import type { FastifyReply } from "fastify";
 import { describeLimit, type Limits } from "@prism/api/limits";
 import { Problem } from "@prism/api/problem-code";
 import { DEFAULT_WRITE_TIMEOUT_MS } from "@prism/api/request-query";
+import { Cancellation, type CancelSignal } from "../../services/cancellation.js";
 import type { Coordinator } from "../../services/coordinator.js";
 import { Deadline } from "../../services/deadline.js";
 import type { Waiting } from "../../services/documents.js";
@@ -51,10 +52,10 @@ export class RequestContext {
 }
 
 /** Aborts when the connection closes before the answer is sent. */
-export function signalOf(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
+export function signalOf(reply: FastifyReply): CancelSignal {
+  const cancellation = new Cancellation();
   reply.raw.once("close", () => {
-    if (!reply.raw.writableFinished) controller.abort();
+    if (!reply.raw.writableFinished) cancellation.abort();
   });
-  return controller.signal;
+  return cancellation;
 }
