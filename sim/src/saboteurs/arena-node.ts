@@ -1,8 +1,12 @@
 /** One node of the arena: a copy of the shard with its memory, its disk, and what is on its way between. */
-import type { AllocationId } from "@prism/dataplane/domain/cluster-map";
+import type { AllocationId, HistoryId, ShardUid } from "@prism/dataplane/domain/cluster-map";
 import type { DurableCopy, PersistChange } from "@prism/dataplane/domain/replication/event";
 import type { LogEntry, TermSpan } from "@prism/dataplane/domain/replication/log-entry";
 import type { ShardCopy } from "@prism/dataplane/domain/replication/shard-copy";
+
+export const SHARD = "shard" as ShardUid;
+/** The first one; a reset begins another. */
+export const HISTORY = "history" as HistoryId;
 
 /** The arena keeps whole logs, so that trimmed entries can be compared too: index i is seq i + 1. */
 export interface Disk {

@@ -109,11 +109,6 @@ export const ARENA_PROFILES = {
     { nodes: 4, inSync: 3, steps: 320, lossRate: 0.16, doubleRate: 0.11, reorderWithin: 11, keepEntries: 1 },
     { deliver: 12, disk: 21, write: 5, map: 27, time: 9, promote: 3.4, refill: 6.7, crash: 17, start: 19 },
   ),
-  /** Copies lose their memory while snapshots are on their way. */
-  snapshotsAfterRestart: leaning(
-    { nodes: 2, inSync: 1, steps: 250, doubleRate: 0.5, reorderWithin: 40, keepEntries: 1 },
-    { refill: 8, remove: 1.5, crash: 8, start: 16, time: 14, disconnect: 0.5, promote: 1 },
-  ),
   /** A new primary with an old checkpoint, and copies that wait to join. */
   earlyJoins: leaning(
     { nodes: 3, inSync: 2, steps: 80, reorderWithin: 30, afterPowerLoss: true },

@@ -5,34 +5,17 @@
  * in microseconds what the simulation of the whole system does in milliseconds. For faults so rare
  * that the whole system would not meet them in an hour.
  */
-import type {
-  AllocationId,
-  HistoryId,
-  NodeId,
-  ShardMap,
-  ShardUid,
-} from "@prism/dataplane/domain/cluster-map";
+import type { AllocationId, HistoryId, NodeId, ShardMap } from "@prism/dataplane/domain/cluster-map";
 import type { CopyEffect, CopyEvent, CopyMessage } from "@prism/dataplane/domain/replication/event";
 import type { LogEntry } from "@prism/dataplane/domain/replication/log-entry";
 import { emptyCopy, ShardCopy } from "@prism/dataplane/domain/replication/shard-copy";
-import {
-  changeRecord,
-  newShardRecord,
-  type AllocationId as StoredId,
-  type CopyPlace,
-  type HistoryId as StoredHistory,
-  type NodeId as StoredNode,
-  type RecordChange,
-  type ShardRecord,
-  type ShardUid as StoredUid,
-} from "@prism/operator/domain/shard-record";
+import type { ShardRecord } from "@prism/operator/domain/shard-record";
 import { ArenaInvariants, InvariantBroken } from "./arena-invariants.js";
-import { arenaNode, idOf, withChange, type ArenaNode, type Disk } from "./arena-node.js";
+import { arenaNode, HISTORY, idOf, SHARD, withChange, type ArenaNode, type Disk } from "./arena-node.js";
+import { ArenaOperators, copyId } from "./arena-operators.js";
 import type { ArenaAction, ArenaProfile } from "./arena-profile.js";
 import { SeededRandom } from "./seeded-random.js";
 
-const SHARD = "shard" as ShardUid;
-const HISTORY = "history" as HistoryId;
 const SETTINGS = {
   minReplicasForWrite: 1,
   replicaTimeoutMs: 1000,
@@ -68,14 +51,11 @@ export class Arena {
   readonly #profile: ArenaProfile;
   readonly #actions: readonly (readonly [upTo: number, action: ArenaAction])[];
   readonly #nodes: readonly ArenaNode[];
-  readonly #records: ShardRecord[];
+  readonly #operators: ArenaOperators;
   #invariants = new ArenaInvariants(HISTORY);
-  /** Which node an id was made for: messages to an id that it had before still reach it. */
-  readonly #owners = new Map<AllocationId, ArenaNode>();
   #packets: Packet[] = [];
   #nowMs = 1000;
   #operations = 0;
-  #allocations = 0;
   #reads = 0;
   /** Writers that wait at a node, by operation. */
   readonly #writers = new Map<ArenaNode, Map<string, number>>();
@@ -92,22 +72,13 @@ export class Arena {
       ([action, weight]) => [(sum += weight), action as ArenaAction] as const,
     );
     this.#nodes = Array.from({ length: profile.nodes }, (_unused, i) => arenaNode(`n${i}`));
-    const places = this.#nodes.map((node) => this.#placeOn(node));
-    const record = newShardRecord({
-      uid: SHARD as string as StoredUid,
-      historyId: HISTORY as string as StoredHistory,
-      bootstrap: "",
-      copies: places,
-      nowMs: 0,
-    });
-    const ids = places.map(({ id }) => id);
-    const [inSync, recovering] = [ids.slice(0, profile.inSync), ids.slice(profile.inSync)];
-    this.#records = [{ ...record, inSync, recovering }];
+    this.#operators = new ArenaOperators(this.#random, profile, this.#nodes);
+    const ids = this.#operators.stored.copies.map(({ id }) => copyId(id));
     for (const [i, node] of this.#nodes.entries()) {
       this.#writers.set(node, new Map());
       this.#readers.set(node, new Map());
       const isMember = i < profile.inSync;
-      const disk = emptyDisk(ids[i] as string as AllocationId, HISTORY, 1);
+      const disk = emptyDisk(ids[i]!, HISTORY, 1);
       node.disk = profile.afterPowerLoss ? withHistory(disk, isMember) : disk;
       this.#start(node);
     }
@@ -142,19 +113,19 @@ export class Arena {
         this.#write(node);
         break;
       case "map":
-        this.#giveMap(node, this.#stale(3));
+        this.#giveMap(node, this.#operators.stale());
         break;
       case "time":
         this.#passTime(this.#random.below(500));
         break;
       case "promote":
-        this.#promote();
+        this.#operators.promote(this.#nowMs);
         break;
       case "refill":
-        this.#refill(this.#stale(3));
+        this.#operators.refill(this.#operators.stale(), this.#nowMs);
         break;
       case "remove":
-        this.#remove();
+        this.#operators.remove(this.#nowMs);
         break;
       case "crash":
         this.#crash(node);
@@ -171,7 +142,7 @@ export class Arena {
       case "handOff":
         this.#tell(node, {
           kind: "handOff",
-          target: this.#idOfStored(this.#random.pick(this.#stored.inSync)),
+          target: copyId(this.#random.pick(this.#operators.stored.inSync)),
         });
         break;
       case "read":
@@ -181,7 +152,7 @@ export class Arena {
         this.#reset(node);
         break;
     }
-    this.#invariants.check(this.#nodes, this.#stored);
+    this.#invariants.check(this.#nodes, this.#operators.stored);
   }
 
   /** AllCopiesSameOnQuietDown: healed and run fairly, everything comes to rest with all copies equal. */
@@ -193,21 +164,21 @@ export class Arena {
       }
     }
     for (let round = 0; round < 300; round += 1) {
-      this.#promoteIfIdle();
-      this.#removeGone();
-      this.#refill(this.#stored);
-      for (const node of this.#nodes) this.#giveMap(node, this.#stored);
+      this.#operators.promoteIfIdle(this.#nowMs);
+      this.#operators.removeGone(this.#nowMs);
+      this.#operators.refill(this.#operators.stored, this.#nowMs);
+      for (const node of this.#nodes) this.#giveMap(node, this.#operators.stored);
       for (let i = 0; i < 200 && this.#packets.length > 0; i += 1) this.#deliver(0, false);
       for (const node of this.#nodes) while (node.pending.length > 0) this.#completeDisk(node);
       this.#passTime(100);
-      this.#invariants.check(this.#nodes, this.#stored);
+      this.#invariants.check(this.#nodes, this.#operators.stored);
       if (this.#isQuiet()) return;
     }
     throw new InvariantBroken("AllCopiesSameOnQuietDown", this.#describe());
   }
 
   #isQuiet(): boolean {
-    const { recovering, inSync } = this.#stored;
+    const { recovering, inSync } = this.#operators.stored;
     if (recovering.length > 0 || inSync.length < this.#nodes.length) return false;
     const end = this.#nodes[0]!.memory;
     return this.#nodes.every((node) => {
@@ -294,7 +265,7 @@ export class Arena {
 
   /** A volume is lost, of a copy that is in neither set: the loss of a member is the loss of what it held. */
   #wipe(node: ArenaNode): void {
-    const isMember = this.#stored.copies.some(({ id }) => this.#idOfStored(id) === idOf(node));
+    const isMember = this.#operators.stored.copies.some(({ id }) => copyId(id) === idOf(node));
     if (node.copy !== undefined || isMember || node.disk === undefined) return;
     node.disk = undefined;
     node.name = `${node.name}'`;
@@ -325,12 +296,12 @@ export class Arena {
           ok: true,
         });
       case "request":
-        return this.#decide(packet.request);
+        return this.#operators.decide(packet.request, this.#nowMs);
     }
   }
 
   #tellCopy(id: AllocationId, event: WithoutTime<CopyEvent>): void {
-    const node = this.#owners.get(id);
+    const node = this.#operators.ownerOf(id);
     if (node !== undefined) this.#tell(node, event);
   }
 
@@ -349,7 +320,7 @@ export class Arena {
 
   #receiveSnapshot(packet: Packet & { kind: "snapshot" }): void {
     const { id, from, to, term, historyId, entries } = packet;
-    const node = this.#owners.get(to);
+    const node = this.#operators.ownerOf(to);
     const last = entries.at(-1);
     if (node === undefined || idOf(node) !== to) return this.#snapshotLost(packet);
     if (node.copy === undefined || last === undefined) return this.#snapshotLost(packet);
@@ -427,94 +398,13 @@ export class Arena {
     }
   }
 
-  // ---------------------------------------------------------------- the record and its operators
-
-  get #stored(): ShardRecord {
-    return this.#records.at(-1)!;
-  }
-
-  /** As old as a cache may be; the compare-and-swap is against the newest all the same. */
-  #stale(depth: number): ShardRecord {
-    const back = this.#random.chance(0.6) ? 0 : this.#random.below(depth);
-    return this.#records[Math.max(0, this.#records.length - 1 - back)]!;
-  }
-
-  #change(read: ShardRecord, change: RecordChange): void {
-    const result = changeRecord(read, change, "CopyAdded", this.#nowMs);
-    if (!result.ok || read.version !== this.#stored.version) return;
-    this.#records.push(result.record);
-  }
-
-  #decide({ action, allocationId, term }: CopyEffect & { kind: "request" }): void {
-    const read = this.#stale(3);
-    const id = allocationId as string as StoredId;
-    switch (action) {
-      case "addInSync":
-        return this.#change(read, { kind: "addInSync", id, term });
-      case "removeCopy":
-        return this.#change(read, { kind: "removeCopy", id, term });
-      case "promote":
-        if (read.term === term) this.#change(read, { kind: "promote", target: id, drop: [] });
-    }
-  }
-
-  #promote(): void {
-    const read = this.#stale(3);
-    const target = this.#random.pick(read.inSync);
-    const others = read.inSync.filter((id) => id !== target);
-    const isDropping = this.#random.chance(this.#profile.dropRate);
-    const drop = isDropping ? (this.#random.chance(0.5) ? [read.primary] : others) : [];
-    this.#change(read, { kind: "promote", target, drop });
-  }
-
-  #promoteIfIdle(): void {
-    const { primary, version, inSync } = this.#stored;
-    const leader = this.#nodes.find((node) => idOf(node) === this.#idOfStored(primary));
-    const view = leader?.copy?.view(this.#nowMs);
-    const isServing = view?.role === "primary" || (view !== undefined && view.mapVersion < version);
-    const target = inSync.find((id) => this.#nodes.some((node) => idOf(node) === this.#idOfStored(id)));
-    if (!isServing && target !== undefined) this.#change(this.#stored, { kind: "promote", target, drop: [] });
-  }
-
-  #remove(): void {
-    const read = this.#stale(3);
-    const { id } = this.#random.pick(read.copies);
-    this.#change(read, { kind: "removeCopy", id, term: read.term });
-  }
+  // ---------------------------------------------------------------- maps
 
   /** A person makes one copy the first of a new history. What was acknowledged before may be gone. */
   #reset(node: ArenaNode): void {
-    const stored = this.#stored;
-    const place = stored.copies.find(({ id }) => this.#idOfStored(id) === idOf(node));
     // What a snapshot has just brought is not the copy's own before it is on disk.
-    if (place === undefined || node.pending.length > 0) return;
-    const historyId = `history${stored.version}`;
-    const [term, version] = [stored.term + 1, stored.version + 1];
-    const sets = { primary: place.id, inSync: [place.id], recovering: [], copies: [place] };
-    this.#records.push({ ...stored, ...sets, term, version, historyId: historyId as StoredHistory });
-    this.#invariants = new ArenaInvariants(historyId);
-  }
-
-  #removeGone(): void {
-    const { copies, term } = this.#stored;
-    const gone = copies.find((place) => this.#nodes.every((node) => node.name !== (place.node as string)));
-    if (gone !== undefined) this.#change(this.#stored, { kind: "removeCopy", id: gone.id, term });
-  }
-
-  /** A node whose copy is in neither set gets a fresh allocation id. */
-  #refill(read: ShardRecord): void {
-    const node = this.#nodes.find((one) => read.copies.every((place) => (place.node as string) !== one.name));
-    if (node !== undefined) this.#change(read, { kind: "addRecovering", copy: this.#placeOn(node) });
-  }
-
-  #placeOn(node: ArenaNode): CopyPlace {
-    const id = `a${(this.#allocations += 1)}` as StoredId;
-    this.#owners.set(this.#idOfStored(id), node);
-    return { id, node: node.name as StoredNode, zone: node.name };
-  }
-
-  #idOfStored(id: StoredId): AllocationId {
-    return id as string as AllocationId;
+    const historyId = node.pending.length > 0 ? undefined : this.#operators.reset(idOf(node));
+    if (historyId !== undefined) this.#invariants = new ArenaInvariants(historyId);
   }
 
   /** What a worker does with a map: it takes up a fresh id (protocol 7.1.2), then hands the map to the copy. */
@@ -537,7 +427,7 @@ export class Arena {
 
   #describe(): string {
     const views = this.#nodes.map((node) => JSON.stringify(node.copy?.view(this.#nowMs)));
-    return `${JSON.stringify(this.#stored)} ${views.join(" ")}`;
+    return `${JSON.stringify(this.#operators.stored)} ${views.join(" ")}`;
   }
 }
 

@@ -286,20 +286,6 @@ export const COPY_SABOTEURS: readonly Saboteur[] = [
     standsFor: "A late snapshot takes back what was confirmed since.",
   },
   {
-    id: "S38",
-    title: "a snapshot is refused by what the copy remembers having confirmed, not by its log",
-    edits: [
-      {
-        file: REPLICA,
-        find: "if (this.#log.termAt(lastSeq) !== lastTerm) return false;",
-        replace: "if (lastSeq > this.#confirmed) return false;",
-      },
-    ],
-    expected: [STORED, CHECKPOINTS],
-    hunt: { where: "arena", profile: "snapshotsAfterRestart" },
-    standsFor: "A restart makes a copy forget that it is ahead of the snapshot on its way.",
-  },
-  {
     id: "S42",
     title: "a primary that restarted goes on in its term",
     edits: [

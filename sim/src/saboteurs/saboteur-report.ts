@@ -78,6 +78,32 @@ clients that do in microseconds what the whole system does in milliseconds; each
 faults. The numbers of the first column are those of the protocol's own list.
 `;
 
+/** Of the protocol's list. */
+const LEFT_OUT: readonly (readonly [id: string, why: string])[] = [
+  [
+    "S11",
+    "A copy can ask its disk to drop everything above a number, and nothing else: there is no way to say it.",
+  ],
+  [
+    "S24, give-up that changes nothing",
+    "The primary waits until a map shows the copy in neither set: a give-up that changes nothing makes it wait on.",
+  ],
+  [
+    "S38",
+    "Not caught in 20,000 schedules of the arena: a copy is sent a snapshot only where the log does not reach back to its checkpoint, and installing one raises the checkpoint in the same transaction.",
+  ],
+  ["S43, S44", "Prism does not resume a term after a restart."],
+  ["S50 to S56", "Prism has no leases."],
+  [
+    "S57",
+    "Not caught in 100 schedules: the simulation's index stands for the real one, whose own tests hold that a file above the checkpoint is not loaded.",
+  ],
+  [
+    "S60 in the coordinator",
+    "Not caught in 150 schedules: the last refusal must be followed by a commit. The coordinator's own tests hold that a doubtful write never ends as refused.",
+  ],
+];
+
 export function saboteurPage(trials: readonly SaboteurTrial[], controls: readonly ControlTrial[]): string {
   const caught = trials.filter((trial) => verdictOf(trial).kind === "caught").length;
   const rows = trials.map((trial) => {
@@ -100,6 +126,8 @@ export function saboteurPage(trials: readonly SaboteurTrial[], controls: readonl
     table(["#", "Change", "Stands for", "Caught by", "Where", "Schedules"], rows),
     "\nWithout a saboteur the same schedules break nothing:\n",
     table(["Where", "Schedules"], clean),
+    "\nLeft out of the protocol's list:\n",
+    table(["#", "Why"], LEFT_OUT),
     "",
   ].join("\n");
 }

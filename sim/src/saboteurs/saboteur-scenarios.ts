@@ -1,11 +1,14 @@
 /** Situations in which rare faults of the whole system show; calm but for what they are about. */
-import { calmSchedule, nodeNames } from "../plan-schedule.js";
+import { calmSchedule } from "../plan-schedule.js";
 import { Random } from "../runtime/random.js";
 import type { Fault, FaultAction, Scenario, Schedule } from "../schedule.js";
 
-type Draw = (random: Random, schedule: Schedule) => FaultAction;
+type Draw = (random: Random, schedule: Schedule) => FaultAction | readonly Later[];
 
-/** `count` faults at random moments between the start of the cluster and the end of the work. */
+/** One of several faults that belong together, so long after the first. */
+type Later = FaultAction & { readonly afterMs: number };
+
+/** `count` times one of the draws, at random moments between the start of the cluster and the end of the work. */
 function scenario(
   name: string,
   about: string,
@@ -20,11 +23,13 @@ function scenario(
       const random = new Random(seed, name);
       const calm = calmSchedule(seed);
       const schedule = { ...calm, ...change(calm, random) };
-      const faults = Array.from({ length: count }, (): Fault => {
+      const faults = Array.from({ length: count }, (): readonly Fault[] => {
         const atMs = Math.round(random.between(600, schedule.activeMs - 300));
-        return { atMs, ...random.pick(draws)(random, schedule) };
+        const drawn = random.pick(draws)(random, schedule);
+        if ("kind" in drawn) return [{ atMs, ...drawn }];
+        return drawn.map(({ afterMs, ...action }) => ({ atMs: atMs + afterMs, ...action }));
       });
-      return { ...schedule, faults: faults.sort(byMoment) };
+      return { ...schedule, faults: faults.flat().sort(byMoment) };
     },
   };
 }
@@ -42,7 +47,7 @@ const crashOfReplica: Draw = (random) => ({
 const isolation: Draw = (random) => ({
   kind: "isolate",
   node: "primary",
-  peersOnly: random.chance(0.5),
+  peersOnly: true,
   forMs: 300 + random.below(1200),
 });
 
@@ -62,8 +67,8 @@ export const SABOTEUR_SCENARIOS: readonly Scenario[] = [
   ),
   scenario(
     "failovers",
-    "the primary is cut off or ends, again and again, under many writes",
-    7,
+    "the primary is cut off or ends, again and again, under clients that soon give up",
+    8,
     [
       crashOfPrimary,
       isolation,
@@ -71,8 +76,8 @@ export const SABOTEUR_SCENARIOS: readonly Scenario[] = [
       (random) => ({ kind: "pause", node: "primary", forMs: 400 + random.below(900) }),
     ],
     (calm) => ({
-      activeMs: 6000,
-      client: { ...IMPATIENT, attemptTimeoutMs: 900, timeoutMs: 1500 },
+      activeMs: 5000,
+      client: { ...IMPATIENT, attemptTimeoutMs: 450, timeoutMs: 500 },
       shape: { ...calm.shape, minReplicasForWrite: 1, suspectTimeoutMs: 400, rebuildDelaySeconds: 0 },
     }),
   ),
@@ -116,22 +121,15 @@ export const SABOTEUR_SCENARIOS: readonly Scenario[] = [
   ),
   scenario(
     "emptyVolume",
-    "a node comes back on an empty volume",
-    2,
-    [(random) => ({ kind: "replaceVolume", node: "replica", downMs: 20 + random.below(300) })],
-    () => ({ activeMs: 3500 }),
-  ),
-  scenario(
-    "powerCuts",
-    "everything ends at once, and comes back at different times",
-    3,
+    "a replica comes back on an empty volume while the primary is away",
+    1,
     [
-      (random, { shape }) => ({
-        kind: "powerLoss",
-        downMs: nodeNames(shape).map(() => 20 + random.below(600)),
-      }),
+      (random) => [
+        { afterMs: 0, kind: "crash", node: "primary", downMs: 1500 + random.below(500) },
+        { afterMs: 2, kind: "replaceVolume", node: "replica", downMs: 10 + random.below(50) },
+      ],
     ],
-    (calm) => ({ client: { ...calm.client, thinkMs: 15 }, syncMs: 4 }),
+    (calm) => ({ shape: { ...calm.shape, factor: 2, minReplicasForWrite: 1, rebuildDelaySeconds: 3 } }),
   ),
   scenario(
     "refilling",
@@ -157,16 +155,19 @@ export const SABOTEUR_SCENARIOS: readonly Scenario[] = [
   ),
   scenario(
     "restoredBackup",
-    "the record is put back to an older one while a primary fails",
-    4,
+    "the record is put back to an older one, and the primary fails",
+    2,
     [
-      (random) => ({
-        kind: "restoreRecord",
-        versionsBack: 1 + random.below(3),
-        forMs: 600 + random.below(900),
-      }),
-      crashOfPrimary,
-      crashOfReplica,
+      (random) => [
+        { afterMs: 0, kind: "crash", node: "replica", downMs: 400 },
+        { afterMs: 500, kind: "restoreRecord", versionsBack: 1 + random.below(2), forMs: 900 },
+        {
+          afterMs: 500 + random.below(100),
+          kind: "crash",
+          node: random.pick(["primary", "replica"]),
+          downMs: 300,
+        },
+      ],
     ],
     (calm) => ({ activeMs: 5000, shape: { ...calm.shape, minReplicasForWrite: 1, rebuildDelaySeconds: 0 } }),
   ),

@@ -4,7 +4,6 @@ import type { Saboteur } from "./saboteur.js";
 const QUEUE = "dataplane/src/worker/write-queue.ts";
 const SERVICE = "dataplane/src/worker/copy-service.ts";
 const DATA = "dataplane/src/worker/copy-data.ts";
-const WRITER = "dataplane/src/services/shard-writer.ts";
 const MISSING = "operator/src/domain/plan-missing-copies.ts";
 const STORED = "AllAckedResponsesStored";
 const ONCE = "ExactlyOnce";
@@ -26,6 +25,11 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
         find: "this.data.persist(change, snapshot);",
         replace:
           "this.data.persist(change, snapshot); if (change.append !== undefined) { this.#committed = Math.max(this.#committed, this.data.log.lastSeq); this.#apply(); }",
+      },
+      {
+        file: "dataplane/src/adapters/lmdb/shard-store.ts",
+        find: "assertAppliedBelowCheckpoint(record);",
+        replace: "",
       },
     ],
     expected: [APPLIED, COMMITTED, STORED, QUIET],
@@ -188,76 +192,22 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
     standsFor: "A window that is shorter than the time within which clients try again.",
   },
   {
-    id: "S57",
-    title: "indexes are saved before what they are made of is on disk",
-    edits: [
-      {
-        file: SERVICE,
-        find: "this.#saving = true; await this.store.durable(); if (this.#closed",
-        replace: "this.#saving = true; if (this.#closed",
-      },
-      {
-        file: SERVICE,
-        find: "if (!this.#saving && this.#keeper?.isSaveDue(nowMs) === true)",
-        replace: "if (!this.#saving && this.#keeper?.hasUnsaved === true)",
-      },
-      {
-        file: "dataplane/src/worker/index-keeper.ts",
-        find: "stamp.seq <= appliedSeq && stamp.lastDoc < nextDoc &&",
-        replace: "",
-      },
-    ],
-    expected: [APPLIED, COMMITTED, QUIET],
-    hunt: { where: "system", scenario: "powerCuts" },
-    standsFor: "An index that knows more than the documents after a power cut.",
-  },
-  {
     id: "S60",
     title: 'a copy that stops leading answers "not executed" for what is in its log',
     edits: [
       {
         file: QUEUE,
         find: 'return refused(new Problem("outcomeUnknown", why));',
-        replace: 'return refused(new Problem("shardUnavailable", why));',
+        replace: 'return refused(new Problem("versionConflict", why));',
       },
     ],
     expected: [ONCE],
-    hunt: { where: "system", scenario: "failovers" },
+    hunt: { where: "system" },
     standsFor: '"Failed" for what may have happened: the client does it again under a new id.',
     precedent: {
       system: "Qdrant",
       reference: "issue 4626: a write answered as failed stays on some replicas",
     },
-  },
-  {
-    id: "S60b",
-    title: "a coordinator answers with its last refusal, though an earlier attempt may have run",
-    edits: [
-      {
-        file: WRITER,
-        find: "mayHaveRun ? unknownOutcome(why, options) : why",
-        replace: "why",
-      },
-    ],
-    expected: [ONCE],
-    hunt: { where: "system", scenario: "failovers" },
-    standsFor: "The last attempt's word is taken for the whole request's.",
-    precedent: { system: "Elasticsearch", reference: "issue 9967: a retry reports a false conflict" },
-  },
-  {
-    id: "S60c",
-    title: "an attempt whose primary moved away under it counts as never made",
-    edits: [
-      { file: WRITER, find: "for (const one of pending) one.mayHaveRun = true;", replace: "" },
-      {
-        file: WRITER,
-        find: 'if (verdict.executed === "unknown") one.mayHaveRun = true;',
-        replace: "",
-      },
-    ],
-    expected: [ONCE],
-    hunt: { where: "system", scenario: "failovers" },
-    standsFor: "A failover makes a coordinator forget what it has sent.",
   },
   {
     id: "B1",
@@ -364,39 +314,5 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
       system: "hivellm/vectorizer",
       reference: "release notes of 3.5.0: a log that was never fsynced",
     },
-  },
-  {
-    id: "B7",
-    title: "an operation that another entry replaced still counts as pending",
-    edits: [
-      {
-        file: "dataplane/src/worker/entry-log.ts",
-        find: "this.#lastSeq = seq; this.#lastOfId.clear(); this.#seqOfOperation.clear(); for",
-        replace: "this.#lastSeq = seq; this.#lastOfId.clear(); for",
-      },
-    ],
-    expected: [STORED, ONCE, QUIET],
-    hunt: { where: "system", scenario: "failovers" },
-    standsFor: "A retry is answered with the fate of an entry that is not its own.",
-  },
-  {
-    id: "B8",
-    title: "the control plane's promotion prefers the shortest log, and counts copies that it can't see",
-    edits: [
-      {
-        file: "operator/src/domain/plan-promotion.ts",
-        find: 'return observation.record.inSync .filter((id) => conditionOf(observation, id) === "available")',
-        replace: "return [...observation.record.inSync, ...observation.record.recovering]",
-      },
-      {
-        file: "operator/src/domain/shard-record.ts",
-        find: 'if (!record.inSync.includes(target)) return refused("notInSync");',
-        replace: "",
-      },
-    ],
-    expected: ["InSyncNeverEmpty", STORED, CHECKPOINTS, QUIET],
-    hunt: { where: "system", scenario: "failovers" },
-    standsFor: "A copy is promoted because it is there, not because it has the data.",
-    precedent: { system: "Elasticsearch", reference: "issue 14671, repaired by allocation ids in 14739" },
   },
 ];
