@@ -369,18 +369,17 @@ export class Node {
   }
 
   /**
-   * Its copies have failed, and others lead by now or soon. A new start may help, once: on a disk that goes
-   * on failing the node stays, with those copies failed, rather than start again and again.
+   * It works again only when it is opened again, which takes a new process. Not at once: first the copies'
+   * primaries move to nodes that are sound; and not over and over again.
    */
   async #onStoreFailed(store: string, detail: string): Promise<void> {
-    this.#logger.fatal({ store, reason: "CopyFailed", detail }, "a store has failed: check its disk");
     this.#control.reportNow();
-    const waitMs = await noteStoreFailure(this.#directory.path, store, detail, Date.now());
-    const end = (): void => this.#options.onFatal(`the store ${store} failed: ${detail}`);
-    if (waitMs === 0) return end();
-    const next = waitMs === undefined ? "none: the failure could not be noted" : `in ${waitMs} ms`;
-    this.#logger.error({ store, next }, "not started anew at once: its copies stay failed");
-    if (waitMs !== undefined) setTimeout(end, waitMs).unref();
+    const endsInMs = await noteStoreFailure(this.#directory.path, store, detail, Date.now());
+    this.#logger.fatal(
+      { store, reason: "CopyFailed", detail, endsInMs },
+      "a store has failed: check its disk",
+    );
+    setTimeout(() => this.#options.onFatal(`the store ${store} has failed: ${detail}`), endsInMs).unref();
   }
 
   #stuckWorkers(): string[] {

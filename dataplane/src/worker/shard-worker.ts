@@ -28,8 +28,6 @@ const TICK_MS = 100;
 const REPORT_MS = 500;
 const DISK_CHECK_MS = 2000;
 const DRAIN_RETRY_MS = 100;
-/** Between the failure of a store and the end of its worker. */
-const FAILED_STORE_MS = 3000;
 
 type Call = Extract<ToWorker, { kind: "call" }>;
 type Drain = Extract<ToWorker, { kind: "drain" }>;
@@ -160,7 +158,6 @@ export class ShardWorker {
       onFailure: (error) => {
         for (const copy of this.#copies.values()) if (copy.store === store) copy.fail(error);
         this.#options.post({ kind: "storeFailed", directory, detail: error.message });
-        this.#endSoon(directory, error);
       },
     });
     this.#stores.set(number, store);
@@ -176,16 +173,6 @@ export class ShardWorker {
         copy.fail(error);
       }
     }
-  }
-
-  /**
-   * A store that has failed works again only when it is opened again, which takes a new process: this thread
-   * ends, and the node with it. Not at once: first the copies' primaries move to nodes that are sound.
-   */
-  #endSoon(directory: string, error: Error): void {
-    setTimeout(() => {
-      if (!this.#closing) throw new Error(`the store ${directory} has failed: ${error.message}`);
-    }, FAILED_STORE_MS).unref();
   }
 
   #applyMap(map: ClusterMap): void {

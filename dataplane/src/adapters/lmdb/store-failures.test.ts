@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ShardStore } from "./shard-store.js";
-import { noteStoreFailure, RESTART_PAUSE_MS, rewriteFailedStores } from "./store-failures.js";
+import { noteStoreFailure, LONGEST_WAIT_MS, rewriteFailedStores } from "./store-failures.js";
 import { numberKey } from "./store-key.js";
 
 const logger = pino({ level: "silent" });
@@ -24,16 +24,16 @@ function open(): ShardStore {
 }
 
 describe("a store that failed", () => {
-  test("lets the node start anew at once, and not again within the pause", async () => {
-    const note = (nowMs: number): Promise<number | undefined> =>
-      noteStoreFailure(directory, store, "EIO", nowMs);
-    expect(await note(1000)).toBe(0);
-    expect(await note(61_000)).toBe(RESTART_PAUSE_MS - 60_000);
-    expect(await note(1000 + RESTART_PAUSE_MS)).toBe(0);
+  test("lets the node start anew soon, and ever later when it fails again", async () => {
+    const note = (nowMs: number): Promise<number> => noteStoreFailure(directory, store, "EIO", nowMs);
+    const waits: number[] = [];
+    for (let nowMs = 1000; waits.length < 7; nowMs += waits.at(-1)! + 10_000) waits.push(await note(nowMs));
+    expect(waits).toEqual([3000, 12_000, 48_000, 192_000, LONGEST_WAIT_MS, LONGEST_WAIT_MS, LONGEST_WAIT_MS]);
+    expect(await note(1e9)).toBe(3000);
   });
 
-  test("does not let the node start anew when that start could not know of it", async () => {
-    expect(await noteStoreFailure(directory, join(directory, "gone"), "EIO", 1000)).toBeUndefined();
+  test("lets the node start anew after a while when the failure can't be noted", async () => {
+    expect(await noteStoreFailure(directory, join(directory, "gone"), "EIO", 1000)).toBe(30_000);
   });
 
   test("is a new file at the next start, with all it held, and is not touched at the one after", async () => {

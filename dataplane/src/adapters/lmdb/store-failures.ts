@@ -7,37 +7,41 @@
 import { existsSync } from "node:fs";
 import { mkdir, open as openFile, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { open } from "lmdb";
 import type { Logger } from "pino";
 
-/** Another failure within this time is not met by another start: the disk is at fault, and stays so. */
-export const RESTART_PAUSE_MS = 600_000;
+/** Time for the primaries to move to sound nodes; each further failure waits four times as long, */
+const FIRST_WAIT_MS = 3000;
+const WAIT_FACTOR = 4;
+/** up to this, so that a disk that stays at fault is no reason to start over and over again. */
+export const LONGEST_WAIT_MS = 600_000;
+/** When the failure can't be noted, so that the next start will not know of it. */
+const UNNOTED_WAIT_MS = 30_000;
 /** A sick disk may not answer at all. */
 const NOTE_TIMEOUT_MS = 2000;
 
 const MARKER = "failed.json";
 const LAST_FAILURE = "store-failure.json";
 
-/**
- * Notes the failure for the next start. Returns in how many milliseconds that may be tried: 0 for at once,
- * undefined when nothing could be noted, so that the next start would not know of it.
- */
+/** Notes the failure for the next start, and says in how many milliseconds that is to be tried. */
 export async function noteStoreFailure(
   dataDirectory: string,
   storeDirectory: string,
   detail: string,
   nowMs: number,
-): Promise<number | undefined> {
+): Promise<number> {
   const path = join(dataDirectory, LAST_FAILURE);
   const note = async (): Promise<number> => {
-    const lastMs = await lastFailureMs(path);
+    const last = await lastFailure(path);
+    const isRecent = nowMs - last.at < last.waitMs + LONGEST_WAIT_MS;
+    const waitMs = isRecent ? Math.min(LONGEST_WAIT_MS, WAIT_FACTOR * last.waitMs) : FIRST_WAIT_MS;
     await writeSynced(join(storeDirectory, MARKER), JSON.stringify({ at: nowMs, detail }));
-    const waitMs = Math.max(0, Math.min(RESTART_PAUSE_MS, lastMs + RESTART_PAUSE_MS - nowMs));
-    if (waitMs === 0) await writeSynced(path, JSON.stringify({ at: nowMs, detail }));
+    await writeSynced(path, JSON.stringify({ at: nowMs, waitMs, detail }));
     return waitMs;
   };
-  const late = new Promise<undefined>((resolve) => setTimeout(resolve, NOTE_TIMEOUT_MS, undefined).unref());
-  return await Promise.race([note().catch(() => undefined), late]);
+  const late = setTimeout(NOTE_TIMEOUT_MS, UNNOTED_WAIT_MS, { ref: false });
+  return await Promise.race([note().catch(() => UNNOTED_WAIT_MS), late]);
 }
 
 /** Before any store is opened. What can't be copied keeps its mark, and is opened as it is. */
@@ -76,13 +80,14 @@ async function rewrite(directory: string): Promise<void> {
   await sync(directory);
 }
 
-async function lastFailureMs(path: string): Promise<number> {
+async function lastFailure(path: string): Promise<{ readonly at: number; readonly waitMs: number }> {
+  const none = { at: Number.NEGATIVE_INFINITY, waitMs: 0 };
   try {
-    const { at } = JSON.parse(await readFile(path, "utf8")) as { readonly at?: unknown };
-    return typeof at === "number" ? at : Number.NEGATIVE_INFINITY;
+    const { at, waitMs } = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
+    return typeof at === "number" && typeof waitMs === "number" ? { at, waitMs } : none;
   } catch {
-    // There was none, or its note is half written, which is no reason to keep the node from starting.
-    return Number.NEGATIVE_INFINITY;
+    // There was none, or its note is half written, which is no reason to wait.
+    return none;
   }
 }
 
