@@ -1,6 +1,9 @@
 /**
  * Files that are damaged while their node is down: cut short, overwritten, empty. The node must say so, must
  * not end at every start, must never answer with what it can't vouch for, and its copies come from the others.
+ *
+ * "What is read is right or refused" found documents that a running node took for absent, because the key that
+ * led to them was damaged, which no checksum covers; since then such a look-up is taken for damage.
  */
 import { existsSync } from "node:fs";
 import { open, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
@@ -44,12 +47,13 @@ describe("a node whose files are damaged while it is down", () => {
   async function expectRepaired(
     name: string,
     damage: (random: SeededRandom) => Promise<void>,
+    signal: "SIGKILL" | "SIGTERM" = "SIGKILL",
   ): Promise<void> {
     const load = new FaultLoad({ cluster, collection: COLLECTION, prefix: `${name}-` });
     const endsBefore = ends();
     try {
       await load.progress(30);
-      await cluster.local.node(victim).stop("SIGKILL");
+      await cluster.local.node(victim).stop(signal);
       await damage(seededRandom(SEED).fork(name));
       await cluster.local.node(victim).start();
       await cluster.inSync(REPAIR_TIMEOUT_MS);
@@ -112,11 +116,8 @@ describe("a node whose files are damaged while it is down", () => {
   });
 
   test("its index files overwritten, and the manifest of one cut short", async () => {
-    await cluster.local.node(victim).stop("SIGTERM");
-    await cluster.local.node(victim).start();
-    await cluster.inSync();
     let files = 0;
-    await expectRepaired("index files", async (random) => {
+    const damage = async (random: SeededRandom): Promise<void> => {
       for (const file of await filesBelow(join(cluster.nodeData(victim), "indexes"))) {
         const { size } = await stat(file);
         if (size === 0) continue;
@@ -124,7 +125,9 @@ describe("a node whose files are damaged while it is down", () => {
         if (random.chance(0.3)) await truncate(file, Math.floor(size / 2));
         else await flipBits(file, 1 + Math.floor(size / 1000), random);
       }
-    });
+    };
+    // A node that is told to stop saves its indexes.
+    await expectRepaired("index files", damage, "SIGTERM");
     expect(files).toBeGreaterThan(4);
   });
 

@@ -1,6 +1,6 @@
 /**
- * Disks that fill up, get slow, fail or turn read-only under running nodes. What each test catches, tried by
- * planting: see the tests.
+ * Disks that fill up, get slow, fail or turn read-only under running nodes. The test of input/output errors found
+ * copies that never came back, because nothing opened their store again.
  */
 import { execFile } from "node:child_process";
 import { mkdir, open, rm } from "node:fs/promises";

@@ -1,7 +1,8 @@
 /**
- * Links that fail while nodes live. What these tests catch was tried by planting: a control plane that
- * answers every removal a primary asks for, and never promotes instead, leaves the shards of "a primary
- * that hears nobody" without enough copies, and its writers without progress.
+ * Links that fail while nodes live. Planted to see these tests fail: strong reads answered without waiting for
+ * the round of questions ("cut both ways" finds them stale), and a control plane that answers every removal
+ * that a primary asks for instead of promoting another ("a primary that hears its peers no more" finds it
+ * still leading).
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ClusterUnderTest, NODE_NAMES, TEST_HEALTH } from "./cluster-under-test.js";

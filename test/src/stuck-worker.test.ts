@@ -1,7 +1,7 @@
 /**
  * One worker thread of a node stands still, as in native code that never returns, while the node's other
- * threads go on and answer every heartbeat. Tried by planting: with a control plane that takes no notice of
- * how long a worker has been silent, the shards keep their primary on the stuck thread and this test fails.
+ * threads go on and answer every heartbeat. Planted to see it fail: a control plane that takes no notice of how
+ * long a worker has been silent leaves the shards' primaries on the stuck thread, where this test finds them.
  */
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
