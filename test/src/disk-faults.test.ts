@@ -156,7 +156,7 @@ describe("a disk that is sick", () => {
     return { running: await start({ nodeEnv: disk.environment }), disk };
   }
 
-  const filesOf = (node: string): string => `/nodes/${node}/data/stores/`;
+  const filesOf = (node: string): string => `/nodes/${node}/data/stores/0/data.mdb`;
 
   test("and slow costs the copy its place among those that are waited for, not the writers their pace", async () => {
     const started = await startOnSickDisk();
