@@ -86,20 +86,15 @@ describe("requests", () => {
     for (const operation of api.operations) {
       const { operationId } = operation;
       const request = mutator.valid(operation);
-      if (operationId === "acceptDataLoss") {
-        // Nothing is lost here.
-        expect((await send(urls[0]!, request)).status).toBe(409);
-        continue;
-      }
       // Of what there is: the mutator itself works on ids of its own.
       const needsDocument = ["getDocument", "patchDocument"].includes(operationId);
       const target = needsDocument ? request.target.replace(/[^/]+$/, "1901-17") : request.target;
       const needsCollection = ["patchCollection", "deleteCollection", "getCollection"].includes(operationId);
       if (needsCollection) await call("PUT", target.slice(api.basePath.length), { fields: [] });
       const answer = await send(urls[0]!, { ...request, target });
-      expect([...operation.successes], `${operationId}: ${answer.text.slice(0, 300)}`).toContain(
-        answer.status,
-      );
+      // Nothing is lost here, and nothing can be accepted.
+      const successes = operationId === "acceptDataLoss" ? [409] : [...operation.successes];
+      expect(successes, `${operationId}: ${answer.text.slice(0, 300)}`).toContain(answer.status);
     }
   });
 

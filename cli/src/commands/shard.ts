@@ -50,10 +50,10 @@ export async function acceptDataLoss(
 }
 
 async function typedName(context: Context, shard: string): Promise<string> {
-  if (process.stdin.isTTY !== true) {
+  if (!process.stdin.isTTY) {
     throw new CommandError(`nothing was done: --yes-name ${shard} accepts the loss where nobody can type`);
   }
-  const lines = createInterface({ input: process.stdin, output: context.stdout as NodeJS.WritableStream });
+  const lines = createInterface({ input: process.stdin, output: context.stdout });
   try {
     return (await lines.question(`\nType the shard's name to accept the loss (${shard}): `)).trim();
   } finally {

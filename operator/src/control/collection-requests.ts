@@ -4,6 +4,7 @@
  */
 import { parseAcceptDataLoss } from "@prism/api/data-loss";
 import { Problem } from "@prism/api/problem-code";
+import type { StatusResponse } from "@prism/api/status";
 import type { CollectionAnswer, CollectionRequest } from "@prism/proto/gen/node";
 import {
   HTTP_MANAGER,
@@ -134,6 +135,21 @@ export class CollectionRequests {
         throw new Problem("notImplemented", `the control plane does not know ${request.action}`);
     }
   }
+}
+
+/** All shards have an active primary and enough copies in sync for writes. */
+export function isUsable(state: ClusterState, status: StatusResponse, name: string): boolean {
+  const collection = state.collections.get(name);
+  if (!collection) return true;
+  if (!collection.status.shardsCreated) return false;
+  const shards = status.shards.filter((shard) => shard.collection === name);
+  return shards.length >= collection.spec.shards && shards.every((shard) => shard.state !== "unavailable");
+}
+
+/** No record of its shards is left. */
+export function isGone(state: ClusterState, name: string): boolean {
+  if (state.collections.get(name)) return true;
+  return ![...state.shards.values()].some((shard) => shard.spec.collection === name);
 }
 
 type Answered = "created" | "unchanged" | "updated" | "described" | "accepted";

@@ -24,7 +24,7 @@ import { describeChange, ShardReconciler } from "../reconcile/shard-reconciler.j
 import { ClusterConditions } from "./cluster-conditions.js";
 import { ClusterState } from "./cluster-state.js";
 import { ensureNodes, takeLead } from "./cluster-bootstrap.js";
-import { CollectionRequests } from "./collection-requests.js";
+import { CollectionRequests, isGone, isUsable } from "./collection-requests.js";
 import { DataLossRequests } from "./data-loss-requests.js";
 import { DeletedCollections } from "./deleted-collections.js";
 import { ConditionWaiter } from "./condition-waiter.js";
@@ -34,7 +34,7 @@ import { MapPublisher } from "./map-publisher.js";
 import { NodeFleet } from "./node-fleet.js";
 import { OperatorMetrics } from "./operator-metrics.js";
 import { ShardOutlook } from "./shard-outlook.js";
-import { observeStatus } from "./status-source.js";
+import { observeStatus, startingNodes } from "./status-source.js";
 import { steadyNowMs } from "./steady-clock.js";
 
 export interface ControlPlaneOptions {
@@ -152,16 +152,7 @@ export class ControlPlane {
       onCreated: (name, shards) => this.#event("ShardCreated", `collection/${name}`, { shards }),
       onDeleted: (name, shards) => this.#event("CollectionDeleted", `collection/${name}`, { shards }),
     });
-    this.#requests = new CollectionRequests({
-      store,
-      state: this.#state,
-      deleted: this.#deleted,
-      clusterName,
-      dataLoss: new DataLossRequests({ state: this.#state, fleet: this.#fleet, shards: this.#shards }),
-      maxCollections: DEFAULT_LIMITS.collections,
-      whenUsable: (name, timeoutMs) => this.#waiter.wait(() => this.#isUsable(name), timeoutMs),
-      whenGone: (name, timeoutMs) => this.#waiter.wait(() => this.#isGone(name), timeoutMs),
-    });
+    this.#requests = this.#makeRequests(store, clusterName);
   }
 
   get clusterId(): string {
@@ -193,12 +184,7 @@ export class ControlPlane {
   }
 
   startingNodes(): readonly StartingNode[] {
-    const workloads = new Map(this.#options.workloads.list().map((one) => [one.name, one]));
-    return [...this.#fleet.all()].map(({ name, report }) => ({
-      name,
-      ready: this.#fleet.health(name)?.state === "alive" && report?.ready === true,
-      exitsInARow: workloads.get(name)?.exitsInARow ?? 0,
-    }));
+    return startingNodes(this.#fleet, this.#options.workloads);
   }
 
   /** Resolves true when the condition holds, false when the time is over; looks after every change. */
@@ -219,6 +205,20 @@ export class ControlPlane {
     await this.#options.workloads.close();
     this.#state.stop();
     this.#waiter.close();
+  }
+
+  #makeRequests(store: Store, clusterName: string): CollectionRequests {
+    return new CollectionRequests({
+      store,
+      state: this.#state,
+      deleted: this.#deleted,
+      clusterName,
+      dataLoss: new DataLossRequests({ state: this.#state, fleet: this.#fleet, shards: this.#shards }),
+      maxCollections: DEFAULT_LIMITS.collections,
+      whenUsable: (name, timeoutMs) =>
+        this.#waiter.wait(() => isUsable(this.#state, this.status(), name), timeoutMs),
+      whenGone: (name, timeoutMs) => this.#waiter.wait(() => isGone(this.#state, name), timeoutMs),
+    });
   }
 
   async #start(names: readonly string[]): Promise<void> {
@@ -482,20 +482,6 @@ export class ControlPlane {
     const message = REASONS[reason];
     this.#log.info({ reason, about, ...evidence }, message);
     this.events.add({ at: steadyNowMs(), reason, about, message, evidence });
-  }
-
-  /** All shards have an active primary and enough copies in sync for writes. */
-  #isUsable(name: string): boolean {
-    const collection = this.#state.collections.get(name);
-    if (!collection) return true;
-    if (!collection.status.shardsCreated) return false;
-    const shards = this.status().shards.filter((shard) => shard.collection === name);
-    return shards.length >= collection.spec.shards && shards.every((shard) => shard.state !== "unavailable");
-  }
-
-  #isGone(name: string): boolean {
-    if (this.#state.collections.get(name)) return true;
-    return ![...this.#state.shards.values()].some((shard) => shard.spec.collection === name);
   }
 
   #statusSoon(): void {

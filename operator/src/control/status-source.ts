@@ -1,5 +1,6 @@
 /** Gathers what status is built from. */
 import type { CopyReport } from "@prism/proto/gen/node";
+import type { StartingNode } from "../domain/start-verdict.js";
 import type { ShardWait, StatusNodeSource, StatusShardSource, StatusSource } from "../domain/status.js";
 import type { Workloads } from "../ports/workloads.js";
 import { toRecord } from "../reconcile/shard-object.js";
@@ -44,6 +45,15 @@ export function observeStatus(inputs: StatusInputs): StatusSource {
     shards: [...state.shards.values()].flatMap((shard) => toShardSource(shard, inputs, reports)),
     lostRecords: [...inputs.lostRecords].map(([shard, since]) => ({ shard, since })),
   };
+}
+
+export function startingNodes(fleet: NodeFleet, workloads: Workloads): readonly StartingNode[] {
+  const listed = new Map(workloads.list().map((one) => [one.name, one]));
+  return [...fleet.all()].map(({ name, report }) => ({
+    name,
+    ready: fleet.health(name)?.state === "alive" && report?.ready === true,
+    exitsInARow: listed.get(name)?.exitsInARow ?? 0,
+  }));
 }
 
 function toNodeSource(node: ApiObject<"PrismNode">, inputs: StatusInputs): StatusNodeSource {
