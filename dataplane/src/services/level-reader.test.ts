@@ -154,10 +154,11 @@ describe("a downgrade", () => {
     const answer = await search(coordinator, { level: "strong", allowDowngrade: true }, { timeoutMs: 1000 });
     expect(answer.complete).toBe(true);
     expect(answer.consistency.downgraded?.map(({ shard }) => shard)).toEqual([0]);
-    const kinds = cluster.made.filter(
-      ({ shard, call }) => shard === "speeches-1" && call === ShardCall.search,
-    );
-    expect(kinds.map(({ read }) => read?.kind)).toEqual([ReadLevelKind.strong]);
+    const asked = cluster.made.filter(({ shard }) => shard === "speeches-1");
+    expect(asked.map(({ call, read }) => [call, read?.kind])).toEqual([
+      [ShardCall.statistics, ReadLevelKind.strong],
+      [ShardCall.search, ReadLevelKind.applied],
+    ]);
   });
 
   it("of a document is stated with it, and with its absence", async () => {
@@ -185,6 +186,32 @@ describe("a downgrade", () => {
 });
 
 describe("the rounds of one search", () => {
+  it("confirm their level once: what the statistics showed is the least that the search shows", async () => {
+    const { cluster, coordinator } = await setup(2);
+    await search(coordinator, { level: "strong" });
+    const kinds = cluster.made
+      .filter(({ shard }) => shard === "speeches-0")
+      .map(({ call, node, read }) => [call, node, read?.kind, read?.minimumSeq]);
+    const { seq } = cluster.store(cluster.map.shards[0]!.uid);
+    expect(kinds.slice(0, 2)).toEqual([
+      [ShardCall.statistics, "n1", ReadLevelKind.strong, 0],
+      [ShardCall.search, "n1", ReadLevelKind.applied, seq],
+    ]);
+  });
+
+  it("confirm it in the search where the statistics had to do without", async () => {
+    const { cluster, coordinator } = await setup(2);
+    const call = cluster.call.bind(cluster);
+    cluster.call = async (target, kind, payload, options) => {
+      if (kind === ShardCall.statistics) throw notMet;
+      return await call(target, kind, payload, options);
+    };
+    const answer = await search(coordinator, { level: "strong" }, { timeoutMs: 1000 });
+    expect(answer.consistency).toEqual({ level: "strong", met: true });
+    const searches = cluster.made.filter((made) => made.call === ShardCall.search);
+    expect(searches.map(({ read }) => read?.kind)).toEqual([ReadLevelKind.strong, ReadLevelKind.strong]);
+  });
+
   it("fetch from copies that are as far as those that ranked", async () => {
     const { cluster, coordinator } = await setup(2);
     await search(coordinator, { level: "strong" });

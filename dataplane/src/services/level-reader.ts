@@ -7,7 +7,7 @@ import type { ShardCall } from "@prism/proto/frame-kind";
 import type { ReadLevel } from "@prism/proto/gen/node";
 import type { CopyAnswer, CopyReader, ReadOptions, ReadTarget } from "./copy-reader.js";
 import { mayPass, type PrimaryReader } from "./primary-reader.js";
-import type { Downgrade, ReadSession } from "./read-level.js";
+import type { Downgrade, ReadSession, SeenShard } from "./read-level.js";
 
 /** Of the time, for the level; the rest is for the answer without it. */
 const LEVEL_SHARE = 0.6;
@@ -28,17 +28,22 @@ export class LevelReader {
     this.#primary = primary;
   }
 
-  /** Rejects with ReadFailure; with `consistencyNotMet` or `historyLost` when it is the level that can't be met. */
+  /**
+   * Rejects with ReadFailure; with `consistencyNotMet` or `historyLost` when it is the level that can't be met.
+   *
+   * @param shown what an earlier call of the same read showed at this level: any copy that is as far will do
+   */
   async read(
     target: ReadTarget,
     call: ShardCall,
     encode: EncodeAtLevel,
     session: ReadSession,
     options: ReadOptions,
+    shown?: SeenShard,
   ): Promise<LevelAnswer> {
-    const read = session.levelOf(target.number);
+    const read = shown === undefined ? session.levelOf(target.number) : session.levelAfter(shown);
     const payload = encode(read === undefined ? {} : { read });
-    const reader = session.isForPrimary ? this.#primary : this.#copies;
+    const reader = session.isForPrimary && shown === undefined ? this.#primary : this.#copies;
     if (session.isEventual || !session.consistency.allowDowngrade) {
       return { ...(await reader.read(target, call, payload, options)), downgrade: undefined };
     }

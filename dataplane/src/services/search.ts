@@ -104,6 +104,12 @@ interface Round {
   readonly page: PageOfFields | undefined;
 }
 
+interface CountedTerms {
+  readonly statistics: FieldStatistics[];
+  /** By shard: who answered at the level asked for, and what that showed. */
+  readonly shown: ReadonlyMap<number, { readonly node: NodeId; readonly seen: SeenShard }>;
+}
+
 interface Answers {
   readonly answers: readonly ShardAnswer[];
   readonly failures: ShardFailure[];
@@ -203,7 +209,7 @@ export class SearchService {
 
   /** Asks every shard; one that fails is in `failures`. Throws `historyLost` alone. */
   async #ask(round: Round): Promise<Answers> {
-    const statistics = await this.#statistics(round);
+    const { statistics, shown } = await this.#statistics(round);
     const encoded = encodeShardQuery(round.query);
     const { deadline, session } = round;
     const shardDeadline = deadline.before(Math.min(LONGEST_ANSWER_MS, deadline.totalMs * ANSWER_SHARE));
@@ -212,10 +218,11 @@ export class SearchService {
         const encode: EncodeAtLevel = (level) =>
           WireSearchRequest.encode({ ...encoded, ...(round.page ?? NO_PAGE), statistics, ...level });
         const target = { collection: round.collection, number };
-        const options = { deadline: shardDeadline, signal: round.signal };
+        const known = shown.get(number);
+        const options = { deadline: shardDeadline, signal: round.signal, preferred: known?.node };
         return decodeAnswer(
           number,
-          await this.#reader.read(target, ShardCall.search, encode, session, options),
+          await this.#reader.read(target, ShardCall.search, encode, session, options, known?.seen),
         );
       }),
     );
@@ -231,9 +238,10 @@ export class SearchService {
   }
 
   /** A shard that gives none leaves the others' scores a little off; whether that matters the search round tells. */
-  async #statistics(round: Round): Promise<FieldStatistics[]> {
+  async #statistics(round: Round): Promise<CountedTerms> {
     const fields = termsToCount(round.query);
-    if (fields.length === 0 || round.collection.shards.length === 1) return [];
+    const shown = new Map<number, { readonly node: NodeId; readonly seen: SeenShard }>();
+    if (fields.length === 0 || round.collection.shards.length === 1) return { statistics: [], shown };
     const deadline = round.deadline.share(STATISTICS_SHARE);
     const answers = await Promise.allSettled(
       round.collection.shards.map(async (_, number) => {
@@ -241,10 +249,16 @@ export class SearchService {
         const target = { collection: round.collection, number };
         const options = { deadline, signal: round.signal };
         const answer = await this.#reader.read(target, ShardCall.statistics, encode, round.session, options);
-        return StatisticsResponse.decode(answer.payload).fields;
+        const { fields: counted, appliedSeq: seq, historyId } = StatisticsResponse.decode(answer.payload);
+        // What was confirmed for the statistics, after the request came, holds for the search as well.
+        if (answer.downgrade === undefined && !round.session.isEventual) {
+          shown.set(number, { node: answer.node, seen: { shard: number, historyId, seq } });
+        }
+        return counted;
       }),
     );
-    return mergeStatistics(answers.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])));
+    const counted = answers.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    return { statistics: mergeStatistics(counted), shown };
   }
 
   #conclude(

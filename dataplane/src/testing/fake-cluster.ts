@@ -159,7 +159,10 @@ export class FakeCluster implements ShardCalls {
         });
       }
       case ShardCall.statistics:
-        return statistics(wire.StatisticsRequest.decode(payload), store);
+        return wire.StatisticsResponse.encode({
+          fields: statistics(wire.StatisticsRequest.decode(payload), store),
+          ...position,
+        });
       case ShardCall.search: {
         const request = wire.SearchRequest.decode(payload);
         const found = search(request, store);
@@ -260,8 +263,8 @@ function wordsOf(stored: Stored): string[] {
     .filter((word) => word !== "");
 }
 
-function statistics(request: wire.StatisticsRequest, store: Store): Uint8Array {
-  const fields = request.fields.map(({ field, query }) => ({
+function statistics(request: wire.StatisticsRequest, store: Store): wire.FieldStatistics[] {
+  return request.fields.map(({ field, query }) => ({
     field,
     documents: store.documents.size,
     totalLength: [...store.documents.values()].reduce((sum, one) => sum + wordsOf(one).length, 0),
@@ -270,7 +273,6 @@ function statistics(request: wire.StatisticsRequest, store: Store): Uint8Array {
       documentFrequency: [...store.documents.values()].filter((one) => wordsOf(one).includes(term)).length,
     })),
   }));
-  return wire.StatisticsResponse.encode({ fields });
 }
 
 function rankAll(lists: readonly wire.HitList[], rankingJson: Uint8Array): wire.RankedHit[] {

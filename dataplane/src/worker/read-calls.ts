@@ -140,7 +140,8 @@ async function statistics(
   const fields = request.fields.map(({ field, query }) =>
     toWireStatistics(field, host.index.statistics(field, query)),
   );
-  return wire.StatisticsResponse.encode({ fields });
+  const { appliedSeq, historyId } = host;
+  return wire.StatisticsResponse.encode({ fields, appliedSeq, historyId });
 }
 
 async function search(host: ReadHost, request: wire.SearchRequest, timeoutMs: number): Promise<Uint8Array> {
