@@ -13,6 +13,9 @@ const count = z.int().min(0);
 /** No control characters, no half of a surrogate pair: ids are kept and compared as UTF-8. */
 const DOCUMENT_ID = /^[^\p{Cc}\p{Cs}]+$/u;
 
+/** UTF-8, of one UTF-16 unit. */
+const MOST_BYTES_PER_UNIT = 3;
+
 /** The length in bytes is a limit (idBytes) and checked by checkDocumentId. */
 export const documentId = z
   .string("must be a string")
@@ -118,6 +121,7 @@ export const bulkSummarySchema = strictObject({
 
 /** @returns what is wrong with an id, or nothing. `pointer` is where the request has it. */
 export function checkDocumentId(id: unknown, limits: Limits, pointer: string): Violation | undefined {
+  if (typeof id === "string" && isPlainId(id, limits)) return undefined;
   const parsed = documentId.safeParse(id);
   if (!parsed.success) {
     const detail = id === "" ? "must not be empty" : (parsed.error.issues[0]?.message ?? "is not valid");
@@ -142,6 +146,7 @@ function checkBytes(
   limits: Limits,
   pointer: string,
 ): Violation | undefined {
+  if (MOST_BYTES_PER_UNIT * value.length <= limits[limit]) return undefined;
   const bytes = new TextEncoder().encode(value).length;
   if (bytes <= limits[limit]) return undefined;
   return {
@@ -157,7 +162,15 @@ function checkBytes(
  * @throws {Problem} with every violation; the other lines go on.
  */
 export function parseBulkLine(input: unknown, limits: Limits): BulkLine {
-  const line = parseWith(bulkLineSchema, input, "line");
+  const line = plainBulkLine(input) ?? parseWith(bulkLineSchema, input, "line");
+  if (
+    line.action === "put" &&
+    line.id !== undefined &&
+    isPlainId(line.id, limits) &&
+    line.opId === undefined
+  ) {
+    if (line.document !== undefined) return line;
+  }
   const violations: Violation[] = [];
   const needsId = line.action === "patch" || line.action === "delete";
   if (needsId && line.id === undefined) {
@@ -184,6 +197,24 @@ export function parseBulkLine(input: unknown, limits: Limits): BulkLine {
   const opId = line.opId === undefined ? undefined : checkOperationId(line.opId, limits, "/opId");
   if (opId !== undefined) violations.push(opId);
   return violations.length > 0 ? refuse("line", violations) : line;
+}
+
+/** The line when it holds nothing but an id and a document, as nearly all do: the schema would say the same of it. */
+function plainBulkLine(input: unknown): BulkLine | undefined {
+  const { id, document, ...more } = (input ?? {}) as Readonly<Record<string, unknown>>;
+  const isPlain =
+    typeof id === "string" &&
+    typeof document === "object" &&
+    document !== null &&
+    !Array.isArray(document) &&
+    Object.keys(more).length === 0 &&
+    id !== "" &&
+    DOCUMENT_ID.test(id);
+  return isPlain ? { action: "put", id, document: document as DocumentBody } : undefined;
+}
+
+function isPlainId(id: string, limits: Limits): boolean {
+  return id !== "" && DOCUMENT_ID.test(id) && MOST_BYTES_PER_UNIT * id.length <= limits.idBytes;
 }
 
 export type DocumentBody = Readonly<Record<string, unknown>>;

@@ -1,3 +1,5 @@
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** UUID version 7 (RFC 9562, section 5.7): ids made later sort later. `random` has at least 10 bytes. */
 export function makeUuidV7(nowMs: number, random: Uint8Array): string {
   const bytes = new Uint8Array(16);
@@ -14,6 +16,10 @@ export function makeUuidV8(hash: Uint8Array): string {
 function formatUuid(bytes: Uint8Array, version: number): string {
   bytes[6] = (version << 4) | (bytes[6]! & 0x0f);
   bytes[8] = 0x80 | (bytes[8]! & 0x3f);
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+  let text = "";
+  for (let i = 0; i < 16; i += 1) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
+    text += HEX[bytes[i]!]!;
+  }
+  return text;
 }

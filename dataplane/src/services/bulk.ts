@@ -23,6 +23,8 @@ import type { ShardWriter, WriteOutcome } from "./shard-writer.js";
 /** Of one request, read and not answered yet. */
 const MOST_WAITING_LINES = 8000;
 const MOST_WAITING_BYTES = 32 * 1024 * 1024;
+/** Without a byte more for this long, batches go as they are. A body comes in pieces that follow at once. */
+const PAUSE_MS = 2;
 
 export interface BulkOptions {
   /** Time limit of each operation, retries included. */
@@ -79,6 +81,7 @@ class BulkRun {
   #answeredLines = 0;
   #failedLines = 0;
   #wake: (() => void) | undefined;
+  #pause: NodeJS.Timeout | undefined;
 
   constructor(
     collection: CollectionEntry,
@@ -114,6 +117,7 @@ class BulkRun {
         if (ready !== "") yield ready;
       }
     } finally {
+      clearTimeout(this.#pause);
       await chunks.return?.();
     }
     const last = this.#splitter.finish();
@@ -132,7 +136,10 @@ class BulkRun {
       this.#take(line);
       if (this.#isFull()) yield* this.#untilNotFull();
     }
-    for (const lane of this.#lanes) lane.sendIfIdle();
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(() => {
+      for (const lane of this.#lanes) lane.sendIfIdle();
+    }, PAUSE_MS);
   }
 
   get #isOverLimit(): boolean {
