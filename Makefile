@@ -3,7 +3,7 @@ NODE_MODULES := node_modules/.package-lock.json
 BIN := node_modules/.bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build generate check test demo bench bench-failover sim e2e images clean
+.PHONY: help setup build generate check test demo bench bench-failover sim sim-saboteurs sim-mutations e2e images clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,12 @@ bench-failover: build ## Kill and freeze nodes under load, write docs/failover.m
 
 sim: build ## Simulate the whole system: SEEDS=2000 schedules, or one: SEED=77 (SCENARIO=name, MINUTES=10)
 	@node sim/dist/main.js --seeds "$(or $(SEEDS),2000)" $(if $(SEED),--seed "$(SEED)") $(if $(SCENARIO),--scenario "$(SCENARIO)") $(if $(MINUTES),--minutes "$(MINUTES)")
+
+sim-saboteurs: build ## Break Prism in known ways, one at a time: the simulation must notice, by name (writes sim/saboteurs.md)
+	@node sim/dist/saboteurs/main.js --write
+
+sim-mutations: build ## Change the protocol core at random places: its tests must notice (writes sim/mutations.md; SAMPLE=100)
+	@node sim/dist/saboteurs/mutation-run.js --sample "$(or $(SAMPLE),150)"
 
 e2e: ## Tests on a real Kubernetes (not built yet)
 	@echo "make e2e: the Kubernetes tests are not built yet"; exit 2

@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { SABOTEURS } from "./catalogue.js";
 import type { HuntBudget } from "./hunt.js";
+import { inParallel } from "./in-parallel.js";
 import {
   controlLine,
   huntName,
@@ -20,6 +21,7 @@ import {
 import type { Hunt } from "./saboteur.js";
 import { runTrial } from "./trial.js";
 
+const LANES = Math.min(4, availableParallelism());
 const PAGE = fileURLToPath(new URL("../../saboteurs.md", import.meta.url));
 /** The time is a bound, not the measure: a schedule's number must not hang on how fast the machine is. */
 const BUDGETS: Readonly<Record<Hunt["where"], HuntBudget>> = {
@@ -36,14 +38,14 @@ async function main(): Promise<number> {
   const ids = asked.filter((word) => !word.startsWith("--"));
   const chosen = SABOTEURS.filter(({ id }) => ids.length === 0 || ids.includes(id));
   const startMs = performance.now();
-  const trials = await inParallel(chosen, async (saboteur): Promise<SaboteurTrial> => {
+  const trials = await inParallel(chosen, LANES, async (saboteur): Promise<SaboteurTrial> => {
     const { id, hunt } = saboteur;
     const trial = { saboteur, answer: await runTrial({ id, hunt, budget: BUDGETS[hunt.where] }) };
     console.log(saboteurLine(trial));
     return trial;
   });
   const hunts = new Map(chosen.map(({ hunt }) => [huntName(hunt), hunt]));
-  const controls = await inParallel([...hunts.values()], async (hunt): Promise<ControlTrial> => {
+  const controls = await inParallel([...hunts.values()], LANES, async (hunt): Promise<ControlTrial> => {
     const trial = { hunt, answer: await runTrial({ id: undefined, hunt, budget: CONTROL[hunt.where] }) };
     console.log(controlLine(trial));
     return trial;
@@ -56,21 +58,6 @@ async function main(): Promise<number> {
   );
   if (asked.includes("--write")) writeFileSync(PAGE, saboteurPage(trials, controls));
   return caught === trials.length && clean === controls.length ? 0 : 1;
-}
-
-/** In order of the list; as many at a time as there are processors, but no more than 4. */
-async function inParallel<T, R>(list: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < list.length) {
-      const at = next;
-      next += 1;
-      results[at] = await run(list[at]!);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, lane));
-  return results;
 }
 
 process.exitCode = await main();
