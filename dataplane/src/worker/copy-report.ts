@@ -38,10 +38,11 @@ export function copyReport(copy: ReportedCopy): CopyReport {
     documents: copy.documents,
     indexBytes: copy.indexBytes,
     reason: failed?.reason ?? "",
-    lag: view.lag.map(({ copy: allocationId, confirmed, silenceMs }) => ({
+    lag: view.lag.map(({ copy: allocationId, confirmed, silenceMs, behindMs }) => ({
       allocationId,
       confirmed,
       silenceMs,
+      behindMs,
     })),
   };
 }

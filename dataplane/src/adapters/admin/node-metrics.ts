@@ -128,15 +128,14 @@ export class NodeMetrics {
     });
     const lagSeconds = new Gauge({
       name: "prism_replication_lag_seconds",
-      help: "Time since the replica last confirmed, while it has something to confirm",
+      help: "Age of the oldest entry that the primary has on disk and the replica has not confirmed",
       labelNames: ["shard", "replica"],
       registers,
       collect: () => {
         lagSeconds.reset();
-        for (const { shardUid, lastSeq, lag } of copies()) {
-          for (const { allocationId, confirmed, silenceMs } of lag) {
-            const seconds = confirmed < lastSeq ? silenceMs / 1000 : 0;
-            lagSeconds.set({ shard: shardUid, replica: allocationId }, seconds);
+        for (const { shardUid, lag } of copies()) {
+          for (const { allocationId, behindMs } of lag) {
+            lagSeconds.set({ shard: shardUid, replica: allocationId }, behindMs / 1000);
           }
         }
       },

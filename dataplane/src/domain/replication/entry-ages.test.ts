@@ -4,7 +4,7 @@ import { EntryAges } from "./entry-ages.js";
 
 const HORIZON_MS = 6400;
 
-it("tells an entry's age to a part of the horizon, and never less than it is", () => {
+it("tells an entry's age to a part of the horizon, and past the horizon no less than that", () => {
   const step = fc.record({ entries: fc.integer({ min: 0, max: 5 }), ms: fc.integer({ min: 0, max: 900 }) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -18,10 +18,9 @@ it("tells an entry's age to a part of the horizon, and never less than it is", (
         for (let seq = 0; seq <= times.length; seq += 1) {
           const told = ages.oldestAbove(seq, nowMs);
           const age = seq === times.length ? 0 : nowMs - times[seq]!;
-          // Past the horizon it may be anything above.
-          const most = age > HORIZON_MS * (1 - 1 / 64) ? Number.POSITIVE_INFINITY : age + HORIZON_MS / 64;
-          expect(told).toBeGreaterThanOrEqual(age);
-          expect(told).toBeLessThanOrEqual(most);
+          // Past the horizon it is no less than that; marks are of a part of it.
+          expect(told).toBeGreaterThanOrEqual(Math.min(age, HORIZON_MS * (1 - 1 / 64)));
+          expect(told).toBeLessThanOrEqual(age + HORIZON_MS / 64);
         }
       }
     }),
@@ -31,6 +30,6 @@ it("tells an entry's age to a part of the horizon, and never less than it is", (
 it("forgets what is older than the horizon", () => {
   const ages = new EntryAges();
   for (let nowMs = 0; nowMs < 100 * HORIZON_MS; nowMs += 10) ages.durable(nowMs, nowMs, HORIZON_MS);
-  expect(ages.oldestAbove(1, 100 * HORIZON_MS)).toBe(Number.POSITIVE_INFINITY);
+  expect(ages.oldestAbove(1, 100 * HORIZON_MS)).toBeGreaterThanOrEqual(HORIZON_MS * 0.98);
   expect(ages.oldestAbove(99 * HORIZON_MS, 100 * HORIZON_MS)).toBeLessThanOrEqual(HORIZON_MS * 1.02);
 });

@@ -14,13 +14,13 @@ const MARKS_PER_HORIZON = 64;
 export class EntryAges {
   #marks: Mark[] = [];
   #lastSeq = 0;
-  /** Up to here entries are older than the horizon: how much older is not known any more. */
-  #forgottenThrough = 0;
+  /** Up to here entries are older than the horizon: at least as old as the newest of them. */
+  #forgotten: Mark = { throughSeq: 0, atMs: 0 };
 
   /** Entries up to `seq` are durable now. Ages above `horizonMs` need not be told apart. */
   durable(seq: number, nowMs: number, horizonMs: number): void {
     while (this.#marks.length > 0 && nowMs - this.#marks[0]!.atMs > horizonMs) {
-      this.#forgottenThrough = this.#marks.shift()!.throughSeq;
+      this.#forgotten = this.#marks.shift()!;
     }
     if (seq <= this.#lastSeq) return;
     this.#lastSeq = seq;
@@ -29,11 +29,13 @@ export class EntryAges {
     else this.#marks.push({ throughSeq: seq, atMs: nowMs });
   }
 
-  /** Age of the oldest durable entry above `seq`, in milliseconds; 0 when there is none, Infinity past the horizon. */
+  /** Age of the oldest durable entry above `seq`, in milliseconds; 0 when there is none, no less than the horizon past it. */
   oldestAbove(seq: number, nowMs: number): number {
     if (seq >= this.#lastSeq) return 0;
-    if (seq < this.#forgottenThrough) return Number.POSITIVE_INFINITY;
-    const mark = this.#marks.find(({ throughSeq }) => throughSeq > seq);
+    const mark =
+      seq < this.#forgotten.throughSeq
+        ? this.#forgotten
+        : this.#marks.find(({ throughSeq }) => throughSeq > seq);
     return mark === undefined ? 0 : Math.max(0, nowMs - mark.atMs);
   }
 }
