@@ -216,6 +216,8 @@ export class PrimaryRole {
   tick(retained: RetainedLog, out: StepOutput, nowMs: number): void {
     if (!this.#sender.isOpen) return;
     const { replicaTimeoutMs } = this.#self.settings;
+    // Before anything is sent: a step's durable change comes first, and what it trims can't be read to be sent.
+    this.#trim(retained, out, nowMs);
     for (const progress of this.#progress.values()) {
       const { copy } = progress;
       this.#judge(progress, out, nowMs);
@@ -227,7 +229,6 @@ export class PrimaryRole {
       this.#sender.pump(progress, out, nowMs);
     }
     this.#handOff.advance(this.#map, out, nowMs);
-    this.#trim(retained, out, nowMs);
   }
 
   /** Ends what the role has under way; the copy is no longer primary. */

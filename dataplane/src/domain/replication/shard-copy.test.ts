@@ -226,6 +226,19 @@ describe("a primary", () => {
       expect(trims(bench.step({ kind: "tick", retainFromSeq: 100, pinFromSeq: 100 }))).toEqual([4]);
     });
 
+    it("and in the same tick sends nothing of what it trims, which the store no longer has", () => {
+      const bench = tenCommitted(10, { recovering: [C] });
+      bench.receive(C, 1, { kind: "mismatch", globalCheckpoint: 0, lastSeq: 0 });
+      bench.receive(C, 1, { kind: "replicateOk", confirmed: 2, globalCheckpoint: 0 });
+      for (let i = 0; i < 3; i += 1) bench.step(WRITE);
+      bench.receive(B, 1, { kind: "replicateOk", confirmed: 13, globalCheckpoint: 13 });
+      bench.nowMs += 300;
+      const effects = bench.step({ kind: "tick", retainFromSeq: 100, pinFromSeq: 100 });
+      expect(trims(effects)).toContain(13);
+      const sent = effects.flatMap((effect) => (effect.kind === "sendEntries" ? [effect.fromSeq] : []));
+      expect(sent.filter((fromSeq) => fromSeq <= 13)).toEqual([]);
+    });
+
     it("for a copy that is to be filled only so long as it comes nearer", () => {
       const bench = tenCommitted(10, { recovering: [C] });
       bench.receive(C, 1, { kind: "replicateOk", confirmed: 6, globalCheckpoint: 0 });
