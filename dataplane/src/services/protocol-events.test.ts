@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ProtocolEvent } from "../worker/worker-message.js";
+import type { ProtocolEvent } from "../domain/protocol-event.js";
 import { ProtocolEvents } from "./protocol-events.js";
 
 function event(shard: string, atMs: number): ProtocolEvent {

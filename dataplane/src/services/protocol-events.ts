@@ -1,5 +1,5 @@
 /** The newest protocol events of each shard on this node, for whoever has to find out what happened. */
-import type { ProtocolEvent } from "../worker/worker-message.js";
+import type { ProtocolEvent } from "../domain/protocol-event.js";
 
 const EVENTS_PER_SHARD = 1000;
 /** Of shards that left the node too; the ones silent for longest go first. */

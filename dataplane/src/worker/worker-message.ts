@@ -6,6 +6,7 @@
 import type { Limits } from "@prism/api/limits";
 import type { CallError } from "@prism/proto/gen/node";
 import type { ClusterMap } from "../domain/cluster-map.js";
+import type { ProtocolEvent } from "../domain/protocol-event.js";
 import type { CopyReport } from "@prism/proto/gen/node";
 
 export interface WorkerSettings {
@@ -79,17 +80,6 @@ export type FromWorker =
       readonly message: string;
       readonly fields: Readonly<Record<string, unknown>>;
     };
-
-/** Something that happened to a shard's copy on this node: its role, its set, its data. */
-export interface ProtocolEvent {
-  /** Milliseconds since 1970. */
-  readonly atMs: number;
-  readonly shard: string;
-  readonly allocation: string;
-  /** See ProtocolNote; and takenUp, failed and removed. */
-  readonly what: string;
-  readonly details: Readonly<Record<string, unknown>>;
-}
 
 export interface WorkerMemory {
   readonly heapBytes: number;

@@ -8,17 +8,12 @@ import type { CopyReport } from "@prism/proto/gen/node";
 import type { Logger } from "pino";
 import type { ClusterMap, ShardUid } from "../../domain/cluster-map.js";
 import { onHeard, onPingSent, silenceMs, startSilence, type LoopSilence } from "../../domain/loop-silence.js";
+import type { ProtocolEvent } from "../../domain/protocol-event.js";
 import { workerOfShard } from "../../domain/store-of-shard.js";
 import { PendingCalls } from "../../services/pending-calls.js";
 import type { LocalShards } from "../../services/routed-shard-calls.js";
 import { ShardProblem, type ShardCallOptions } from "../../services/shard-calls.js";
-import type {
-  FromWorker,
-  ProtocolEvent,
-  ToWorker,
-  WorkerMemory,
-  WorkerSettings,
-} from "../../worker/worker-message.js";
+import type { FromWorker, ToWorker, WorkerMemory, WorkerSettings } from "../../worker/worker-message.js";
 import { fromCallError } from "../../services/call-error.js";
 import { TurnMail } from "./turn-mail.js";
 
