@@ -2,12 +2,16 @@
  * Files that are damaged while their node is down: cut short, overwritten, empty. The node must say so, must
  * not end at every start, must never answer with what it can't vouch for, and its copies come from the others.
  *
+ * Planted to see them fail: checksums that are not compared (a running node answers with changed letters), and
+ * stores that are never set aside (a node with half a store ends at every start).
+ *
  * "What is read is right or refused" found documents that a running node took for absent, because the key that
  * led to them was damaged, which no checksum covers; since then such a look-up is taken for damage.
  */
 import { existsSync } from "node:fs";
 import { open, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClusterUnderTest } from "./cluster-under-test.js";
 import { FaultLoad } from "./fault-load.js";
@@ -32,7 +36,7 @@ describe("a node whose files are damaged while it is down", () => {
     await cluster.createCollection(COLLECTION, { shards: 2, fields: WRITTEN_FIELDS });
     const lines = Array.from({ length: DOCUMENTS }, (_, counter) => ({
       id: `base${counter}`,
-      document: { counter, body: `war and word${counter}`, tag: "base" },
+      document: documentOf(counter),
     }));
     const { failed } = await cluster.client().collection(COLLECTION).bulk(lines);
     if (failed > 0) throw new Error(`${failed} documents were not written`);
@@ -166,31 +170,55 @@ describe("a node whose files are damaged while it is down", () => {
     },
   );
 
-  test("bits flipped under a running node: what is read is right or refused", async () => {
-    const copies = cluster.client({
+  test.each([
+    ["letters of its documents", (path: string) => changeLetters(path, "war and word", 400)],
+    ["any bits", (path: string) => flipBits(path, 300, seededRandom(SEED).fork("running"))],
+  ] as const)("a running node with %s changed: what is read is right or refused", async (what, damage) => {
+    const client = cluster.client({
       endpoints: cluster.local.node(victim).httpUrl!,
       routing: false,
       retries: 0,
     });
-    await flipBits(store(), 300, seededRandom(SEED).fork("running"));
+    await damage(store());
     const answers = { right: 0, refused: 0 };
     const wrong: unknown[] = [];
     for (let i = 0; i < DOCUMENTS; i += 3) {
-      const id = `base${i}`;
-      const found = await copies
+      const found = await client
         .collection(COLLECTION)
-        .get(id, { consistency: "eventual" })
+        .get(`base${i}`, { consistency: "eventual" })
         .catch(() => "refused" as const);
       if (found === "refused") answers.refused += 1;
-      else if (found?.fields["counter"] === i) answers.right += 1;
-      else wrong.push({ id, found });
+      else if (isDeepStrictEqual(found?.fields, documentOf(i))) answers.right += 1;
+      else wrong.push({ i, found });
     }
-    report("damaged: running", answers);
+    report(`damaged: running, ${what}`, answers);
     expect(wrong).toEqual([]);
     expect(answers.right).toBeGreaterThan(0);
     await cluster.inSync(REPAIR_TIMEOUT_MS);
+    await expectBaseOnEveryCopy();
   });
 });
+
+function documentOf(counter: number): Record<string, unknown> {
+  return { counter, body: `war and word${counter}`, tag: "base" };
+}
+
+/** Of so many places where the file has this text, the first letter. */
+async function changeLetters(path: string, text: string, places: number): Promise<void> {
+  const bytes = await readFile(path);
+  const file = await open(path, "r+");
+  try {
+    let at = -1;
+    for (let i = 0; i < places; i += 1) {
+      at = bytes.indexOf(text, at + 1);
+      if (at < 0) break;
+      await file.write(Buffer.from("W"), 0, 1, at);
+    }
+    if (at < 0) throw new Error(`the file does not have ${text} in so many places`);
+  } finally {
+    await file.close();
+  }
+}
 
 async function logOf(cluster: ClusterUnderTest, name: string): Promise<string> {
   return readFile(join(cluster.nodeData(name), "..", "node.log"), "utf8");
