@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseCluster } from "@prism/api/cluster";
+import { dataLossSchema } from "@prism/api/data-loss";
 import { statusResponseSchema, type StatusResponse } from "@prism/api/status";
 import type { CollectionAnswer } from "@prism/proto/gen/node";
 import { pino } from "pino";
@@ -321,6 +322,30 @@ describe("failover", () => {
     const next = await start({ store: slow, nodes });
     await whole(next);
     expect(next.plane.events.latest().map((event) => event.reason)).not.toContain("ShardRecordLost");
+  });
+});
+
+describe("the loss of a shard's data", () => {
+  test("is described, and refused while a copy in sync lives or the shard's name is not confirmed", async () => {
+    const running = await start();
+    const [first] = running.nodes.all() as [FakeNode];
+    await create(first, "speeches", { shards: 1 });
+    await whole(running);
+    const described = await request(first, "describeDataLoss", "speeches/0");
+    const loss = dataLossSchema.parse(JSON.parse(Buffer.from(described.specJson).toString()));
+    expect(loss).toMatchObject({ shard: "speeches/0", acceptable: false, chosen: null, knownLost: null });
+    expect(loss.copies.map(({ inSync, reachable }) => [inSync, reachable])).toEqual(
+      Array.from({ length: 3 }, () => [true, true]),
+    );
+    const accept = (confirm: string, name = "speeches/0"): Promise<CollectionAnswer> =>
+      request(first, "acceptDataLoss", name, { confirm });
+    expect(codeOf(await accept("speeches"))).toBe("invalidRequest");
+    const refused = await accept("speeches/0");
+    expect(codeOf(refused)).toBe("dataLossRefused");
+    expect(refused.error?.detail).toContain("nothing is lost");
+    expect(codeOf(await accept("speeches/1", "speeches/1"))).toBe("notFound");
+    expect(codeOf(await accept("none/0", "none/0"))).toBe("collectionNotFound");
+    expect(running.plane.status().shards[0]).toMatchObject({ term: 1, inSync: 3 });
   });
 });
 
