@@ -79,7 +79,9 @@ export class LogRetention {
   at(nowMs: number): Retained {
     const { operationLogBytes, operationLogEntries, operationLogMs } = this.#bounds;
     const bySize = this.#fromSeq(operationLogBytes, operationLogEntries);
-    const old = this.#runs.findLast(({ lastMs }) => nowMs - lastMs > operationLogMs);
+    // From the oldest on, since few are old and there may be many.
+    const young = this.#runs.findIndex(({ lastMs }) => nowMs - lastMs <= operationLogMs);
+    const old = young < 0 ? this.#runs.at(-1) : this.#runs[young - 1];
     return {
       retainFromSeq: Math.max(bySize, (old?.throughSeq ?? 0) + 1),
       pinFromSeq: this.#fromSeq(PINNED_TIMES * operationLogBytes, PINNED_TIMES * operationLogEntries),
