@@ -197,6 +197,23 @@ export const LIMITS = {
     problem: "tooManyRequests",
     description: "Searches and counts that one node coordinates at once.",
   },
+  bulksInFlight: {
+    default: 64,
+    min: 1,
+    max: 10_000,
+    unit: "1",
+    problem: "tooManyRequests",
+    description: "Bulk requests that one node coordinates at once.",
+  },
+  bulkWaitingBytes: {
+    default: 256 * MiB,
+    min: MiB,
+    max: 16 * 1024 * MiB,
+    unit: "bytes",
+    problem: "tooManyRequests",
+    description:
+      "Lines of bulk requests that one node has read and not answered yet. Above it a request is refused, and those that run read no further.",
+  },
   verifications: {
     default: 2,
     min: 1,

@@ -41,11 +41,17 @@ interface Slot {
   result: BulkResult | undefined;
 }
 
+/** Bytes of lines that wait, of all requests of this node. */
+interface WaitingBytes {
+  bytes: number;
+}
+
 export class BulkService {
   readonly #directory: ClusterDirectory;
   readonly #writer: ShardWriter;
   readonly #searchability: Searchability;
   readonly #limits: Limits;
+  readonly #waiting: WaitingBytes = { bytes: 0 };
 
   constructor(
     directory: ClusterDirectory,
@@ -59,10 +65,22 @@ export class BulkService {
     this.#limits = limits;
   }
 
-  /** Throws Problem `collectionNotFound` at once; yields pieces of the NDJSON answer. */
+  /** Throws Problem `collectionNotFound` or `tooManyRequests` at once; yields pieces of the NDJSON answer. */
   run(name: string, body: AsyncIterable<Uint8Array>, options: BulkOptions): AsyncGenerator<string> {
     const collection = this.#directory.collection(name);
-    return new BulkRun(collection, this.#writer, this.#searchability, this.#limits, options).run(body);
+    if (this.#waiting.bytes >= this.#limits.bulkWaitingBytes) {
+      const detail = `${this.#waiting.bytes} bytes of bulk lines wait, ${describeLimit("bulkWaitingBytes", this.#limits)}`;
+      throw new Problem("tooManyRequests", detail);
+    }
+    const run = new BulkRun(
+      collection,
+      this.#writer,
+      this.#searchability,
+      this.#limits,
+      this.#waiting,
+      options,
+    );
+    return run.run(body);
   }
 }
 
@@ -76,6 +94,8 @@ class BulkRun {
   readonly #seen: SeenShard[] = [];
   readonly #splitter: NdjsonSplitter;
   readonly #startedAtMs = performance.now();
+  /** Of all requests, this one among them. */
+  readonly #waiting: WaitingBytes;
   #bodyBytes = 0;
   #waitingBytes = 0;
   #answeredLines = 0;
@@ -88,9 +108,11 @@ class BulkRun {
     writer: ShardWriter,
     searchability: Searchability,
     limits: Limits,
+    waiting: WaitingBytes,
     options: BulkOptions,
   ) {
     this.#collection = collection;
+    this.#waiting = waiting;
     this.#searchability = searchability;
     this.#limits = limits;
     this.#options = options;
@@ -101,6 +123,19 @@ class BulkRun {
   }
 
   async *run(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+    try {
+      yield* this.#answerBody(body);
+    } finally {
+      this.#waits(-this.#waitingBytes);
+    }
+  }
+
+  #waits(bytes: number): void {
+    this.#waitingBytes += bytes;
+    this.#waiting.bytes += bytes;
+  }
+
+  async *#answerBody(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
     const chunks = body[Symbol.asyncIterator]();
     try {
       let next = chunks.next();
@@ -195,7 +230,7 @@ class BulkRun {
       const item = toWriteItem({ ...command, operationId, ifMatch, ifNoneMatch: false }, this.#limits);
       const slot: Slot = { bytes: line.bytes.length, result: undefined };
       this.#slots.push(slot);
-      this.#waitingBytes += slot.bytes;
+      this.#waits(slot.bytes);
       const settle = (outcome: WriteOutcome): void => {
         slot.result = this.#resultOf(line.number, item.id, shard, outcome);
         this.#onAnswer();
@@ -234,7 +269,8 @@ class BulkRun {
   }
 
   #isFull(): boolean {
-    return this.#slots.length >= MOST_WAITING_LINES || this.#waitingBytes >= MOST_WAITING_BYTES;
+    const areAllFull = this.#waitingBytes > 0 && this.#waiting.bytes >= this.#limits.bulkWaitingBytes;
+    return areAllFull || this.#slots.length >= MOST_WAITING_LINES || this.#waitingBytes >= MOST_WAITING_BYTES;
   }
 
   async *#untilNotFull(): AsyncGenerator<string> {
@@ -267,7 +303,7 @@ class BulkRun {
       if (slot.result === undefined) break;
       text += `${JSON.stringify(slot.result)}\n`;
       taken += 1;
-      this.#waitingBytes -= slot.bytes;
+      this.#waits(-slot.bytes);
       this.#answeredLines += 1;
       if (slot.result.error !== undefined) this.#failedLines += 1;
     }

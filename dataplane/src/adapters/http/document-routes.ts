@@ -117,6 +117,7 @@ export function addBulkRoute(app: FastifyInstance, { bulk }: Coordinator, contex
     const query = parseBulkQuery(request.query);
     const timeoutMs = context.timeoutMs(query.timeoutMs, "write");
     const stream = streamOf(request);
+    context.countBulk(reply);
     // Destroying the request's stream would cut the connection before the answer is out.
     const body = stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
     const answers = bulk.run(request.params.c, body, {

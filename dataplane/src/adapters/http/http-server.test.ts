@@ -1,5 +1,5 @@
 import type { FastifyInstance, LightMyRequestResponse } from "fastify";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { documentResponseSchema, scanResponseSchema, writeResponseSchema } from "@prism/api/document";
 import { DEFAULT_LIMITS, type Limits } from "@prism/api/limits";
 import { OPERATIONS } from "@prism/api/openapi-operations";
@@ -444,6 +444,40 @@ describe("search over HTTP", () => {
     expectProblem(first, "partialResults");
     expectProblem(second, "tooManyRequests");
     expect(second.headers["retry-after"]).toBe("1");
+  });
+});
+
+describe("bulk requests beyond what a node takes at once", () => {
+  const send = (app: FastifyInstance, lines: number, timeoutMs = 300): Promise<LightMyRequestResponse> =>
+    app.inject({
+      method: "POST",
+      url: `${BULK}?timeoutMs=${timeoutMs}`,
+      headers: { "content-type": "application/x-ndjson" },
+      payload: Array.from(
+        { length: lines },
+        (_, i) => `{"id":"b${i}","document":{"title":"${"x".repeat(2000)}"}}`,
+      ).join("\n"),
+    });
+
+  it("are refused by their number, and taken again once one is answered", async () => {
+    const { app, cluster } = start({ limits: { bulksInFlight: 1 } });
+    for (const node of ["n1", "n2", "n3"]) cluster.conduct(node, { kind: "frozen" });
+    const [first, second] = await Promise.all([send(app, 1), send(app, 1)]);
+    expect(first.statusCode).toBe(200);
+    expect(expectProblem(second, "tooManyRequests").detail).toContain("bulksInFlight");
+    expect((await send(app, 1)).statusCode).toBe(200);
+  });
+
+  it("are refused by the bytes that wait, and taken again once those are answered", async () => {
+    const { app, cluster } = start({ limits: { bulkWaitingBytes: 1024 * 1024 } });
+    for (const node of ["n1", "n2", "n3"]) cluster.conduct(node, { kind: "frozen" });
+    const large = send(app, 600, 2000);
+    await vi.waitFor(async () => expectProblem(await send(app, 1, 100), "tooManyRequests"), {
+      timeout: 5000,
+      interval: 20,
+    });
+    expect((await large).statusCode).toBe(200);
+    expect((await send(app, 1)).statusCode).toBe(200);
   });
 });
 

@@ -12,6 +12,7 @@ export class RequestContext {
   readonly #coordinator: Coordinator;
   readonly #limits: Limits;
   #searches = 0;
+  #bulks = 0;
 
   constructor(coordinator: Coordinator, limits: Limits) {
     this.#coordinator = coordinator;
@@ -34,6 +35,22 @@ export class RequestContext {
 
   waiting(reply: FastifyReply, asked: number | undefined, kind: "read" | "write"): Waiting {
     return { deadline: Deadline.in(this.timeoutMs(asked, kind)), signal: signalOf(reply) };
+  }
+
+  /** Counts a bulk request until its connection has its answer or is gone. Throws Problem `tooManyRequests`. */
+  countBulk(reply: FastifyReply): void {
+    if (this.#bulks >= this.#limits.bulksInFlight) {
+      const detail = `${this.#bulks} bulk requests are running, ${describeLimit("bulksInFlight", this.#limits)}`;
+      throw new Problem("tooManyRequests", detail);
+    }
+    this.#bulks += 1;
+    let isCounted = true;
+    const end = (): void => {
+      if (isCounted) this.#bulks -= 1;
+      isCounted = false;
+    };
+    reply.raw.once("finish", end);
+    reply.raw.once("close", end);
   }
 
   /** Counts a search while it runs. Throws Problem `tooManyRequests` instead of running it above the limit. */
