@@ -43,9 +43,11 @@ describe("a shard whose last copy in sync is gone for good", () => {
     await waitUntil("both others", 30_000, () =>
       others.every((name) => cluster.status().nodes.some((node) => node.name === name && node.ready)),
     );
-    await waitUntil("the loss is seen", 30_000, () =>
-      cluster.status().problems.some((problem) => problem.reason === "LastInSyncCopyAway"),
-    );
+    await waitUntil("the loss is seen", 30_000, () => {
+      const reasons = cluster.status().problems.map((problem) => problem.reason);
+      const node = cluster.status().nodes.find((one) => one.name === last);
+      return reasons.includes("LastInSyncCopyAway") && node?.state === "dead";
+    });
     const session = notes.session;
     const unsure = await command(["shard", "accept-data-loss", SHARD, "--yes-name", "notes/1"]);
     expect(unsure.code).toBe(2);

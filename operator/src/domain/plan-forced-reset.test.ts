@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { HealthState } from "./failure-detector.js";
 import { planForcedReset, resetCandidates, type ForcedReset } from "./plan-forced-reset.js";
-import { conditionOf, type ShardObservation } from "./shard-observation.js";
+import { conditionOf, nodeOf, type ShardObservation } from "./shard-observation.js";
 import { changeRecord, type AllocationId, type HistoryId } from "./shard-record.js";
 import { ShardWorld } from "./testing/shard-world.js";
 
@@ -73,11 +73,29 @@ describe("a forced reset", () => {
       kind: "refused",
       why: expect.stringContaining("turn up") as string,
     });
+    made.setState(made.node(0), "suspect", true);
+    expect(plan(observe(made))).toMatchObject({
+      kind: "refused",
+      why: expect.stringContaining("only just ended") as string,
+    });
     for (const node of made.nodes) made.setState(node, "dead", true);
     expect(plan(observe(made))).toMatchObject({
       kind: "refused",
       why: expect.stringContaining("no node") as string,
     });
+  });
+
+  test("is refused for a copy whose worker only hangs, and not for one that failed", () => {
+    const made = world();
+    const failed = (failure: "WorkerStuck" | "CopyFailed"): ShardObservation => {
+      const observation = observe(made);
+      const copies = observation.copies.map((copy) =>
+        copy.id === observation.record.primary ? { ...copy, failure } : copy,
+      );
+      return { ...observation, copies };
+    };
+    expect(plan(failed("WorkerStuck"))).toMatchObject({ why: expect.stringContaining("hangs") as string });
+    expect(plan(failed("CopyFailed")).kind).toBe("reset");
   });
 
   test("never happens while any copy in sync may live, whatever the nodes are like", () => {
@@ -93,6 +111,7 @@ describe("a forced reset", () => {
         if (reset.kind === "refused") return;
         for (const id of observation.record.inSync) {
           expect(["dead", "failed", "removed"]).toContain(conditionOf(observation, id));
+          expect(nodeOf(observation, id)?.state).toBe("dead");
         }
         expect(resetCandidates(observation).map(({ id }) => id)).toContain(reset.copy.id);
         expect(observation.record.inSync).not.toContain(reset.copy.id);

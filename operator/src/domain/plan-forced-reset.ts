@@ -4,7 +4,13 @@
  * or may still turn up, since that one has every acknowledged write.
  */
 import type { Action, Evidence } from "./action.js";
-import { conditionOf, nodeOf, type ObservedCopy, type ShardObservation } from "./shard-observation.js";
+import {
+  conditionOf,
+  nodeOf,
+  reportOf,
+  type ObservedCopy,
+  type ShardObservation,
+} from "./shard-observation.js";
 import type { AllocationId, HistoryId } from "./shard-record.js";
 
 export type ForcedReset =
@@ -41,7 +47,8 @@ export function resetCandidates(observation: ShardObservation): ObservedCopy[] {
 export function resetRefusal(observation: ShardObservation): string | undefined {
   const { record } = observation;
   for (const id of record.inSync) {
-    const name = nodeOf(observation, id)?.name ?? "a node that left";
+    const node = nodeOf(observation, id);
+    const name = node?.name ?? "a node that left";
     switch (conditionOf(observation, id)) {
       case "available":
       case "pending":
@@ -50,7 +57,12 @@ export function resetRefusal(observation: ShardObservation): string | undefined 
       case "away":
         return `copy ${id} on ${name} is in sync and may still turn up: wait until its node counts as dead`;
       case "failed":
+        if (reportOf(observation, id)?.failure !== "WorkerStuck") break;
+        return `copy ${id} on ${name} is in sync, and only its worker hangs: restart the node`;
       case "dead":
+        // A process that ended is started again: only time tells that it does not come back.
+        if (node?.state === "dead") break;
+        return `copy ${id} on ${name} is in sync and its process has only just ended: wait until its node counts as dead`;
       case "removed":
     }
   }
