@@ -1,5 +1,6 @@
 /** Several shard workers with links between them, for tests. */
 import { ReplicationMessage } from "@prism/proto/gen/node";
+import type { open as openLmdb } from "lmdb";
 import type { AllocationId, ClusterMap, NodeId, ShardMap } from "../../domain/cluster-map.js";
 import type { FromWorker } from "../worker-message.js";
 import { clusterMap, SHARD, WorkerHarness, type MapChange } from "./worker-harness.js";
@@ -24,8 +25,12 @@ export class TestCluster {
     this.publish();
   }
 
-  start(nodeId: string, directory?: string): WorkerHarness {
-    const harness = new WorkerHarness({ nodeId, ...(directory === undefined ? {} : { directory }) });
+  start(nodeId: string, directory?: string, openDatabase?: typeof openLmdb): WorkerHarness {
+    const harness = new WorkerHarness({
+      nodeId,
+      ...(directory === undefined ? {} : { directory }),
+      ...(openDatabase === undefined ? {} : { openDatabase }),
+    });
     this.nodes.set(nodeId, harness);
     harness.onMessage = (message) => this.#route(nodeId, message);
     for (const other of this.nodes.keys()) {
