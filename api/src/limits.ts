@@ -47,7 +47,8 @@ export const LIMITS = {
   },
   idBytes: {
     default: 512,
-    min: 16,
+    // The marker of a verification must fit.
+    min: 64,
     max: 512,
     unit: "bytes",
     problem: "limitExceeded",
@@ -55,7 +56,7 @@ export const LIMITS = {
   },
   operationIdBytes: {
     default: 256,
-    min: 36,
+    min: 64,
     max: 256,
     unit: "bytes",
     problem: "limitExceeded",

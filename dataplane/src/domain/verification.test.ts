@@ -1,3 +1,4 @@
+import { LIMITS } from "@prism/api/limits";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -79,6 +80,12 @@ test("a marker is known in the log by its operation id, and nothing else is", ()
   expect(verificationOf(`${operationId}#x1y2`)).toBe("v1");
   expect(verificationOf(operationId)).toBe("v1");
   expect(verificationOf("01890a5d-ac96-774b-bcce-b302099a8057#k")).toBeUndefined();
+});
+
+test("a marker fits the smallest limits that a node can have", () => {
+  const { operationId, id } = markerOf("01890a5d-ac96-774b-bcce-b302099a8057");
+  expect(id.length).toBeLessThanOrEqual(LIMITS.idBytes.min);
+  expect(operationId.length).toBeLessThanOrEqual(LIMITS.operationIdBytes.min);
 });
 
 test("ids are spread over the buckets", () => {
