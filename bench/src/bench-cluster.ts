@@ -60,6 +60,15 @@ export class BenchCluster {
     return cpuMsOf(this.#pids);
   }
 
+  /** Of all nodes, in Prometheus' text form. */
+  async metrics(): Promise<string> {
+    const texts = this.#cluster.nodeNames().map(async (name) => {
+      const answer = await fetch(`${this.#cluster.node(name).adminUrl}/metrics`);
+      return await answer.text();
+    });
+    return (await Promise.all(texts)).join("\n");
+  }
+
   residentBytes(): number {
     return residentBytesOf(this.#pids);
   }

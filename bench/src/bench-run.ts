@@ -7,11 +7,12 @@ import type { BenchOptions } from "./options.js";
 import { measureFts5 } from "./peers/fts5.js";
 import { measureLmdb } from "./peers/lmdb.js";
 import { exactNearest, measureUsearch } from "./peers/usearch.js";
-import type { BenchResults } from "./results.js";
+import type { BenchResults, Machine, WriteResults } from "./results.js";
 import type { Stage } from "./stage.js";
 import { measurePlacement } from "./stages/placement.js";
 import { measureSingleNode } from "./stages/single-node.js";
 import { measureThreeNodes } from "./stages/three-nodes.js";
+import { measureWritesAlone, WRITE_BATCHES } from "./stages/writes.js";
 
 const BUSY_LOAD = 1;
 
@@ -29,13 +30,8 @@ export class BenchRun {
   /** `parent`: on the disk that is to be measured. */
   async measure(parent: string): Promise<BenchResults> {
     const startMs = performance.now();
-    const machine = describeMachine();
-    if (machine.loadBefore > BUSY_LOAD) {
-      this.#progress(`the machine is busy (load ${machine.loadBefore.toFixed(1)}): the figures will be off`);
-    }
     const { scale, isQuick } = this.#options;
-    await mkdir(parent, { recursive: true });
-    this.#directory = await mkdtemp(join(parent, "bench-"));
+    const { machine, directory } = await this.#begin(parent);
     this.#progress("data and exact answers");
     const dataSet = makeDataSet(scale.dataSet);
     const truth = exactNearest(dataSet);
@@ -49,7 +45,7 @@ export class BenchRun {
     this.#progress("peers: SQLite FTS5");
     const fts5 = measureFts5(dataSet, single.bm25Rows);
     this.#progress("peers: LMDB");
-    const lmdb = await measureLmdb(join(this.#directory, "lmdb"), scale.measureMs);
+    const lmdb = await measureLmdb(join(directory, "lmdb"), WRITE_BATCHES, scale.measureMs);
     return {
       takenAt: new Date().toISOString(),
       seconds: Math.round((performance.now() - startMs) / 1000),
@@ -62,6 +58,26 @@ export class BenchRun {
       threeNodes,
       peers: { usearch, fts5, lmdb },
     };
+  }
+
+  /** As `measure`, of writes alone. */
+  async measureWrites(parent: string): Promise<WriteResults> {
+    const { scale } = this.#options;
+    const { machine, directory } = await this.#begin(parent);
+    const { oneNode, threeNodes } = await measureWritesAlone((name) => this.#stage(name), scale);
+    this.#progress("peers: LMDB");
+    const lmdb = await measureLmdb(join(directory, "lmdb"), WRITE_BATCHES, scale.measureMs);
+    return { machine, versions: collectVersions(), oneNode, threeNodes, lmdb };
+  }
+
+  async #begin(parent: string): Promise<{ readonly machine: Machine; readonly directory: string }> {
+    const machine = describeMachine();
+    if (machine.loadBefore > BUSY_LOAD) {
+      this.#progress(`the machine is busy (load ${machine.loadBefore.toFixed(1)}): the figures will be off`);
+    }
+    await mkdir(parent, { recursive: true });
+    this.#directory = await mkdtemp(join(parent, "bench-"));
+    return { machine, directory: this.#directory };
   }
 
   /** Ends the processes of the run and removes its files; a second call does nothing. */

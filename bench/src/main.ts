@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { BenchRun } from "./bench-run.js";
 import { parseOptions, USAGE, type BenchOptions } from "./options.js";
-import { renderMarkdown, renderText } from "./report.js";
+import { renderMarkdown, renderText, renderWritesText } from "./report.js";
 
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
 const BAD_USAGE = 2;
@@ -31,6 +31,13 @@ async function measure(options: BenchOptions): Promise<number> {
   const run = new BenchRun(options, progress);
   const { signal, giveUp } = endOfRun(options.scale.timeoutMs);
   try {
+    if (options.isWritesOnly) {
+      const writes = await Promise.race([run.measureWrites(`${REPOSITORY}.prism`), signal]);
+      process.stdout.write(
+        options.asJson ? `${JSON.stringify(writes, null, 2)}\n` : renderWritesText(writes),
+      );
+      return 0;
+    }
     const results = await Promise.race([run.measure(`${REPOSITORY}.prism`), signal]);
     process.stdout.write(options.asJson ? `${JSON.stringify(results, null, 2)}\n` : renderText(results));
     if (!options.isQuick) {

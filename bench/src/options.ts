@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly scale: BenchScale;
   readonly isQuick: boolean;
   readonly asJson: boolean;
+  /** Nothing but durable writes is measured, and no file written. */
+  readonly isWritesOnly: boolean;
 }
 
 const DATA_SET: DataSetShape = {
@@ -52,6 +54,7 @@ export const USAGE = `Usage: make bench [BENCH="--quick"]
 Measures Prism against raw usearch, SQLite FTS5 and LMDB on this machine, and writes
 docs/benchmarks.md and docs/benchmarks.json.
 
+  --writes Durable writes alone, of one node and of three copies, and LMDB; writes no file
   --quick  5,000 documents in less than 30 seconds; writes no file, and its figures mean little
   --json   Print the figures as JSON instead of tables
   --help   Print this
@@ -64,9 +67,11 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
     options: {
       quick: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      writes: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return undefined;
-  return { scale: values.quick ? QUICK : FULL, isQuick: values.quick, asJson: values.json };
+  const { quick: isQuick, json: asJson, writes: isWritesOnly } = values;
+  return { scale: isQuick ? QUICK : FULL, isQuick, asJson, isWritesOnly };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { renderMarkdown, renderText } from "./report.js";
+import { renderMarkdown, renderText, renderWritesText } from "./report.js";
 import type { BenchResults, LoadFigures } from "./results.js";
 
 const load = (inFlight: number, serverCpuUs: number): LoadFigures => ({
@@ -11,9 +11,9 @@ const load = (inFlight: number, serverCpuUs: number): LoadFigures => ({
   serverCpuUs,
 });
 const search = (us: number) => ({ loads: [load(1, us * 1.5), load(16, us)] });
-const writes = (perSecond: number) => ({
+const writes = (perSecond: number, batch = 100) => ({
   ...load(8, 5000),
-  batch: 100,
+  batch,
   documentsPerSecond: perSecond,
   serverCpuUsPerDocument: 50,
 });
@@ -65,7 +65,11 @@ const RESULTS: BenchResults = {
     plainWrites: writes(20_000),
   },
   threeNodes: {
-    plainWrites: writes(8000),
+    writes: {
+      plain: [writes(2000, 10), writes(8000), writes(9000, 1000)],
+      indexed: writes(1000),
+      lag: { samples: 120, p99Ms: 12.3, p99Operations: 345 },
+    },
     documents: 30_000,
     vector: load(16, 1500),
     bm25: load(16, 1200),
@@ -74,7 +78,14 @@ const RESULTS: BenchResults = {
   peers: {
     usearch: { buildCpuUs: 280, searchCpuUs: 240, recallAt10: 0.996 },
     fts5: { buildCpuUs: 20, searchCpuUs: 12_000, agreement: 0.985 },
-    lmdb: { batch: 100, oneAtATimePerSecond: 25_000, eightAtATimePerSecond: 40_000 },
+    lmdb: {
+      oneAtATimePerSecond: 25_000,
+      eightAtATime: [
+        { batch: 10, perSecond: 20_000 },
+        { batch: 100, perSecond: 40_000 },
+        { batch: 1000, perSecond: 45_000 },
+      ],
+    },
   },
 };
 
@@ -84,6 +95,24 @@ test("ratios divide what was measured by the peer of the same run", () => {
   expect(text).toMatch(/BM25 search, CPU\s+400 µs\s+FTS5 12,000 µs\s+0\.03×/);
   expect(text).toMatch(/Durable writes of 1 KB, one node\s+20,000\/s\s+LMDB 40,000\/s\s+0\.50×/);
   expect(text).toMatch(/The same, three copies\s+8,000\/s\s+LMDB 40,000\/s\s+0\.20×/);
+});
+
+test("writes are set beside the peer's batches of the same size, with how far copies were behind", () => {
+  const page = renderMarkdown(RESULTS);
+  expect(page).toMatch(/\| 1 KB, three copies +\| +10 \| +2,000\/s \| +0\.10× \|/);
+  expect(page).toMatch(/\| 1 KB, three copies +\| +1,000 \| +9,000\/s \| +0\.20× \|/);
+  expect(page.replaceAll("\n", " ")).toContain(
+    "at most 12.3 ms and 345 operations behind their primary in 99 % of 120",
+  );
+  const { machine, versions, singleNode, threeNodes, peers } = RESULTS;
+  const alone = {
+    machine,
+    versions,
+    oneNode: singleNode.plainWrites,
+    threeNodes: threeNodes.writes,
+    lmdb: peers.lmdb,
+  };
+  expect(renderWritesText(alone)).toMatch(/1 KB, one node\s+100\s+20,000\/s\s+0\.50×/);
 });
 
 test("each load is a row, and its numbers are short", () => {
@@ -105,7 +134,7 @@ test("every table of the page has as many cells in each row as in its head", () 
   const tables = renderMarkdown(RESULTS)
     .split("\n\n")
     .filter((part) => part.startsWith("|"));
-  expect(tables).toHaveLength(6);
+  expect(tables).toHaveLength(7);
   for (const lines of tables.map((part) => part.trimEnd().split("\n"))) {
     expect(new Set(lines.map((line) => line.split("|").length)).size).toBe(1);
     expect(new Set(lines.map((line) => line.length)).size).toBe(1);

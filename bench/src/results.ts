@@ -25,7 +25,8 @@ export interface IngestFigures {
   readonly serverCpuUs: number;
 }
 
-export interface PlainWriteFigures extends LoadFigures {
+/** Bulk requests, each of `batch` documents. */
+export interface WriteFigures extends LoadFigures {
   readonly documentsPerSecond: number;
   readonly batch: number;
   readonly serverCpuUsPerDocument: number;
@@ -40,11 +41,37 @@ export interface SingleNodeFigures {
   readonly vector: SearchFigures;
   readonly bm25: SearchFigures;
   readonly hybrid: SearchFigures;
-  readonly plainWrites: PlainWriteFigures;
+  readonly plainWrites: WriteFigures;
+}
+
+/** How far copies are behind their primaries while writes run, as the nodes' metrics say. */
+export interface LagFigures {
+  readonly samples: number;
+  /** Of prism_replication_lag_seconds. */
+  readonly p99Ms: number;
+  /** Of prism_replication_lag_operations. */
+  readonly p99Operations: number;
+}
+
+export interface ReplicatedWriteFigures {
+  /** Documents of 1 KB without indexed fields, in batches of several sizes. */
+  readonly plain: readonly WriteFigures[];
+  /** Documents with a text and a vector, indexed meanwhile. */
+  readonly indexed: WriteFigures;
+  readonly lag: LagFigures;
+}
+
+/** What `--writes` measures. */
+export interface WriteResults {
+  readonly machine: Machine;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly oneNode: WriteFigures;
+  readonly threeNodes: ReplicatedWriteFigures;
+  readonly lmdb: StorePeerFigures;
 }
 
 export interface ThreeNodeFigures {
-  readonly plainWrites: PlainWriteFigures;
+  readonly writes: ReplicatedWriteFigures;
   readonly documents: number;
   readonly vector: LoadFigures;
   readonly bm25: LoadFigures;
@@ -76,10 +103,9 @@ export interface TextPeerFigures {
 }
 
 export interface StorePeerFigures {
-  readonly batch: number;
-  /** A batch is begun when the one before is on disk. */
+  /** Batches of 100; one is begun when the one before is on disk. */
   readonly oneAtATimePerSecond: number;
-  readonly eightAtATimePerSecond: number;
+  readonly eightAtATime: readonly { readonly batch: number; readonly perSecond: number }[];
 }
 
 export interface PeerFigures {

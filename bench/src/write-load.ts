@@ -1,15 +1,17 @@
 /** The two kinds of writing that are measured: documents to be searched, and documents to be kept. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BenchCluster } from "./bench-cluster.js";
-import { bulkBodies, PlainDocuments, type DataSet } from "./data-set.js";
-import { bulkRequest, checkBulkAnswer } from "./load-client.js";
-import type { IngestFigures, PlainWriteFigures } from "./results.js";
+import { bulkBodies, type DataSet } from "./data-set.js";
+import { percentile } from "./latency.js";
+import { bulkRequest, checkBulkAnswer, type LoadRun } from "./load-client.js";
+import type { IngestFigures, LagFigures, WriteFigures } from "./results.js";
 import { isAllInGraph, type LoadTimes } from "./search-load.js";
 
 const INGEST_LINES = 1000;
 const INGEST_IN_FLIGHT = 4;
-const PLAIN_LINES = 100;
-const PLAIN_IN_FLIGHT = 8;
+const WRITES_IN_FLIGHT = 8;
+/** A node's workers tell their lag twice a second. */
+const LAG_SAMPLE_MS = 250;
 const GRAPH_POLL_MS = 50;
 const GRAPH_TIMEOUT_MS = 180_000;
 
@@ -46,27 +48,67 @@ export async function measureIngest(
   };
 }
 
-/** Durable writes of documents that no index takes. */
-export async function measurePlainWrites(
+/** Durable writes in batches. What indexing costs meanwhile is in the figures, what it costs later is not. */
+export async function measureWrites(
   cluster: BenchCluster,
   collection: string,
+  { batch, nextBody }: { readonly batch: number; readonly nextBody: (lines: number) => Buffer },
   { warmUpMs, measureMs }: LoadTimes,
-): Promise<PlainWriteFigures> {
-  const documents = new PlainDocuments(11);
-  const path = `/api/v1/collections/${collection}/bulk`;
-  const load = (durationMs: number) =>
-    cluster.client.run(() => bulkRequest(path, documents.nextBody(PLAIN_LINES)), checkBulkAnswer, {
-      inFlight: PLAIN_IN_FLIGHT,
-      durationMs,
-    });
+): Promise<WriteFigures> {
+  const load = (durationMs: number): Promise<LoadRun> =>
+    writeFor(cluster, collection, () => nextBody(batch), durationMs);
   await load(warmUpMs);
-  const figures = await cluster.measure(PLAIN_IN_FLIGHT, () => load(measureMs));
+  const figures = await cluster.measure(WRITES_IN_FLIGHT, () => load(measureMs));
   return {
     ...figures,
-    batch: PLAIN_LINES,
-    documentsPerSecond: figures.perSecond * PLAIN_LINES,
-    serverCpuUsPerDocument: figures.serverCpuUs / PLAIN_LINES,
+    batch,
+    documentsPerSecond: figures.perSecond * batch,
+    serverCpuUsPerDocument: figures.serverCpuUs / batch,
   };
+}
+
+/** Takes the lag from the nodes' metrics while writes run. */
+export async function measureLag(
+  cluster: BenchCluster,
+  collection: string,
+  nextBody: () => Buffer,
+  durationMs: number,
+): Promise<LagFigures> {
+  const seconds: number[] = [];
+  const operations: number[] = [];
+  const load = writeFor(cluster, collection, nextBody, durationMs);
+  for (let isRunning = true; isRunning;) {
+    isRunning = await Promise.race([load.then(() => false), sleep(LAG_SAMPLE_MS, true)]);
+    const metrics = await cluster.metrics();
+    seconds.push(...valuesOf(metrics, "prism_replication_lag_seconds"));
+    operations.push(...valuesOf(metrics, "prism_replication_lag_operations"));
+  }
+  return {
+    samples: seconds.length,
+    p99Ms: percentile(seconds, 0.99) * 1000,
+    p99Operations: percentile(operations, 0.99),
+  };
+}
+
+function writeFor(
+  cluster: BenchCluster,
+  collection: string,
+  nextBody: () => Buffer,
+  durationMs: number,
+): Promise<LoadRun> {
+  const path = `/api/v1/collections/${collection}/bulk`;
+  return cluster.client.run(() => bulkRequest(path, nextBody()), checkBulkAnswer, {
+    inFlight: WRITES_IN_FLIGHT,
+    durationMs,
+  });
+}
+
+/** The values of a metric in Prometheus' text form, of all its labels. */
+export function valuesOf(metrics: string, name: string): number[] {
+  return metrics
+    .split("\n")
+    .filter((line) => line.startsWith(`${name}{`))
+    .map((line) => Number(line.slice(line.lastIndexOf(" ") + 1)));
 }
 
 /** Figures of documents that are not there would mean nothing. */

@@ -8,16 +8,27 @@ const VALUE_BYTES = 1024;
 const KEY_BYTES = 8;
 const VALUES = 64;
 
-export async function measureLmdb(directory: string, durationMs: number): Promise<StorePeerFigures> {
-  return {
-    batch: BATCH,
-    oneAtATimePerSecond: await writesPerSecond(`${directory}/one`, 1, durationMs),
-    eightAtATimePerSecond: await writesPerSecond(`${directory}/eight`, 8, durationMs),
-  };
+export async function measureLmdb(
+  directory: string,
+  batches: readonly number[],
+  durationMs: number,
+): Promise<StorePeerFigures> {
+  const oneAtATimePerSecond = await writesPerSecond(`${directory}/one`, BATCH, 1, durationMs);
+  const eightAtATime = [];
+  for (const batch of batches) {
+    const perSecond = await writesPerSecond(`${directory}/eight-${batch}`, batch, 8, durationMs);
+    eightAtATime.push({ batch, perSecond });
+  }
+  return { oneAtATimePerSecond, eightAtATime };
 }
 
 /** Each of the writers waits until its batch is on disk before it begins the next. */
-async function writesPerSecond(path: string, writers: number, durationMs: number): Promise<number> {
+async function writesPerSecond(
+  path: string,
+  batch: number,
+  writers: number,
+  durationMs: number,
+): Promise<number> {
   const store: RootDatabase<Buffer, Buffer> = open({
     path,
     encoding: "binary",
@@ -31,11 +42,11 @@ async function writesPerSecond(path: string, writers: number, durationMs: number
   const writer = async (): Promise<void> => {
     while (performance.now() - startMs < durationMs) {
       let durable: Promise<boolean> = Promise.resolve(true);
-      for (let i = 0; i < BATCH; i += 1) {
+      for (let i = 0; i < batch; i += 1) {
         durable = store.put(randomBytes(random, KEY_BYTES), values[(written + i) % VALUES]!);
       }
       await durable;
-      written += BATCH;
+      written += batch;
     }
   };
   await Promise.all(Array.from({ length: writers }, writer));

@@ -12,10 +12,10 @@ import {
   type SearchKind,
 } from "../search-load.js";
 import type { Stage } from "../stage.js";
-import { measureIngest, measurePlainWrites } from "../write-load.js";
+import { measureIngest } from "../write-load.js";
+import { measurePlainWrites } from "./writes.js";
 
 const NAME = "documents";
-const PLAIN_NAME = "plain";
 const IN_FLIGHT = [1, 16] as const;
 
 export interface SingleNodeOutcome {
@@ -52,8 +52,7 @@ export async function measureSingleNode(
   const hybrid = await search("hybrid");
   const bm25Rows = await foundRows(cluster, searchRequests(dataSet, NAME, "bm25", candidates));
   stage.progress("one node: durable writes");
-  await cluster.createCollection(PLAIN_NAME, { shards: 1, fields: [] });
-  const plainWrites = await measurePlainWrites(cluster, PLAIN_NAME, scale);
+  const plainWrites = await measurePlainWrites(cluster, scale);
   await cluster.stop();
   const figures = { ingest, residentBytes, candidates, recallAt10, vector, bm25, hybrid, plainWrites };
   return { figures, bm25Rows };

@@ -5,10 +5,10 @@ import type { BenchScale } from "../options.js";
 import type { LoadFigures, ThreeNodeFigures } from "../results.js";
 import { COLLECTION, measureSearch, searchRequests, type SearchKind } from "../search-load.js";
 import type { Stage } from "../stage.js";
-import { measureIngest, measurePlainWrites } from "../write-load.js";
+import { measureIngest } from "../write-load.js";
+import { measureReplicatedWrites } from "./writes.js";
 
 const NAME = "documents";
-const PLAIN_NAME = "plain";
 const SHARDS = 3;
 const IN_FLIGHT = 16;
 
@@ -20,9 +20,8 @@ export async function measureThreeNodes(
 ): Promise<ThreeNodeFigures> {
   const cluster = await BenchCluster.start({ nodes: 3, ...stage });
   stage.onCleanUp(() => cluster.stop());
-  stage.progress("three nodes: durable replicated writes");
-  await cluster.createCollection(PLAIN_NAME, { shards: SHARDS, fields: [] });
-  const plainWrites = await measurePlainWrites(cluster, PLAIN_NAME, scale);
+  const writes = await measureReplicatedWrites(cluster, stage, scale, dataSet);
+  await cluster.untilQuiet();
   stage.progress(`three nodes: ${scale.spreadDocuments} documents go in`);
   await cluster.createCollection(NAME, { ...COLLECTION, shards: SHARDS });
   await measureIngest(cluster, dataSet, NAME, scale.spreadDocuments);
@@ -34,5 +33,5 @@ export async function measureThreeNodes(
   const bm25 = await search("bm25");
   const hybrid = await search("hybrid");
   await cluster.stop();
-  return { plainWrites, documents: scale.spreadDocuments, vector, bm25, hybrid };
+  return { writes, documents: scale.spreadDocuments, vector, bm25, hybrid };
 }
