@@ -34,7 +34,11 @@ export const shardStatusSchema = strictObject({
         zone: z.string().max(63),
         at: count,
         reason,
-        attempts: count.min(1).describe("In a row, without having been in sync between."),
+        attempts: count
+          .min(1)
+          .describe(
+            "In a row, without having been in sync between; of copies that were too slow, also with that between.",
+          ),
       }),
     )
     .default([])
