@@ -16,7 +16,7 @@ export const UNFINISHED_STARTS = 2;
 const CHECK_TIMEOUT_MS = 600_000;
 const WORDS_BYTES = 2000;
 
-const PROGRAM = fileURLToPath(new URL("./check-store.js", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../../check-store/main.js", import.meta.url));
 
 export async function setDamagedStoresAside(
   dataDirectory: string,

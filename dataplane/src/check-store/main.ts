@@ -1,10 +1,10 @@
 /**
- * The program that reads a whole store, and writes to it once: node check-store.js <directory>. A process
+ * The program that reads a whole store, and writes to it once: node check-store/main.js <directory>. A process
  * of its own, because a damaged B-tree may end the process that reads it. Exit code 0: it can be used.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ShardStore } from "./shard-store.js";
+import { ShardStore } from "../adapters/lmdb/shard-store.js";
 
 const UNUSABLE = 1;
 const BAD_USAGE = 2;
