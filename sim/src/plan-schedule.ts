@@ -75,6 +75,7 @@ export function planSchedule(seed: number): Schedule {
     const at = random.between(FIRST_FAULT_MS, activeMs - 150);
     return { atMs: Math.round(at), ...planFault(random, names) };
   });
+  if (random.chance(0.5)) faults.push(planTriggered(random, names));
   return {
     ...calm,
     shape,
@@ -130,6 +131,39 @@ export function nodeNames({ nodes, zones }: ClusterShape): string[] {
     { length: nodes },
     (_unused, i) => `node-${"abcdefg"[i % zones]}-${Math.floor(i / zones)}`,
   );
+}
+
+/** Moments at which a protocol is most likely to be wrong: something has begun and has not ended. */
+const DELICATE = [
+  "activated",
+  "joinStarted",
+  "snapshotStarted",
+  "handOffStarted",
+  "removalAsked",
+  "suffixReplaced",
+  "termAdopted",
+] as const;
+
+function planTriggered(random: Random, names: readonly string[]): Fault {
+  const moment = {
+    after: random.pick(DELICATE),
+    nth: 1 + random.below(3),
+    fromMs: FIRST_FAULT_MS,
+    delayMs: random.pick([0, 0, 1, 8, 40]),
+  };
+  const node = random.pick(["self", "self", "primary", "replica", "recovering"]);
+  const forMs = Math.round(random.between(30, 700));
+  switch (random.below(5)) {
+    case 0:
+    case 1:
+      return { ...moment, kind: "crash", node, downMs: forMs };
+    case 2:
+      return { ...moment, kind: "isolate", node, peersOnly: random.chance(0.5), forMs };
+    case 3:
+      return { ...moment, kind: "reset", from: node, to: random.pick(names) };
+    default:
+      return { ...moment, kind: "cutOperator", node, oneWay: random.chance(0.3), forMs };
+  }
 }
 
 function planFault(random: Random, names: readonly string[]): FaultAction {

@@ -1,6 +1,11 @@
 /** Runs one schedule from start to quiet, and says how it went. */
 import { checkCopiesAreSame, restless } from "./check/quiet.js";
-import { InvariantViolation, type InvariantName } from "./check/violation.js";
+import {
+  firstViolation,
+  InvariantViolation,
+  takeFirstViolation,
+  type InvariantName,
+} from "./check/violation.js";
 import { listenToSteps } from "./check/copy-tap.js";
 import { planSchedule } from "./plan-schedule.js";
 import { installBuiltins, onFreshStack } from "./runtime/builtins.js";
@@ -59,9 +64,9 @@ export async function runSchedule(options: RunOptions): Promise<RunResult> {
     const result = await onFreshStack(() => runNow(options));
     // Rejections that nobody heard are told after the turn in which they happened.
     await onFreshStack(() => undefined);
-    const [rejection] = rejections;
-    if (rejection === undefined || !result.ok) return result;
-    return { ...result, ok: false, ...failure(rejection, result.steps, 0) };
+    const problem = firstViolation() ?? rejections[0];
+    if (problem === undefined || !result.ok) return result;
+    return { ...result, ok: false, ...failure(problem, result.steps, result.endMs) };
   } finally {
     process.off("unhandledRejection", onRejection);
   }
@@ -72,6 +77,7 @@ function runNow({ seed, scenario, budget, schedule: given, trace }: RunOptions):
   const world = new World(schedule, { trace });
   const maxSteps = budget?.steps ?? DEFAULT_STEPS;
   let problem: Pick<RunResult, "violation" | "crash"> | undefined;
+  takeFirstViolation();
   try {
     world.start();
     new FaultRunner(world).start();
@@ -86,7 +92,7 @@ function runNow({ seed, scenario, budget, schedule: given, trace }: RunOptions):
     }
     checkCopiesAreSame(world);
   } catch (error) {
-    problem = failure(error, world.loop.steps, world.nowMs);
+    problem = failure(firstViolation() ?? error, world.loop.steps, world.nowMs);
     trace?.(`${world.nowMs.toFixed(2).padStart(9)} ${String(error)}`);
   } finally {
     listenToSteps(undefined);

@@ -34,6 +34,11 @@ export function takeFirstViolation(): InvariantViolation | undefined {
   return taken;
 }
 
+/** As takeFirstViolation, and leaves it. */
+export function firstViolation(): InvariantViolation | undefined {
+  return first;
+}
+
 export class InvariantViolation extends Error {
   readonly invariant: InvariantName;
   readonly detail: string;

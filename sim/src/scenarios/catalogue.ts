@@ -1,8 +1,22 @@
 /** Every directed scenario, by name. */
 import type { Scenario } from "../schedule.js";
+import { OLDER_RECORD, TWO_CONTROL_PLANES } from "./control-planes.js";
+import { HAND_OFF_UNDER_FIRE, JOIN_GIVEN_UP, POWER_LOSS, SNAPSHOT_BROKEN_OFF } from "./copies.js";
+import { ACTIVATION_INTERRUPTED, TERM_BEFORE_MAP, TWO_FAST_PROMOTIONS } from "./promotions.js";
 import { STEADY_CLUSTER } from "./steady-cluster.js";
 
-export const SCENARIOS: readonly Scenario[] = [STEADY_CLUSTER];
+export const SCENARIOS: readonly Scenario[] = [
+  STEADY_CLUSTER,
+  TWO_FAST_PROMOTIONS,
+  ACTIVATION_INTERRUPTED,
+  TERM_BEFORE_MAP,
+  JOIN_GIVEN_UP,
+  SNAPSHOT_BROKEN_OFF,
+  HAND_OFF_UNDER_FIRE,
+  POWER_LOSS,
+  OLDER_RECORD,
+  TWO_CONTROL_PLANES,
+];
 
 /** @throws {RangeError} when there is none of this name. */
 export function findScenario(name: string): Scenario {

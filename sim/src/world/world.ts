@@ -12,6 +12,7 @@ import type { ApiObject } from "@prism/operator/ports/store";
 import { listenToSteps } from "../check/copy-tap.js";
 import { DocumentHistories, type Begun } from "../check/linearizability.js";
 import type { MemoryCopy } from "../check/memory-copy.js";
+import { firstViolation } from "../check/violation.js";
 import { WorldChecker } from "../check/world-checker.js";
 import { Random } from "../runtime/random.js";
 import { VirtualProcess } from "../runtime/virtual-process.js";
@@ -112,7 +113,12 @@ export class World {
   }
 
   run(untilMs: number): void {
-    this.loop.run(untilMs, () => this.checker.afterStep());
+    this.loop.run(untilMs, () => {
+      this.checker.afterStep();
+      // It may have been thrown in the midst of production code, which caught it.
+      const violation = firstViolation();
+      if (violation !== undefined) throw violation;
+    });
   }
 
   /** No fault works any more, and everything that is down comes up. */

@@ -1,0 +1,32 @@
+/** Control planes that know too little, or are too many. */
+import { calmSchedule } from "../plan-schedule.js";
+import type { Scenario } from "../schedule.js";
+
+export const OLDER_RECORD: Scenario = {
+  name: "olderRecord",
+  about: "a shard's record is put back to what it was some changes ago, and later put right",
+  schedule: (seed) => ({
+    ...calmSchedule(seed),
+    activeMs: 2600,
+    faults: [{ atMs: 1000 + (seed % 200), kind: "restoreRecord", versionsBack: 1 + (seed % 3), forMs: 700 }],
+  }),
+};
+
+export const TWO_CONTROL_PLANES: Scenario = {
+  name: "twoControlPlanes",
+  about:
+    "a second control plane leads from a watch that is behind, while the first still acts and a primary fails",
+  schedule: (seed) => ({
+    ...calmSchedule(seed),
+    store: { ...calmSchedule(seed).store, delayMs: 8, repeatedEvents: 0.2 },
+    exitNotices: seed % 2 === 0,
+    activeMs: 3000,
+    faults: [
+      { atMs: 800, kind: "staleWatch", forMs: 500 },
+      { atMs: 850, kind: "crash", node: "primary", downMs: 150 },
+      { atMs: 860 + (seed % 200), kind: "secondOperator", forMs: 600 },
+      { atMs: 1500, kind: "staleWatch", forMs: 400 },
+      { atMs: 1550, kind: "isolate", node: "primary", peersOnly: true, forMs: 400 },
+    ],
+  }),
+};
