@@ -344,16 +344,17 @@ export class ShardStore {
     if (writes.length === 0 && records.size === 0 && state === undefined) return true;
     try {
       // Encoded and checked before: nothing in here throws, so the transaction is whole.
+      const unheard = new Unheard();
       await this.#root.batch(() => {
         for (const { table, key, value } of writes) {
-          unheard(value === undefined ? table.remove(key) : table.put(key, value));
+          unheard.add(value === undefined ? table.remove(key) : table.put(key, value));
         }
         for (const [shardUid, record] of records) {
           const key = recordKey(shardUid);
-          if (record === undefined) unheard(this.#meta.remove(key));
-          else unheard(this.#meta.put(key, Buffer.from(JSON.stringify(record))));
+          if (record === undefined) unheard.add(this.#meta.remove(key));
+          else unheard.add(this.#meta.put(key, Buffer.from(JSON.stringify(record))));
         }
-        if (state !== undefined) unheard(this.#meta.put(STORE_KEY, Buffer.from(JSON.stringify(state))));
+        if (state !== undefined) unheard.add(this.#meta.put(STORE_KEY, Buffer.from(JSON.stringify(state))));
       });
     } catch (error) {
       const cause = await causeOf(error);
@@ -415,9 +416,18 @@ async function causeOf(failed: unknown): Promise<Error> {
   }
 }
 
-/** The whole batch is awaited; unheard, one rejected part of it would end the thread. */
-function unheard(part: Promise<boolean>): void {
-  part.catch(() => undefined);
+/**
+ * The whole batch is awaited; unheard, one rejected part of it would end the thread. Most parts share one
+ * promise, which needs to be heard once.
+ */
+class Unheard {
+  #last: Promise<boolean> | undefined;
+
+  add(part: Promise<boolean>): void {
+    if (part === this.#last) return;
+    this.#last = part;
+    part.catch(() => undefined);
+  }
 }
 
 const ENOSPC = 28;
