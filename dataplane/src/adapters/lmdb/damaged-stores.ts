@@ -18,15 +18,17 @@ const WORDS_BYTES = 2000;
 
 const PROGRAM = fileURLToPath(new URL("../../check-store/main.js", import.meta.url));
 
+/** @param program that checks one store; its exit code 0 says that it can be used */
 export async function setDamagedStoresAside(
   dataDirectory: string,
   stores: number,
   logger: Logger,
+  program = PROGRAM,
 ): Promise<void> {
   for (let store = 0; store < stores; store += 1) {
     const path = join(dataDirectory, "stores", String(store));
     if (!existsSync(path)) continue;
-    const damage = await damageOf(path);
+    const damage = await damageOf(path, program);
     if (damage === undefined) continue;
     const aside = `${path}.damaged`;
     await rm(aside, { recursive: true, force: true });
@@ -41,8 +43,8 @@ export async function setDamagedStoresAside(
 }
 
 /** What is wrong with the store; undefined when nothing is. */
-async function damageOf(path: string): Promise<string | undefined> {
-  const child = spawn(process.execPath, [PROGRAM, path], { stdio: ["ignore", "ignore", "pipe"] });
+async function damageOf(path: string, program: string): Promise<string | undefined> {
+  const child = spawn(process.execPath, [program, path], { stdio: ["ignore", "ignore", "pipe"] });
   let words = "";
   child.stderr.on("data", (bytes: Buffer) => (words = (words + bytes.toString()).slice(-WORDS_BYTES)));
   const timer = setTimeout(() => child.kill("SIGKILL"), CHECK_TIMEOUT_MS);
