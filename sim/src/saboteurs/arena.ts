@@ -402,9 +402,12 @@ export class Arena {
 
   /** A person makes one copy the first of a new history. What was acknowledged before may be gone. */
   #reset(node: ArenaNode): void {
-    // What a snapshot has just brought is not the copy's own before it is on disk.
-    const historyId = node.pending.length > 0 ? undefined : this.#operators.reset(idOf(node));
-    if (historyId !== undefined) this.#invariants = new ArenaInvariants(historyId);
+    // What a snapshot has just brought is not the copy's own before it is on disk: nobody resets to it.
+    if (node.copy === undefined || node.pending.length > 0) return;
+    const historyId = this.#operators.reset(idOf(node));
+    if (historyId === undefined) return;
+    this.#invariants = new ArenaInvariants(historyId);
+    this.#giveMap(node, this.#operators.stored);
   }
 
   /** What a worker does with a map: it takes up a fresh id (protocol 7.1.2), then hands the map to the copy. */

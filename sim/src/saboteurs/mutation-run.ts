@@ -24,7 +24,7 @@ const OPERATOR = ["shard-record", "plan-promotion", "plan-shard"].map(
 );
 const SCHEDULES = 25;
 /** A mutation that does not end by then is noticed: somebody waits for it. */
-const TIME_LIMIT_MS = 150_000;
+const TIME_LIMIT_MS = 60_000;
 
 const { values } = parseArgs({
   options: { sample: { type: "string", default: "150" }, seed: { type: "string", default: "1" } },

@@ -122,7 +122,7 @@ export const RECORD_SABOTEURS: readonly Saboteur[] = [
           'if (change.id === record.primary) return refused("isPrimary"); if (!isCopy(record, change.id)) return refused("notACopy"); if (record.inSync.includes(change.id)) return changed(record, reason, nowMs, { inSync: record.inSync.filter((id) => id !== change.id), recovering: [...record.recovering, change.id] }); return changed(record, reason, nowMs, without(record, [change.id], reason, nowMs));',
       },
     ],
-    expected: [STORED, CHECKPOINTS, WAITS],
+    expected: [QUIET, STORED, CHECKPOINTS, WAITS],
     hunt: { where: "arena", profile: "joins" },
     standsFor:
       "An allocation id goes in two directions: late requests of its first life count in its second.",
@@ -163,5 +163,41 @@ export const RECORD_SABOTEURS: readonly Saboteur[] = [
     hunt: { where: "arena", profile: "joins" },
     standsFor: "One copy, two states.",
     precedent: { system: "Qdrant", reference: "issues 6846, 6755: replica states disagree and stay so" },
+  },
+  {
+    id: "S34",
+    title: "a node that comes back gets the allocation id it had",
+    edits: [
+      {
+        file: "sim/src/saboteurs/arena-operators.ts",
+        find: 'this.#change(read, { kind: "addRecovering", copy: this.#placeOn(node) }, nowMs);',
+        replace:
+          'this.#change(read, { kind: "addRecovering", copy: idOf(node) === "" ? this.#placeOn(node) : { id: idOf(node), node: node.name, zone: node.name } }, nowMs);',
+      },
+    ],
+    expected: [STORED, CHECKPOINTS, WAITS, QUIET, CONFIRMED],
+    hunt: { where: "arena", profile: "joins" },
+    standsFor: "Requests and answers of a copy's first life count in its second.",
+    precedent: { system: "Elasticsearch", reference: "issue 14671, repaired by allocation ids in 14739" },
+    inSimulation: true,
+  },
+  {
+    id: "A4",
+    title: "a node follows a record that is older than its own id",
+    edits: [
+      {
+        file: "sim/src/saboteurs/arena.ts",
+        find: "if (map.version < (node.disk?.identityVersion ?? 0)) return;",
+        replace: "",
+      },
+    ],
+    expected: [STORED, CHECKPOINTS, CONFIRMED, QUIET],
+    hunt: { where: "arena", profile: "joins" },
+    standsFor: "A restart and an old map take a copy back to an id that is gone.",
+    precedent: {
+      system: "Qdrant",
+      reference: "pull request 5298: a state change not yet applied on the reader",
+    },
+    inSimulation: true,
   },
 ];

@@ -61,22 +61,6 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
     precedent: { system: "cassandra-operator", reference: "issue 402: volumes deleted on a stale read" },
   },
   {
-    id: "S34",
-    title: "a node that comes back gets the allocation id it had",
-    edits: [
-      {
-        file: MISSING,
-        find: "`${version + 1}-${nonce}`",
-        replace:
-          "(observation.copies.find((copy) => copy.node === node.id)?.id ?? `${version + 1}-${nonce}`)",
-      },
-    ],
-    expected: [STORED, CHECKPOINTS, "PrimaryWaitsForStoredSet", QUIET, CONFIRMED],
-    hunt: { where: "system", scenario: "comingAndGoing" },
-    standsFor: "Requests and answers of a copy's first life count in its second.",
-    precedent: { system: "Elasticsearch", reference: "issue 14671, repaired by allocation ids in 14739" },
-  },
-  {
     id: "S35",
     title: "a node with an empty volume keeps its id, and an empty copy passes for the member",
     edits: [
