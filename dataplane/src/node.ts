@@ -96,7 +96,7 @@ export class Node {
       if (starts.unfinished >= UNFINISHED_STARTS) {
         await setDamagedStoresAside(directory.path, directory.format.stores, logger);
       }
-      await rewriteFailedStores(directory.path, directory.format.stores, logger);
+      await rewriteFailedStores(directory.path, logger);
       const mapFile = new MapFile(settings.dataDirectory, logger);
       const savedMap = await mapFile.read();
       node = new Node(options, directory, starts, mapFile, savedMap);
@@ -374,7 +374,7 @@ export class Node {
    */
   async #onStoreFailed(store: string, detail: string): Promise<void> {
     this.#control.reportNow();
-    const endsInMs = await noteStoreFailure(this.#directory.path, store, detail, Date.now());
+    const endsInMs = await noteStoreFailure(this.#directory.path, store, Date.now());
     this.#logger.fatal(
       { store, reason: "CopyFailed", detail, endsInMs },
       "a store has failed: check its disk",

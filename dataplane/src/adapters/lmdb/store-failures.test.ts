@@ -25,7 +25,7 @@ function open(): ShardStore {
 
 describe("a store that failed", () => {
   test("lets the node start anew soon, and ever later when it fails again", async () => {
-    const note = (nowMs: number): Promise<number> => noteStoreFailure(directory, store, "EIO", nowMs);
+    const note = (nowMs: number): Promise<number> => noteStoreFailure(directory, store, nowMs);
     const waits: number[] = [];
     for (let nowMs = 1000; waits.length < 7; nowMs += waits.at(-1)! + 10_000) waits.push(await note(nowMs));
     expect(waits).toEqual([3000, 12_000, 48_000, 192_000, LONGEST_WAIT_MS, LONGEST_WAIT_MS, LONGEST_WAIT_MS]);
@@ -33,7 +33,7 @@ describe("a store that failed", () => {
   });
 
   test("lets the node start anew after a while when the failure can't be noted", async () => {
-    expect(await noteStoreFailure(directory, join(directory, "gone"), "EIO", 1000)).toBe(30_000);
+    expect(await noteStoreFailure(join(directory, "gone"), store, 1000)).toBe(30_000);
   });
 
   test("is a new file at the next start, with all it held, and is not touched at the one after", async () => {
@@ -42,18 +42,26 @@ describe("a store that failed", () => {
     await before.durable();
     await before.close();
     const inode = statSync(join(store, "data.mdb")).ino;
-    await noteStoreFailure(directory, store, "EIO", 1000);
-    await rewriteFailedStores(directory, 1, logger);
+    await noteStoreFailure(directory, store, 1000);
+    await rewriteFailedStores(directory, logger);
     const rewritten = statSync(join(store, "data.mdb")).ino;
     expect(rewritten).not.toBe(inode);
-    expect([existsSync(join(store, "failed.json")), existsSync(join(store, "rewrite"))]).toEqual([
-      false,
-      false,
-    ]);
-    await rewriteFailedStores(directory, 1, logger);
+    expect(existsSync(join(store, "rewrite"))).toBe(false);
+    await rewriteFailedStores(directory, logger);
     expect(statSync(join(store, "data.mdb")).ino).toBe(rewritten);
     const after = open();
     expect([...after.documentNumbers(1)]).toEqual([7]);
     await after.close();
+  });
+
+  test("and was set aside is forgotten", async () => {
+    await noteStoreFailure(directory, store, 1000);
+    rmSync(store, { recursive: true });
+    await rewriteFailedStores(directory, logger);
+    mkdirSync(store);
+    await open().close();
+    const inode = statSync(join(store, "data.mdb")).ino;
+    await rewriteFailedStores(directory, logger);
+    expect(statSync(join(store, "data.mdb")).ino).toBe(inode);
   });
 });

@@ -5,11 +5,13 @@
  * start copies the store into a new file before it trusts it: what the copies then report is on the disk.
  */
 import { existsSync } from "node:fs";
-import { mkdir, open as openFile, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, open as openFile, rename, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { open } from "lmdb";
 import type { Logger } from "pino";
+import { writeFileAtomic } from "../files/atomic-file.js";
+import { readIfThere } from "../files/format-file.js";
 
 /** Time for the primaries to move to sound nodes; each further failure waits four times as long, */
 const FIRST_WAIT_MS = 3000;
@@ -21,46 +23,53 @@ const UNNOTED_WAIT_MS = 30_000;
 /** A sick disk may not answer at all. */
 const NOTE_TIMEOUT_MS = 2000;
 
-const MARKER = "failed.json";
-const LAST_FAILURE = "store-failure.json";
+/** In the data directory, not in the store's own: there nothing may be written any more. */
+const FILE = "store-failure.json";
+
+interface StoreFailures {
+  /** Milliseconds since 1970, of the newest. */
+  readonly at: number;
+  readonly waitMs: number;
+  /** Directories of stores that are to be written anew, as seen from the data directory. */
+  readonly stores: readonly string[];
+}
 
 /** Notes the failure for the next start, and says in how many milliseconds that is to be tried. */
 export async function noteStoreFailure(
   dataDirectory: string,
   storeDirectory: string,
-  detail: string,
   nowMs: number,
 ): Promise<number> {
-  const path = join(dataDirectory, LAST_FAILURE);
   const note = async (): Promise<number> => {
-    const last = await lastFailure(path);
-    const isRecent = nowMs - last.at < last.waitMs + LONGEST_WAIT_MS;
-    const waitMs = isRecent ? Math.min(LONGEST_WAIT_MS, WAIT_FACTOR * last.waitMs) : FIRST_WAIT_MS;
-    await writeSynced(join(storeDirectory, MARKER), JSON.stringify({ at: nowMs, detail }));
-    await writeSynced(path, JSON.stringify({ at: nowMs, waitMs, detail }));
+    const { at, waitMs: lastMs, stores } = await readFailures(dataDirectory);
+    const isRecent = nowMs - at < lastMs + LONGEST_WAIT_MS;
+    const waitMs = isRecent ? Math.min(LONGEST_WAIT_MS, WAIT_FACTOR * lastMs) : FIRST_WAIT_MS;
+    const failed = [...new Set([...stores, relative(dataDirectory, storeDirectory)])];
+    await writeFailures(dataDirectory, { at: nowMs, waitMs, stores: failed });
     return waitMs;
   };
   const late = setTimeout(NOTE_TIMEOUT_MS, UNNOTED_WAIT_MS, { ref: false });
   return await Promise.race([note().catch(() => UNNOTED_WAIT_MS), late]);
 }
 
-/** Before any store is opened. What can't be copied keeps its mark, and is opened as it is. */
-export async function rewriteFailedStores(
-  dataDirectory: string,
-  stores: number,
-  logger: Logger,
-): Promise<void> {
-  for (let store = 0; store < stores; store += 1) {
-    const directory = join(dataDirectory, "stores", String(store));
-    if (!existsSync(join(directory, MARKER))) continue;
+/** Before any store is opened. One that can't be copied stays noted, and is opened as it is. */
+export async function rewriteFailedStores(dataDirectory: string, logger: Logger): Promise<void> {
+  const failures = await readFailures(dataDirectory);
+  const left: string[] = [];
+  for (const directory of failures.stores) {
+    const path = join(dataDirectory, directory);
+    // Set aside meanwhile: what is there no more needs no trust.
+    if (!existsSync(join(path, "data.mdb"))) continue;
     try {
-      await rewrite(directory);
-      logger.warn({ store }, "a store that had failed was written anew");
+      await rewrite(path);
+      logger.warn({ directory }, "a store that had failed was written anew");
     } catch (error) {
+      left.push(directory);
       const detail = error instanceof Error ? error.message : String(error);
-      logger.error({ store, detail }, "a store that had failed can't be written anew: check its disk");
+      logger.error({ directory, detail }, "a store that had failed can't be written anew: check its disk");
     }
   }
+  if (left.length < failures.stores.length) await writeFailures(dataDirectory, { ...failures, stores: left });
 }
 
 async function rewrite(directory: string): Promise<void> {
@@ -76,24 +85,22 @@ async function rewrite(directory: string): Promise<void> {
   await sync(join(aside, "data.mdb"));
   await rename(join(aside, "data.mdb"), join(directory, "data.mdb"));
   await rm(aside, { recursive: true });
-  await rm(join(directory, MARKER));
   await sync(directory);
 }
 
-async function lastFailure(path: string): Promise<{ readonly at: number; readonly waitMs: number }> {
-  const none = { at: Number.NEGATIVE_INFINITY, waitMs: 0 };
+async function readFailures(dataDirectory: string): Promise<StoreFailures> {
+  const none = { at: Number.NEGATIVE_INFINITY, waitMs: 0, stores: [] };
+  const text = await readIfThere(join(dataDirectory, FILE));
   try {
-    const { at, waitMs } = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
-    return typeof at === "number" && typeof waitMs === "number" ? { at, waitMs } : none;
+    return text === undefined ? none : (JSON.parse(text) as StoreFailures);
   } catch {
-    // There was none, or its note is half written, which is no reason to wait.
+    // Damaged: no reason to keep the node from starting.
     return none;
   }
 }
 
-async function writeSynced(path: string, text: string): Promise<void> {
-  await writeFile(path, text);
-  await sync(path);
+async function writeFailures(dataDirectory: string, failures: StoreFailures): Promise<void> {
+  await writeFileAtomic(join(dataDirectory, FILE), JSON.stringify(failures));
 }
 
 async function sync(path: string): Promise<void> {
