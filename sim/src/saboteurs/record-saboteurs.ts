@@ -181,23 +181,4 @@ export const RECORD_SABOTEURS: readonly Saboteur[] = [
     precedent: { system: "Elasticsearch", reference: "issue 14671, repaired by allocation ids in 14739" },
     inSimulation: true,
   },
-  {
-    id: "A4",
-    title: "a node follows a record that is older than its own id",
-    edits: [
-      {
-        file: "sim/src/saboteurs/arena.ts",
-        find: "if (map.version < (node.disk?.identityVersion ?? 0)) return;",
-        replace: "",
-      },
-    ],
-    expected: [STORED, CHECKPOINTS, CONFIRMED, QUIET],
-    hunt: { where: "arena", profile: "joins" },
-    standsFor: "A restart and an old map take a copy back to an id that is gone.",
-    precedent: {
-      system: "Qdrant",
-      reference: "pull request 5298: a state change not yet applied on the reader",
-    },
-    inSimulation: true,
-  },
 ];
