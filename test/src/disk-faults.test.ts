@@ -3,7 +3,7 @@
  * copies that never came back, because nothing opened their store again.
  */
 import { execFile } from "node:child_process";
-import { mkdir, open, rm } from "node:fs/promises";
+import { mkdir, open, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -18,6 +18,7 @@ import { WRITTEN_FIELDS } from "./writers.js";
 const COLLECTION = "journal";
 const PROGRESS = 60;
 const MiB = 1024 * 1024;
+const PAGE_BYTES = 4096;
 const DISK_BYTES = 320 * MiB;
 /** Ample: in a test that takes long on a busy machine the stores grow by megabytes. */
 const RESERVE_BYTES = 160 * MiB;
@@ -53,14 +54,12 @@ function begin(running: ClusterUnderTest, prefix: string): FaultLoad {
 /** Fills the file system of this directory until so many bytes are free. */
 async function fill(directory: string, freeBytes: number): Promise<void> {
   const file = await open(join(directory, "ballast"), "a");
-  const block = Buffer.alloc(MiB / 4, 1);
   try {
     for (;;) {
-      const { stdout } = await run("df", ["--output=avail", "-B1", directory]);
-      const left = Number(stdout.trim().split("\n").at(-1)) - freeBytes;
-      if (left < block.length && freeBytes > 0) return;
-      // The last blocks are smaller; below a page there is no room for anything.
-      await file.write(block, 0, Math.min(block.length, Math.max(left, 4096)));
+      const { bavail, bsize } = await statfs(directory);
+      const left = bavail * bsize - freeBytes;
+      if (left < PAGE_BYTES && freeBytes > 0) return;
+      await file.write(Buffer.alloc(Math.min(MiB, Math.max(left, PAGE_BYTES)), 1));
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
