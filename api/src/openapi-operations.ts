@@ -201,6 +201,7 @@ const DOCUMENTS: readonly Operation[] = [
     summary: "Many writes in one request",
     description:
       "NDJSON both ways: one line per write, one answer per line in the order of the request, a summary last. " +
+      "Writes of one document are executed in the order of their lines. " +
       `A line that is wrong fails alone, with the codes of single writes. ${ACKNOWLEDGED}`,
     query: bulkQuerySchema,
     body: { schema: "BulkLine", example: EXAMPLES.bulk, lines: true },

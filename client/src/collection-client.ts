@@ -193,7 +193,8 @@ export class CollectionClient {
 
   /**
    * Sends many operations, with back-pressure: the source is read no faster than it is sent. Each line
-   * carries an operation id, so what is sent again is applied once.
+   * carries an operation id, so what is sent again is applied once. Operations on one document are applied in
+   * the order of the source: one is sent when every earlier one on its document is settled.
    *
    * @throws {PrismError} when a whole request failed for good: a missing collection, say
    * @throws {RangeError} when an option is out of range
