@@ -57,6 +57,14 @@ export function encodeRecord(document: JsonObject, vectorFields: ReadonlySet<str
   return record;
 }
 
+/** The record of a document without vectors, in JSON as it came: nothing of it is written anew. */
+export function encodeJson(json: Uint8Array): Uint8Array {
+  const record = new Uint8Array(4 + json.length);
+  viewOf(record).setUint32(0, json.length, true);
+  record.set(json, 4);
+  return record;
+}
+
 function isNumberList(value: unknown): value is readonly number[] {
   return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "number");
 }

@@ -7,7 +7,7 @@ import type { CollectionSpec } from "@prism/api/collection";
 import { checkDocumentId, checkOperationId } from "@prism/api/document";
 import { describeLimit, type Limits } from "@prism/api/limits";
 import { Problem, type Violation } from "@prism/api/problem-code";
-import { encodeRecord, recordToDocument, type JsonObject } from "./document-record.js";
+import { encodeJson, encodeRecord, recordToDocument, type JsonObject } from "./document-record.js";
 import { mergePatch } from "./merge-patch.js";
 import type { LogEntryBody, WriteResult } from "./replication/log-entry.js";
 
@@ -120,10 +120,19 @@ function indexed(command: WriteCommand, document: JsonObject, context: WriteCont
   const { spec, limits, vectorFields } = context;
   const checked = checkDocument(document, spec, limits, command.id);
   if (!checked.ok) refuse(checked.violations);
+  return { kind: "index", id: command.id, record: recordOf(command, document, vectorFields) };
+}
+
+function recordOf(
+  { action, document: bytes }: WriteCommand,
+  document: JsonObject,
+  vectorFields: ReadonlySet<string>,
+): Uint8Array {
+  const isWhole = action !== "patch" && !Object.hasOwn(document, "id");
+  if (isWhole && !Object.keys(document).some((name) => vectorFields.has(name))) return encodeJson(bytes);
   // The id is the key; kept in the fields as well it could only come to differ.
   const { id: _id, ...fields } = document;
-  const record = encodeRecord(fields, vectorFields);
-  return { kind: "index", id: command.id, record };
+  return encodeRecord(fields, vectorFields);
 }
 
 function refuse(violations: readonly Violation[]): never {

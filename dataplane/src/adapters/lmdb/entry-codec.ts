@@ -45,6 +45,7 @@ const LENGTH_BYTES = 4;
 const ENTRY_HEAD = 34;
 const DOCUMENT_HEAD = 22;
 const OPERATION_HEAD = 31;
+const NOTHING = new Uint8Array(0);
 
 function viewOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -127,20 +128,24 @@ export function decodeEntries(bytes: Uint8Array): LogEntry[] {
 }
 
 function decodeEntry(run: Buffer, start: number, end: number): LogEntry {
-  const value = unseal(run.subarray(start + LENGTH_BYTES, end), ENTRY_HEAD, "a log entry");
-  const idStart = ENTRY_HEAD + value.readUInt16LE(6);
-  const recordStart = idStart + value.readUInt16LE(8);
-  const kind = KINDS[value[4]!];
-  const result = RESULTS[value[5]!];
+  const at = start + LENGTH_BYTES;
+  const operationStart = at + ENTRY_HEAD;
+  if (operationStart > end || run.readUInt32LE(at) !== crc32(run.subarray(at + 4, end))) {
+    throw new DamagedValueError("a log entry");
+  }
+  const idStart = operationStart + run.readUInt16LE(at + 6);
+  const recordStart = idStart + run.readUInt16LE(at + 8);
+  const kind = KINDS[run[at + 4]!];
+  const result = RESULTS[run[at + 5]!];
   if (kind === undefined || result === undefined) throw new DamagedValueError("a log entry");
-  const id = value.toString("utf8", idStart, recordStart);
+  const id = run.toString("utf8", idStart, recordStart);
   return {
-    seq: value.readDoubleLE(10),
-    term: value.readDoubleLE(18),
-    operationId: value.toString("utf8", ENTRY_HEAD, idStart),
-    body: bodyOf(kind, id, value.subarray(recordStart)),
+    seq: run.readDoubleLE(at + 10),
+    term: run.readDoubleLE(at + 18),
+    operationId: run.toString("utf8", operationStart, idStart),
+    body: bodyOf(kind, id, kind === "index" ? run.subarray(recordStart, end) : NOTHING),
     result,
-    timeMs: value.readDoubleLE(26),
+    timeMs: run.readDoubleLE(at + 26),
     stored: run.subarray(start, end),
   };
 }

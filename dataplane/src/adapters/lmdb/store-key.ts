@@ -12,7 +12,9 @@ export const MAX_NUMBER = 2 ** 48 - 1;
 export function numberKey(slot: number, number: number): Buffer {
   const key = Buffer.allocUnsafe(SLOT_BYTES + NUMBER_BYTES);
   key.writeUInt32BE(slot, 0);
-  key.writeUIntBE(number, SLOT_BYTES, NUMBER_BYTES);
+  // As writeUIntBE of six bytes, in half the time.
+  key.writeUInt16BE(Math.floor(number / 0x100000000), SLOT_BYTES);
+  key.writeUInt32BE(number % 0x100000000, SLOT_BYTES + 2);
   return key;
 }
 

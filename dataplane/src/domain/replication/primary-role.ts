@@ -105,7 +105,8 @@ export class PrimaryRole {
     const appended: LogEntry[] = [];
     for (const entry of entries) {
       const seq = log.append(term, nowMs);
-      appended.push({ ...entry, seq, term, timeMs: log.lastTimeMs });
+      const { operationId, body, result } = entry;
+      appended.push({ seq, term, operationId, body, result, timeMs: log.lastTimeMs });
     }
     out.append(appended);
     this.#pumpAll(out, nowMs);
