@@ -9,14 +9,7 @@ import type {
 } from "../domain/shard-query.js";
 import type { Bitmap } from "./bitmap.js";
 import { BoundedSelection } from "./bounded-selection.js";
-import type {
-  ColumnEngine,
-  DocumentHits,
-  QueryAnswer,
-  SearchContext,
-  TextEngine,
-  VectorEngine,
-} from "./engine-port.js";
+import type { ColumnEngine, DocumentHits, QueryAnswer, TextEngine, VectorEngine } from "./engine-port.js";
 import type { IdTable } from "./id-table.js";
 
 export interface SearchedEngines {
@@ -36,16 +29,28 @@ export function searchShard(
   const accept = query.filter === undefined ? undefined : columns.filter(query.filter, live);
   const acceptCount = accept?.count() ?? engines.ids.size;
   if (query.queries.length === 0) return listAccepted(engines, query, accept ?? live, acceptCount);
-  const wantMatches = query.queries.length > 1 || Object.keys(query.aggregations).length > 0;
-  const context: SearchContext = { accept, live, acceptCount, size: query.size, wantMatches };
-  const answers = query.queries.map((part) =>
-    part.kind === "text" ? text.search(part, statistics, context) : vectors.search(part, context),
-  );
-  const matches = wantMatches ? uniteMatches(answers) : undefined;
+  const hasAggregations = Object.keys(query.aggregations).length > 0;
+  const isOne = query.queries.length === 1;
+  const answers: QueryAnswer[] = [];
+  // Vectors first: what they match is at hand, and often it is all there is to match.
+  let isAllMatched = false;
+  for (const kind of ["vector", "text"] as const) {
+    query.queries.forEach((part, i) => {
+      if (part.kind !== kind) return;
+      const wantMatches = !isAllMatched && (hasAggregations || !isOne);
+      const context = { accept, live, acceptCount, size: query.size, wantMatches };
+      const answer =
+        part.kind === "text" ? text.search(part, statistics, context) : vectors.search(part, context);
+      answers[i] = answer;
+      isAllMatched ||= wantMatches && answer.total === acceptCount;
+    });
+  }
+  const needsUnion = !isAllMatched && (hasAggregations || !isOne);
+  const matches = needsUnion ? uniteMatches(answers) : (accept ?? live);
   return {
     lists: answers.map(({ hits }) => toHitList(hits, query.size, engines.ids)),
-    total: answers.length === 1 ? answers[0]!.total : matches!.count(),
-    aggregations: matches === undefined ? {} : aggregateAll(query.aggregations, columns, matches),
+    total: isOne ? answers[0]!.total : needsUnion ? matches.count() : acceptCount,
+    aggregations: aggregateAll(query.aggregations, columns, matches),
     explain: query.explain ? answers.map(({ explanation }) => explanation) : [],
   };
 }
@@ -80,26 +85,17 @@ function uniteMatches(answers: readonly QueryAnswer[]): Bitmap {
 
 /** The same hits by id, equal scores in byte order of ids, cut to `size`. */
 function toHitList({ docs, scores }: DocumentHits, size: number, ids: IdTable): HitList {
-  if (isStrictlyDescending(scores)) {
-    const count = Math.min(size, docs.length);
-    return {
-      ids: Array.from(docs.subarray(0, count), (doc) => ids.idOf(doc)),
-      scores: scores.slice(0, count),
-    };
+  const ordered = Array.from(docs);
+  const count = Math.min(size, ordered.length);
+  // Hits come by score, so that only runs of equal ones are to be put in order.
+  for (let from = 0, to = 1; from < count; from = to, to += 1) {
+    while (to < ordered.length && scores[to] === scores[from]) to += 1;
+    if (to - from === 1) continue;
+    const run = ordered.slice(from, to).sort((a, b) => ids.compare(a, b));
+    for (let i = 0; i < run.length; i += 1) ordered[from + i] = run[i]!;
   }
-  const places = Array.from(docs, (_, place) => place)
-    .sort((a, b) => scores[b]! - scores[a]! || ids.compare(docs[a]!, docs[b]!))
-    .slice(0, size);
-  return {
-    ids: places.map((place) => ids.idOf(docs[place]!)),
-    scores: Float64Array.from(places, (place) => scores[place]!),
-  };
-}
-
-/** No two are equal, so their order is decided already. */
-function isStrictlyDescending(scores: Float64Array): boolean {
-  for (let i = 1; i < scores.length; i += 1) if (!(scores[i - 1]! > scores[i]!)) return false;
-  return true;
+  ordered.length = count;
+  return { ids: ordered.map((doc) => ids.idOf(doc)), scores: scores.slice(0, count) };
 }
 
 function aggregateAll(
