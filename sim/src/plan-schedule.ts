@@ -1,6 +1,6 @@
 /** A schedule from a seed: how big the world is, how it behaves, and which faults come when. */
 import { Random } from "./runtime/random.js";
-import type { ClusterShape, Fault, FaultAction, NodeTarget, Schedule } from "./schedule.js";
+import type { ClusterShape, Fault, FaultAction, NodeName, NodeTarget, Schedule } from "./schedule.js";
 
 /** What schedules have in common unless they say otherwise. */
 export const BASE_SHAPE: ClusterShape = {
@@ -126,10 +126,10 @@ function planShape(random: Random): ClusterShape {
   };
 }
 
-export function nodeNames({ nodes, zones }: ClusterShape): string[] {
+export function nodeNames({ nodes, zones }: ClusterShape): NodeName[] {
   return Array.from(
     { length: nodes },
-    (_unused, i) => `node-${"abcdefg"[i % zones]}-${Math.floor(i / zones)}`,
+    (_unused, i): NodeName => `node-${"abcdefg"[i % zones]}-${Math.floor(i / zones)}`,
   );
 }
 
@@ -144,14 +144,14 @@ const DELICATE = [
   "termAdopted",
 ] as const;
 
-function planTriggered(random: Random, names: readonly string[]): Fault {
+function planTriggered(random: Random, names: readonly NodeName[]): Fault {
   const moment = {
     after: random.pick(DELICATE),
     nth: 1 + random.below(3),
     fromMs: FIRST_FAULT_MS,
     delayMs: random.pick([0, 0, 1, 8, 40]),
   };
-  const node = random.pick(["self", "self", "primary", "replica", "recovering"]);
+  const node = random.pick(["self", "self", "primary", "replica", "recovering"] as const);
   const forMs = Math.round(random.between(30, 700));
   switch (random.below(5)) {
     case 0:
@@ -166,7 +166,7 @@ function planTriggered(random: Random, names: readonly string[]): Fault {
   }
 }
 
-function planFault(random: Random, names: readonly string[]): FaultAction {
+function planFault(random: Random, names: readonly NodeName[]): FaultAction {
   let dice = random.below(KINDS_TOTAL);
   const [kind] = KINDS.find(([, parts]) => (dice -= parts) < 0)!;
   const anyone = (): NodeTarget =>

@@ -7,7 +7,7 @@ import {
   type InvariantName,
 } from "./check/violation.js";
 import { listenToSteps } from "./check/copy-tap.js";
-import { planSchedule } from "./plan-schedule.js";
+import { chooseSchedule } from "./choose-schedule.js";
 import { installBuiltins, onFreshStack } from "./runtime/builtins.js";
 import type { Scenario, Schedule } from "./schedule.js";
 import { FaultRunner } from "./world/fault-runner.js";
@@ -73,7 +73,7 @@ export async function runSchedule(options: RunOptions): Promise<RunResult> {
 }
 
 function runNow({ seed, scenario, budget, schedule: given, trace }: RunOptions): RunResult {
-  const schedule = given ?? scenario?.schedule(seed) ?? planSchedule(seed);
+  const schedule = given ?? scenario?.schedule(seed) ?? chooseSchedule(seed);
   const world = new World(schedule, { trace });
   const maxSteps = budget?.steps ?? DEFAULT_STEPS;
   let problem: Pick<RunResult, "violation" | "crash"> | undefined;

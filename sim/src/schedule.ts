@@ -7,8 +7,11 @@ import type { NetworkManners } from "./world/network.js";
 import type { StoreManners } from "./world/store-access.js";
 import type { IoPoint } from "./world/volume.js";
 
-/** By name ("node-a-0"), or by what it is at the moment of the fault, of the first shard. */
-export type NodeTarget = string | "primary" | "replica" | "recovering" | "self";
+/** Its zone and its number there: "node-a-0". */
+export type NodeName = `node-${string}`;
+
+/** By name, or by what it is at the moment of the fault, of the first shard. */
+export type NodeTarget = NodeName | "primary" | "replica" | "recovering" | "self";
 
 /** The moment of a fault: a time, or the nth time that a copy notes something (a stable name of the protocol). */
 export type Moment =
@@ -76,7 +79,6 @@ export type FaultAction =
   | { readonly kind: "restoreRecord"; readonly versionsBack: number; readonly forMs: number };
 
 export type Fault = Moment & FaultAction;
-export type FaultKind = FaultAction["kind"];
 
 export interface ClusterShape {
   readonly nodes: number;

@@ -4,6 +4,8 @@ import { ShardCopy } from "@prism/dataplane/domain/replication/shard-copy";
 
 export type StepListener = (machine: ShardCopy, event: CopyEvent, effects: readonly CopyEffect[]) => void;
 
+type Step = (this: ShardCopy, event: CopyEvent) => CopyEffect[];
+
 let listener: StepListener | undefined;
 let installed = false;
 
@@ -11,7 +13,7 @@ export function listenToSteps(to: StepListener | undefined): void {
   listener = to;
   if (installed) return;
   installed = true;
-  const step = ShardCopy.prototype.step;
+  const step = Object.getOwnPropertyDescriptor(ShardCopy.prototype, "step")!.value as Step;
   ShardCopy.prototype.step = function stepAndTell(this: ShardCopy, event: CopyEvent): CopyEffect[] {
     const effects = step.call(this, event);
     listener?.(this, event, effects);

@@ -18,7 +18,7 @@ export const SITUATIONS: Readonly<Record<string, string>> = {
   "note.snapshotStarted":
     "the log did not reach back far enough for a copy to be filled from it (delta refused)",
   "note.snapshotInstalled": "a snapshot took the place of a copy's data",
-  "note.snapshotFailed": "the transfer of a snapshot broke off",
+  snapshotBrokenOff: "the transfer of a snapshot broke off",
   lateSnapshot: "a snapshot arrived that was of no use any more",
   "note.joinStarted": "a copy had caught up and was counted",
   joinGivenUp: "a copy that was joining had to be given up",
@@ -73,6 +73,9 @@ export function countSituations(
         break;
       case "commit":
         if (!effect.floorMet) counts.count("floorUnmetAfterExecution");
+        break;
+      case "cancelSnapshot":
+        counts.count("snapshotBrokenOff");
         break;
       case "discardSnapshot":
         counts.count("lateSnapshot");

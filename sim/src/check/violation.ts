@@ -39,6 +39,10 @@ export function firstViolation(): InvariantViolation | undefined {
   return first;
 }
 
+function remember(violation: InvariantViolation): void {
+  first ??= violation;
+}
+
 export class InvariantViolation extends Error {
   readonly invariant: InvariantName;
   readonly detail: string;
@@ -48,6 +52,6 @@ export class InvariantViolation extends Error {
     this.name = "InvariantViolation";
     this.invariant = invariant;
     this.detail = detail;
-    first ??= this;
+    remember(this);
   }
 }

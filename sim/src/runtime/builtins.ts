@@ -10,6 +10,7 @@ import { syncBuiltinESMExports } from "node:module";
 import perfHooks from "node:perf_hooks";
 import timersPromises from "node:timers/promises";
 import v8 from "node:v8";
+import { runInThisContext } from "node:vm";
 import { MemoryFiles } from "./memory-files.js";
 import { VirtualTimer, type VirtualProcess } from "./virtual-process.js";
 
@@ -21,9 +22,6 @@ const real = {
   setImmediate: globalThis.setImmediate,
   now: performance.now.bind(performance),
 };
-
-/** The real ones, for the program that simulates. */
-export const realNowMs = real.now;
 
 export function currentProcess(): VirtualProcess | undefined {
   return current;
@@ -63,7 +61,7 @@ export function installBuiltins(): void {
   if (installed) return;
   installed = true;
   v8.setFlagsFromString("--allow-natives-syntax");
-  drainMicrotasks = new Function("%PerformMicrotaskCheckpoint()") as () => void;
+  drainMicrotasks = runInThisContext("() => %PerformMicrotaskCheckpoint()") as () => void;
   installTimers();
   installClocks();
   installRandomness();
@@ -143,12 +141,12 @@ function installRandomness(): void {
   const mathRandom = Math.random;
   Math.random = () => (current === undefined ? mathRandom() : current.random.next());
   crypto.randomUUID = ((options) => current?.random.uuid() ?? randomUUID(options)) as typeof randomUUID;
-  crypto.randomBytes = ((size: number) => {
+  crypto.randomBytes = (size: number) => {
     if (current === undefined) return randomBytes(size);
     const bytes = Buffer.alloc(size);
     current.random.fill(bytes);
     return bytes;
-  }) as typeof randomBytes;
+  };
   crypto.randomFillSync = ((bytes: Uint8Array) => {
     if (current === undefined) return randomFillSync(bytes);
     current.random.fill(bytes);

@@ -1,7 +1,13 @@
 /** Every directed scenario, by name. */
 import type { Scenario } from "../schedule.js";
 import { OLDER_RECORD, TWO_CONTROL_PLANES } from "./control-planes.js";
-import { HAND_OFF_UNDER_FIRE, JOIN_GIVEN_UP, POWER_LOSS, SNAPSHOT_BROKEN_OFF } from "./copies.js";
+import {
+  HAND_OFF_UNDER_FIRE,
+  JOIN_GIVEN_UP,
+  POWER_LOSS,
+  SNAPSHOT_BROKEN_OFF,
+  SNAPSHOT_LOST,
+} from "./copies.js";
 import { ACTIVATION_INTERRUPTED, TERM_BEFORE_MAP, TWO_FAST_PROMOTIONS } from "./promotions.js";
 import { STEADY_CLUSTER } from "./steady-cluster.js";
 
@@ -12,6 +18,7 @@ export const SCENARIOS: readonly Scenario[] = [
   TERM_BEFORE_MAP,
   JOIN_GIVEN_UP,
   SNAPSHOT_BROKEN_OFF,
+  SNAPSHOT_LOST,
   HAND_OFF_UNDER_FIRE,
   POWER_LOSS,
   OLDER_RECORD,

@@ -47,6 +47,23 @@ export const SNAPSHOT_BROKEN_OFF: Scenario = {
   }),
 };
 
+export const SNAPSHOT_LOST: Scenario = {
+  name: "snapshotLost",
+  about: "an empty volume is filled by a snapshot over a network that loses much of it",
+  schedule: (seed) => ({
+    ...calmSchedule(seed),
+    logEntries: 4,
+    tosses: true,
+    network: { delayMs: 0.3, jitterMs: 2, loss: 0.3, duplicates: 0.2 },
+    shape: { ...BASE_SHAPE, replicaTimeoutMs: 600 },
+    activeMs: 2400,
+    faults: [
+      { atMs: 900, kind: "replaceVolume", node: "replica", downMs: 60 },
+      { atMs: 1700, kind: "replaceVolume", node: "replica", downMs: 60 },
+    ],
+  }),
+};
+
 export const HAND_OFF_UNDER_FIRE: Scenario = {
   name: "handOffUnderFire",
   about: "a primary is told to stop, and its target, the control plane or the network fails meanwhile",

@@ -179,7 +179,7 @@ export class FaultRunner {
     const world = this.#world;
     let i = 0;
     for (const machine of world.machines.values()) {
-      world.crash(machine, downMs[i % downMs.length]!);
+      world.crash(machine, downMs[i % downMs.length]);
       i += 1;
     }
     return true;

@@ -3,7 +3,6 @@
  * wires them, on simulated disk and network. HTTP is left out: clients reach the coordinator.
  */
 import { randomUUID } from "node:crypto";
-import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { DEFAULT_LIMITS } from "@prism/api/limits";
 import type { ShardCall } from "@prism/proto/frame-kind";
 import { ClusterMap as WireClusterMap, type CopyReport, type NodeReport } from "@prism/proto/gen/node";
@@ -340,7 +339,7 @@ export class NodeProcess {
       (bytes) => connection.send(1, bytes),
       () => connection.close(1),
     );
-    this.#control.accept(duplex as unknown as ServerDuplexStream<Buffer, Buffer>);
+    this.#control.accept(duplex as unknown as Parameters<ControlEndpoint["accept"]>[0]);
     return {
       process: this.process,
       host: this.name,

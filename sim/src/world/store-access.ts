@@ -160,7 +160,7 @@ export class StoreAccess implements Store {
         }
         act().then(
           (value) => answer(() => resolve(value)),
-          (error: unknown) => answer(() => reject(error as Error)),
+          (error: unknown) => answer(() => reject(error)),
         );
       });
     });

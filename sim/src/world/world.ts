@@ -5,8 +5,6 @@
 import { parseCluster, type PrismCluster } from "@prism/api/cluster";
 import { parseCollectionSpec } from "@prism/api/collection";
 import type { ProtocolNote } from "@prism/dataplane/domain/replication/event";
-import { Deadline } from "@prism/dataplane/services/deadline";
-import { Problem } from "@prism/api/problem-code";
 import { MemoryStore } from "@prism/operator/adapters/local/memory-store";
 import type { ApiObject } from "@prism/operator/ports/store";
 import { listenToSteps } from "../check/copy-tap.js";
@@ -18,18 +16,16 @@ import { Random } from "../runtime/random.js";
 import { VirtualProcess } from "../runtime/virtual-process.js";
 import { WorldLoop } from "../runtime/world-loop.js";
 import type { Schedule } from "../schedule.js";
+import { ClientRequests, COLLECTION } from "./client-requests.js";
 import { Counts } from "./counts.js";
 import { Machine } from "./machine.js";
 import { Network } from "./network.js";
 import { NodeProcess, type LogLine } from "./node-process.js";
 import { OperatorProcess } from "./operator-process.js";
-import { SimClient, type Ask, type AttemptEnd, type ClientWorld, type WriteAsk } from "./sim-client.js";
+import { SimClient, type Ask, type ClientWorld, type WriteAsk } from "./sim-client.js";
 import { StoreAccess, type StoreTrouble } from "./store-access.js";
 import { Volume, type IoPoint } from "./volume.js";
 
-export const COLLECTION = "docs";
-export const CLIENT_HOST = "client";
-const CONNECT_TIMEOUT_MS = 2000;
 const OPERATOR_RETRY_MS = 250;
 
 /** The product itself says that something is wrong. */
@@ -380,6 +376,7 @@ export class World {
 
   #startClients(): void {
     const { client } = this.schedule;
+    const requests = new ClientRequests(this.loop, this.network, this.machines);
     const world: Omit<ClientWorld, "attempt"> = {
       nodes: [...this.machines.keys()],
       refused: (ask) => this.#told(ask, "refused"),
@@ -392,7 +389,7 @@ export class World {
       const name = `client-${i}`;
       const process = this.#process(name, undefined, 0, 1);
       const attempt: ClientWorld["attempt"] = (ask, node, timeoutMs) =>
-        this.#attempt(process, ask, node, timeoutMs);
+        requests.attempt(process, ask, node, timeoutMs);
       const one = new SimClient(name, process, client, { ...world, attempt });
       this.#clients.push(one);
       this.loop.within(process, "client", () => one.start());
@@ -412,76 +409,6 @@ export class World {
     this.counts.count(`writes.${how}`);
     this.trace(`client: ${ask.operationId} (${ask.action} ${ask.id}) ${how}`);
     if (how === "refused") for (const shard of this.checker.shards.values()) shard.refused(ask.operationId);
-  }
-
-  // ---------------------------------------------------------------- requests of clients
-
-  #attempt(client: VirtualProcess, ask: Ask, name: string, timeoutMs: number): Promise<AttemptEnd> {
-    const { loop, network } = this;
-    return new Promise((resolve) => {
-      const abort = new AbortController();
-      const timer = client.setTimeout(() => {
-        resolve({ kind: "lost" });
-        const process = this.machines.get(name)?.process;
-        if (process !== undefined)
-          loop.after(network.delayMs(CLIENT_HOST, name), process, "gone", () => abort.abort());
-      }, timeoutMs);
-      const finish = (end: AttemptEnd): void => {
-        timer.clear();
-        resolve(end);
-      };
-      const back = (end: AttemptEnd): void => {
-        const blockedMs = Math.max(0, network.blockedUntilMs(name, CLIENT_HOST) - loop.nowMs);
-        loop.after(blockedMs + network.delayMs(name, CLIENT_HOST), client, "answer", () => finish(end));
-      };
-      const blockedMs = network.blockedUntilMs(CLIENT_HOST, name) - loop.nowMs;
-      if (blockedMs > CONNECT_TIMEOUT_MS) {
-        loop.after(CONNECT_TIMEOUT_MS, client, "no connection", () => finish({ kind: "unsent" }));
-        return;
-      }
-      loop.after(Math.max(0, blockedMs) + network.delayMs(CLIENT_HOST, name), undefined, "request", () => {
-        const machine = this.machines.get(name);
-        const node = machine?.node;
-        if (
-          machine === undefined ||
-          node === undefined ||
-          !machine.isUp ||
-          node.process !== machine.process
-        ) {
-          back({ kind: "unsent" });
-          return;
-        }
-        const lost = (): void => back({ kind: "lost" });
-        machine.requests.add(lost);
-        loop.within(node.process, "request", () => {
-          void this.#serve(node, ask, timeoutMs * 0.9, abort.signal).then((end) => {
-            if (machine.requests.delete(lost) && node.process.alive) back(end);
-          });
-        });
-      });
-    });
-  }
-
-  async #serve(node: NodeProcess, ask: Ask, timeoutMs: number, signal: AbortSignal): Promise<AttemptEnd> {
-    const { documents } = node.coordinator;
-    const waiting = { deadline: Deadline.in(timeoutMs), signal };
-    try {
-      if (ask.kind === "read") {
-        const command = { include: undefined, consistency: ask.consistency, shardKey: undefined };
-        const { document, session } = await documents.get(COLLECTION, ask.id, command, waiting);
-        return { kind: "told", told: { session, version: `${document.term}.${document.seq}` } };
-      }
-      const { action, id, document, operationId, ifMatch } = ask;
-      const command = { action, id, document, operationId, ifMatch, ifNoneMatch: false, shardKey: undefined };
-      const { written, session } = await documents.write(COLLECTION, command, waiting);
-      return { kind: "told", told: { session, version: `${written.term}.${written.seq}` } };
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      if (ask.kind === "read" && error.code === "documentNotFound") {
-        return { kind: "told", told: { session: ask.consistency.session, version: undefined } };
-      }
-      return { kind: "problem", problem: error };
-    }
   }
 }
 
