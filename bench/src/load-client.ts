@@ -19,8 +19,9 @@ export interface LoadRun {
 
 export interface LoadOptions {
   readonly inFlight: number;
-  /** No request is sent after this time. */
+  /** No request is sent after this time, once there were `minRequests`. */
   readonly durationMs: number;
+  readonly minRequests?: number;
   /** No more requests than this. */
   readonly maxRequests?: number;
 }
@@ -58,12 +59,12 @@ export class LoadClient {
     check: (answer: string) => void,
     options: LoadOptions,
   ): Promise<LoadRun> {
-    const { inFlight, durationMs, maxRequests = Number.POSITIVE_INFINITY } = options;
+    const { inFlight, durationMs, minRequests = 0, maxRequests = Number.POSITIVE_INFINITY } = options;
     const latenciesMs: number[] = [];
     const startMs = performance.now();
     let sent = 0;
     const caller = async (): Promise<void> => {
-      while (sent < maxRequests && performance.now() - startMs < durationMs) {
+      while (sent < maxRequests && (sent < minRequests || performance.now() - startMs < durationMs)) {
         const request = requests(sent++);
         const sentMs = performance.now();
         check(await this.send(request));

@@ -7,6 +7,8 @@ export interface BenchScale {
   /** Documents of the collection that is spread over three nodes. */
   readonly spreadDocuments: number;
   readonly warmUpMs: number;
+  /** Searches of a kind before it is measured: a node's code is compiled while it runs, and that costs CPU. */
+  readonly warmUpSearches: number;
   readonly measureMs: number;
   readonly placement: { readonly nodes: number; readonly zones: number; readonly shards: number };
   /** The run is given up after this time. */
@@ -35,6 +37,7 @@ const FULL: BenchScale = {
   dataSet: DATA_SET,
   spreadDocuments: 30_000,
   warmUpMs: 2000,
+  warmUpSearches: 4000,
   measureMs: 5000,
   placement: { nodes: 1000, zones: 4, shards: 10_000 },
   timeoutMs: 480_000,
@@ -44,6 +47,7 @@ const QUICK: BenchScale = {
   dataSet: { ...DATA_SET, documents: 5000, queries: 50 },
   spreadDocuments: 1500,
   warmUpMs: 300,
+  warmUpSearches: 0,
   measureMs: 700,
   placement: { nodes: 100, zones: 4, shards: 1000 },
   timeoutMs: 150_000,

@@ -35,6 +35,7 @@ interface SearchAnswer {
 
 export interface LoadTimes {
   readonly warmUpMs: number;
+  readonly warmUpSearches?: number;
   readonly measureMs: number;
 }
 
@@ -64,10 +65,11 @@ export async function measureSearch(
   cluster: BenchCluster,
   requests: readonly LoadRequest[],
   inFlight: number,
-  { warmUpMs, measureMs }: LoadTimes,
+  { warmUpMs, warmUpSearches = 0, measureMs }: LoadTimes,
 ): Promise<LoadFigures> {
   const request = (index: number): LoadRequest => requests[index % requests.length]!;
-  await cluster.client.run(request, checkSearchAnswer, { inFlight, durationMs: warmUpMs });
+  const warmUp = { inFlight, durationMs: warmUpMs, minRequests: warmUpSearches };
+  await cluster.client.run(request, checkSearchAnswer, warmUp);
   return cluster.measure(inFlight, () =>
     cluster.client.run(request, checkSearchAnswer, { inFlight, durationMs: measureMs }),
   );
