@@ -2,7 +2,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { renderFailoverMarkdown, renderFailoverText } from "./failover/failover-report.js";
+import {
+  renderFailoverJson,
+  renderFailoverMarkdown,
+  renderFailoverText,
+} from "./failover/failover-report.js";
 import type { FailoverResults, Fault, HealthSettings, Phase } from "./failover/failover-results.js";
 import type { FaultCluster } from "./failover/fault-cluster.js";
 import { runPhase, type PhasePlan } from "./failover/fault-phase.js";
@@ -133,7 +137,7 @@ async function main(): Promise<number> {
     const results = await Promise.race([run.measure(`${REPOSITORY}.prism`), stopped]);
     process.stdout.write(renderFailoverText(results));
     if (options.writesDocs) {
-      await writeFile(`${REPOSITORY}docs/failover.json`, `${JSON.stringify(results, null, 2)}\n`);
+      await writeFile(`${REPOSITORY}docs/failover.json`, renderFailoverJson(results));
       await writeFile(`${REPOSITORY}docs/failover.md`, renderFailoverMarkdown(results));
     }
     return 0;

@@ -24,7 +24,7 @@ export interface FaultLoadOptions {
 
 /** More say no more. */
 const MOST_FINDINGS = 20;
-const WRITE_TIMEOUT_MS = 15_000;
+const WRITE_TIMEOUT_MS = 6000;
 const SEARCH_TIMEOUT_MS = 3000;
 const PROGRESS_TIMEOUT_MS = 90_000;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { renderFailoverMarkdown, renderFailoverText } from "./failover-report.js";
+import { renderFailoverJson, renderFailoverMarkdown, renderFailoverText } from "./failover-report.js";
 import type { FailoverResults, Fault, Phase } from "./failover-results.js";
 
 const HEALTH = {
@@ -79,5 +79,9 @@ describe("the report of a failover run", () => {
     expect(text).toMatch(/kill, default health: primary lost .*\| +300 ms \|/);
     expect(text).toMatch(/freeze, default health: primary lost .*– \| +4,000 ms \|/);
     expect(text).toContain("make bench-failover KILLS=2 FREEZES=1 LEADERS=1");
+  });
+
+  test("gives programs the same figures", () => {
+    expect(JSON.parse(renderFailoverJson(RESULTS))).toEqual(RESULTS);
   });
 });

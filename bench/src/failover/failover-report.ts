@@ -48,6 +48,20 @@ export function renderFailoverMarkdown(results: FailoverResults): string {
   return `${[...head, ...sections].join("\n\n")}\n`;
 }
 
+/** One fault to a line: a full run has hundreds. Nothing that was measured is known better than to a tenth. */
+export function renderFailoverJson(results: FailoverResults): string {
+  const rounded = (_: string, value: unknown): unknown =>
+    typeof value === "number" ? Math.round(value * 10) / 10 : value;
+  const phases = results.phases.map(({ faults, ...phase }) => {
+    const lines = faults.map((fault) => `      ${JSON.stringify(fault, rounded)}`);
+    const head = JSON.stringify(phase, rounded).slice(0, -1);
+    return `    ${head}, "faults": [\n${lines.join(",\n")}\n    ]}`;
+  });
+  const { phases: _, ...rest } = results;
+  const head = JSON.stringify(rest, rounded, 2).slice(0, -2);
+  return `${head},\n  "phases": [\n${phases.join(",\n")}\n  ]\n}\n`;
+}
+
 function sectionsOf(results: FailoverResults): Section[] {
   return [stalls(results), where(results), safety(results), recovery(results), ...leader(results)];
 }
