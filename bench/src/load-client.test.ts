@@ -58,6 +58,16 @@ test("a run ends when its time is over", async () => {
   expect(run.seconds).toBeGreaterThanOrEqual(0.05);
 });
 
+test("a run goes on beyond its time until there were as many requests as it must have", async () => {
+  const { client } = await serve(() => ({ status: 200, text: "{}" }));
+  const run = await client.run(
+    () => jsonRequest("/", {}),
+    () => undefined,
+    { inFlight: 2, durationMs: 0, minRequests: 40 },
+  );
+  expect(run.requests).toBe(40);
+});
+
 test("a failure ends the run with the server's answer", async () => {
   const { client } = await serve((count) =>
     count < 5 ? { status: 200, text: "{}" } : { status: 503, text: "too few copies" },

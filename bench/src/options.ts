@@ -33,11 +33,14 @@ const DATA_SET: DataSetShape = {
   seed: 42,
 };
 
+/** Of each kind and load. */
+export const WARM_UP_SEARCHES = 4000;
+
 const FULL: BenchScale = {
   dataSet: DATA_SET,
   spreadDocuments: 30_000,
   warmUpMs: 2000,
-  warmUpSearches: 4000,
+  warmUpSearches: WARM_UP_SEARCHES,
   measureMs: 5000,
   placement: { nodes: 1000, zones: 4, shards: 10_000 },
   timeoutMs: 480_000,

@@ -1,4 +1,5 @@
 /** The figures as tables: for a terminal, and as docs/benchmarks.md. */
+import { WARM_UP_SEARCHES } from "./options.js";
 import type {
   BenchResults,
   LoadFigures,
@@ -132,7 +133,9 @@ function oneNode({ singleNode }: BenchResults): Section {
     title: "Searches: one node, one shard",
     text: [
       `Closed loop over HTTP on loopback. Vector searches ask for ${candidates} candidates, the fewest tried with a ` +
-        `recall@10 of 0.99 or more (${singleNode.recallAt10.toFixed(4)}, against exact answers to all queries).`,
+        `recall@10 of 0.99 or more (${singleNode.recallAt10.toFixed(4)}, against exact answers to all queries). ` +
+        `At least ${WARM_UP_SEARCHES.toLocaleString("en")} searches go before each measurement, here and on three nodes: ` +
+        "a node that has just started compiles its code while it runs, which costs as much as the searches.",
     ],
     header: LOAD_HEADER,
     rows: [
