@@ -35,10 +35,13 @@ export interface ArenaProfile {
   /** Log entries that ticks keep, at most: few make snapshots frequent. */
   readonly keepEntries: number;
   /**
-   * The moment after a power loss, in the place of an empty shard: the in-sync copies hold an entry that
-   * was acknowledged and that their checkpoints have not reached; those being filled do not hold it.
+   * - empty: nobody holds anything
+   * - powerLoss: the in-sync copies hold an entry that was acknowledged and that their checkpoints have not
+   *   reached; those being filled do not hold it
+   * - lateMismatch: the members' logs are trimmed; those being filled hold all of them, have an old
+   *   checkpoint, and from the time when they were empty their request to be filled is still on its way
    */
-  readonly afterPowerLoss: boolean;
+  readonly start: "empty" | "powerLoss" | "lateMismatch";
 }
 
 const BASE: ArenaProfile = {
@@ -68,7 +71,7 @@ const BASE: ArenaProfile = {
   dropRate: 0.3,
   quietDown: true,
   keepEntries: 12,
-  afterPowerLoss: false,
+  start: "empty",
 };
 
 function leaning(change: Partial<ArenaProfile>, weights: Partial<ArenaProfile["weights"]>): ArenaProfile {
@@ -109,9 +112,14 @@ export const ARENA_PROFILES = {
     { nodes: 4, inSync: 3, steps: 320, lossRate: 0.16, doubleRate: 0.11, reorderWithin: 11, keepEntries: 1 },
     { deliver: 12, disk: 21, write: 5, map: 27, time: 9, promote: 3.4, refill: 6.7, crash: 17, start: 19 },
   ),
+  /** A snapshot is on its way to a copy that the log has brought further. */
+  lateSnapshots: leaning(
+    { nodes: 2, inSync: 1, steps: 120, doubleRate: 0.3, reorderWithin: 8, start: "lateMismatch" },
+    { write: 14, promote: 0.2, crash: 2, start: 10, refill: 2, time: 4, map: 8, disk: 30 },
+  ),
   /** A new primary with an old checkpoint, and copies that wait to join. */
   earlyJoins: leaning(
-    { nodes: 3, inSync: 2, steps: 80, reorderWithin: 30, afterPowerLoss: true },
+    { nodes: 3, inSync: 2, steps: 80, reorderWithin: 30, start: "powerLoss" },
     { promote: 6, write: 3, time: 8, refill: 4, disk: 12, crash: 1 },
   ),
   /** People reset the shard to one copy, and the others come back with another history. */

@@ -79,12 +79,24 @@ export class Arena {
       this.#readers.set(node, new Map());
       const isMember = i < profile.inSync;
       const disk = emptyDisk(ids[i]!, HISTORY, 1);
-      node.disk = profile.afterPowerLoss ? withHistory(disk, isMember) : disk;
+      node.disk = withHistory(disk, profile.start, isMember);
       this.#start(node);
     }
-    if (!profile.afterPowerLoss) return;
-    this.#operations = 1;
-    this.#invariants.acknowledged("op1", 2);
+    this.#operations = 4;
+    if (profile.start === "powerLoss") this.#invariants.acknowledged("op1", 2);
+    if (profile.start === "lateMismatch") this.#askToBeFilled();
+  }
+
+  #askToBeFilled(): void {
+    const primary = this.#nodes[0]!;
+    this.#giveMap(primary, this.#operators.stored);
+    this.#completeDisk(primary);
+    for (const node of this.#nodes.slice(this.#profile.inSync)) {
+      const [from, to] = [idOf(node), idOf(primary)];
+      const body = { kind: "mismatch", globalCheckpoint: 0, lastSeq: 0 } as const;
+      const message = { shardUid: SHARD, historyId: HISTORY, from, to, term: 1, body };
+      this.#packets.push({ kind: "message", message }, { kind: "message", message });
+    }
   }
 
   /** The whole schedule. @throws {InvariantBroken | ScheduleAborted} */
@@ -438,14 +450,24 @@ function emptyDisk(id: AllocationId, historyId: HistoryId, identityVersion: numb
   return { copy: emptyCopy(SHARD, id, historyId), entries: [], identityVersion };
 }
 
-/** The start of term 1 is committed everywhere; what was acknowledged next, members alone hold. */
-function withHistory(disk: Disk, isMember: boolean): Disk {
-  const common = { term: 1, timeMs: 1 };
-  const noop = { ...common, seq: 1, operationId: "", body: { kind: "noop" }, result: "unchanged" } as const;
-  const body = { kind: "index", id: "op1", record: new Uint8Array() } as const;
-  const op1 = { ...common, seq: 2, operationId: "op1", body, result: "created" } as const;
-  const append = isMember ? [noop, op1] : [noop];
-  return withChange(disk, { term: 1, append, globalCheckpoint: 1 }, new Map());
+function withHistory(disk: Disk, start: ArenaProfile["start"], isMember: boolean): Disk {
+  if (start === "empty") return disk;
+  const isHolder = isMember || start === "lateMismatch";
+  const last = !isHolder ? 1 : start === "powerLoss" ? 2 : 5;
+  const append = Array.from({ length: last }, (_unused, i) => oldEntry(i + 1));
+  if (start === "powerLoss" || !isMember) {
+    return withChange(disk, { term: 1, append, globalCheckpoint: 1 }, new Map());
+  }
+  const trimmed = { globalCheckpoint: 3, trimThrough: { seq: 3, term: 1 } };
+  return withChange(disk, { term: 1, append, ...trimmed }, new Map());
+}
+
+function oldEntry(seq: number): LogEntry {
+  const common = { seq, term: 1, timeMs: 1 };
+  if (seq === 1) return { ...common, operationId: "", body: { kind: "noop" }, result: "unchanged" };
+  const operationId = `op${seq - 1}`;
+  const body = { kind: "index", id: operationId, record: new Uint8Array() } as const;
+  return { ...common, operationId, body, result: "created" };
 }
 
 type WithoutTime<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;

@@ -282,8 +282,22 @@ export const COPY_SABOTEURS: readonly Saboteur[] = [
       },
     ],
     expected: [STORED, CHECKPOINTS],
-    hunt: { where: "arena", profile: "snapshots" },
+    hunt: { where: "arena", profile: "lateSnapshots" },
     standsFor: "A late snapshot takes back what was confirmed since.",
+  },
+  {
+    id: "S38",
+    title: "a snapshot is refused by what the copy remembers having confirmed, not by its log",
+    edits: [
+      {
+        file: REPLICA,
+        find: "if (this.#log.termAt(lastSeq) !== lastTerm) return false;",
+        replace: "if (lastSeq > this.#confirmed) return false;",
+      },
+    ],
+    expected: [QUIET, STORED, CHECKPOINTS],
+    hunt: { where: "arena", profile: "lateSnapshots" },
+    standsFor: "A restart makes a copy forget that it is ahead of the snapshot on its way.",
   },
   {
     id: "S42",

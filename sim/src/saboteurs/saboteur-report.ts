@@ -88,10 +88,6 @@ const LEFT_OUT: readonly (readonly [id: string, why: string])[] = [
     "S24, give-up that changes nothing",
     "The primary waits until a map shows the copy in neither set: a give-up that changes nothing makes it wait on.",
   ],
-  [
-    "S38",
-    "Not caught in 20,000 schedules of the arena: a copy is sent a snapshot only where the log does not reach back to its checkpoint, and installing one raises the checkpoint in the same transaction.",
-  ],
   ["S43, S44", "Prism does not resume a term after a restart."],
   ["S50 to S56", "Prism has no leases."],
   [
