@@ -338,6 +338,8 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   assertReadable(): void {
     if (this.#failed !== undefined)
       throw new Problem("shardUnavailable", "this copy of the shard has failed");
+    // A node that stops is still asked by its peers, and indexes that are closed find nothing.
+    if (this.#closed) throw new Problem("shardUnavailable", "the node is stopping");
     if (!this.#isServing()) throw new Problem("shardUnavailable", "this copy of the shard is being filled");
   }
 

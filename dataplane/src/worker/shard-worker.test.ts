@@ -180,6 +180,14 @@ test("a read waits for the sequence number it asks for, until its time is up", a
   expect(await reading).toEqual(BOOK);
 });
 
+test("a copy that is closed answers no reads: its indexes are gone, and all would seem to be", async () => {
+  const worker = await startPrimary();
+  await worker.put("b1", BOOK);
+  await worker.closed();
+  await expect(worker.get("b1")).rejects.toMatchObject({ error: { code: "shardUnavailable" } });
+  await expect(worker.search({})).rejects.toMatchObject({ error: { code: "shardUnavailable" } });
+});
+
 test("a member without data is reported, not made anew", async () => {
   const worker = start();
   worker.applyMap(clusterMap(1, { shard: { version: 3, term: 2, bootstrap: "" } }));
