@@ -188,10 +188,9 @@ export class FaultRunner {
   /** What no invariant promises to survive is not done: the last volume with the shard's data going away. */
   #mayLose(machine: Machine): boolean {
     const { checker, machines } = this.#world;
-    const disk = checker.diskOf(machine.volume);
-    for (const [uid] of disk.records) {
-      const record = checker.shards.get(uid)?.record;
-      if (record === undefined) continue;
+    for (const { record } of checker.shards.values()) {
+      const isPlaced = record?.copies.some((copy) => copy.node === machine.volume.nodeId) === true;
+      if (record === undefined || !isPlaced) continue;
       const others = record.inSync.some((id) => {
         if (checker.isLost(id)) return false;
         const place = record.copies.find((copy) => copy.id === id);
