@@ -151,7 +151,7 @@ export class EntryLog {
       const { firstSeq, lastSeq, bytes, ends } = this.#runOf(seq);
       const last = Math.min(lastSeq, throughSeq);
       const start = seq === firstSeq ? 0 : ends[seq - firstSeq - 1]!;
-      pieces.push(bytes.subarray(start, ends[last - firstSeq]!));
+      pieces.push(bytes.subarray(start, ends[last - firstSeq]));
       seq = last + 1;
     }
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
@@ -218,7 +218,7 @@ export class EntryLog {
       firstSeq,
       lastSeq: seq,
       entries: entries.slice(0, count),
-      bytes: bytes.subarray(0, ends[count - 1]!),
+      bytes: bytes.subarray(0, ends[count - 1]),
       ends: ends.slice(0, count),
     };
     this.#store.put("log", numberKey(this.#slot, seq), asBuffer(kept.bytes));
