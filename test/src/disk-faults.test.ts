@@ -1,6 +1,7 @@
 /**
  * Disks that fill up, get slow, fail or turn read-only under running nodes. The test of input/output errors found
- * copies that never came back, because nothing opened their store again.
+ * copies that never came back, because nothing opened their store again. Planted to see the first test fail: a
+ * node that keeps no reserve.
  */
 import { execFile } from "node:child_process";
 import { mkdir, open, rm, statfs } from "node:fs/promises";

@@ -1,8 +1,8 @@
 /**
- * Links that fail while nodes live. Planted to see these tests fail: strong reads answered without waiting for
- * the round of questions ("cut both ways" finds them stale), and a control plane that answers every removal
- * that a primary asks for instead of promoting another ("a primary that hears its peers no more" finds it
- * still leading).
+ * Links that fail while nodes live. Planted to see these tests fail: a primary that commits what it has on its
+ * own disk alone ("cut both ways" finds writes lost), strong reads answered without waiting for the round of
+ * questions (the same finds them stale), and a control plane that answers every removal that a primary asks for
+ * instead of promoting another ("a primary that hears its peers no more" finds it still leading).
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ClusterUnderTest, NODE_NAMES, TEST_HEALTH } from "./cluster-under-test.js";
