@@ -16,6 +16,8 @@ import {
 } from "../domain/verification.js";
 
 const SLICE_MS = 5;
+/** After each slice: a quarter of the thread's time is for the reading, whatever waits. */
+const REST_MS = 3 * SLICE_MS;
 const DAMAGED = Uint8Array.of(0);
 
 /** It was ended before everything was read. */
@@ -131,9 +133,8 @@ export class CopyReading {
     }
   }
 
-  /** As long as a slice: half of the thread's time is for others, whatever waits. */
   async #rest(): Promise<void> {
-    await delay(SLICE_MS);
+    await delay(REST_MS);
     if (this.#ended) throw new ReadingEnded("the reading was ended");
   }
 }
