@@ -2,8 +2,9 @@
 import type { Limits } from "@prism/api/limits";
 import type { CopySettings } from "../domain/replication/event.js";
 
-/** Of entries sent to a copy and not confirmed by it. */
+/** Of entries sent to a copy and not confirmed by it; well below what a link to a peer queues. */
 const WINDOW_ENTRIES = 1024;
+const WINDOW_BYTES = 8 * 1024 * 1024;
 
 export type ChangingCopySettings = { -readonly [K in keyof CopySettings]: CopySettings[K] };
 
@@ -14,6 +15,7 @@ export function initialCopySettings(limits: Limits): ChangingCopySettings {
     replicaTimeoutMs: 1000,
     slowReplicaTimeoutMs: 3000,
     windowEntries: WINDOW_ENTRIES,
+    windowBytes: WINDOW_BYTES,
     maxPendingEntries: limits.pendingWrites,
   };
 }

@@ -4,7 +4,8 @@
  * a few spans tell the term of every entry.
  */
 import type { DurableCopy } from "./event.js";
-import type { TermSpan } from "./log-entry.js";
+import { bytesOf, EntrySizes } from "./entry-sizes.js";
+import type { LogEntryBody, TermSpan } from "./log-entry.js";
 
 export class CopyLog {
   baseSeq: number;
@@ -13,6 +14,7 @@ export class CopyLog {
   /** In memory: may run ahead of the durable one. Never lowered, except by a snapshot of another history. */
   globalCheckpoint: number;
   lastTimeMs: number;
+  readonly sizes: EntrySizes;
   #spans: TermSpan[];
 
   constructor(durable: DurableCopy) {
@@ -21,6 +23,7 @@ export class CopyLog {
     this.lastSeq = durable.lastSeq;
     this.globalCheckpoint = durable.globalCheckpoint;
     this.lastTimeMs = durable.lastTimeMs;
+    this.sizes = new EntrySizes(durable.lastSeq);
     this.#spans = [...durable.termSpans];
   }
 
@@ -39,8 +42,9 @@ export class CopyLog {
     return this.baseTerm;
   }
 
-  append(term: number, timeMs: number): number {
+  append(term: number, timeMs: number, body: LogEntryBody): number {
     this.lastSeq += 1;
+    this.sizes.append(bytesOf(body));
     this.lastTimeMs = Math.max(this.lastTimeMs, timeMs);
     const last = this.#spans.at(-1);
     if (last === undefined || last.term !== term) this.#spans.push({ fromSeq: this.lastSeq, term });
@@ -50,12 +54,14 @@ export class CopyLog {
   /** Forgets every entry above `seq`; `seq` is at or above the base. */
   truncateAfter(seq: number): void {
     this.lastSeq = seq;
+    this.sizes.truncateAfter(seq);
     while (this.#spans.length > 0 && this.#spans.at(-1)!.fromSeq > seq) this.#spans.pop();
   }
 
   /** Forgets every entry at or below `seq`, which becomes the base. */
   trimThrough(seq: number): void {
     const term = this.termAt(seq)!;
+    this.sizes.trimThrough(seq);
     this.baseSeq = seq;
     this.baseTerm = term;
     while (this.#spans.length > 1 && this.#spans[1]!.fromSeq <= seq + 1) this.#spans.shift();
@@ -71,6 +77,7 @@ export class CopyLog {
     this.baseTerm = term;
     this.lastSeq = seq;
     this.globalCheckpoint = seq;
+    this.sizes.reset(seq);
     this.#spans = [];
   }
 }

@@ -206,6 +206,8 @@ export interface CopySettings {
   readonly slowReplicaTimeoutMs: number;
   /** Entries sent but not confirmed, per copy. */
   readonly windowEntries: number;
+  /** As windowEntries, in bytes, of which one entry may have more; undefined: as many as they have. */
+  readonly windowBytes?: number;
   /** Entries not committed yet, before writes are refused with tooManyPending. */
   readonly maxPendingEntries: number;
 }

@@ -62,7 +62,9 @@ export class LogSender {
       progress.nextSeq = log.baseSeq + 1;
       if (progress.needsSnapshot) return;
     }
-    const windowEnd = progress.windowBase + settings.windowEntries;
+    const { windowEntries, windowBytes = Number.POSITIVE_INFINITY } = settings;
+    const bytesEnd = log.sizes.lastWithin(progress.windowBase, windowBytes);
+    const windowEnd = Math.min(progress.windowBase + windowEntries, bytesEnd);
     while (progress.nextSeq <= log.lastSeq && progress.nextSeq <= windowEnd) {
       const through = Math.min(log.lastSeq, windowEnd, progress.nextSeq + SEND_ENTRIES_MAX - 1);
       this.#sendEntries(progress, progress.nextSeq, through, out, nowMs);

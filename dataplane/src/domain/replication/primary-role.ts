@@ -104,8 +104,8 @@ export class PrimaryRole {
     const { log, term } = this.#self;
     const appended: LogEntry[] = [];
     for (const entry of entries) {
-      const seq = log.append(term, nowMs);
       const { operationId, body, result } = entry;
+      const seq = log.append(term, nowMs, body);
       appended.push({ seq, term, operationId, body, result, timeMs: log.lastTimeMs });
     }
     out.append(appended);

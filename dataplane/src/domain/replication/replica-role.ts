@@ -96,7 +96,7 @@ export class ReplicaRole {
         }
         this.#replaceSuffix(entry.seq - 1, out);
       }
-      log.append(entry.term, entry.timeMs);
+      log.append(entry.term, entry.timeMs, entry.body);
       (appended ??= []).push(entry);
       this.#confirmed = Math.max(this.#confirmed, entry.seq);
     }

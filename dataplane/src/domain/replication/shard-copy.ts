@@ -252,7 +252,7 @@ export class ShardCopy {
     this.#adopt(map.term);
     this.#activatedTerm = map.term;
     if (map.historyId !== this.#historyId) this.#startHistory(map.historyId);
-    const startSeq = this.#log.append(map.term, nowMs);
+    const startSeq = this.#log.append(map.term, nowMs, { kind: "noop" });
     this.#out.append([
       {
         seq: startSeq,

@@ -13,6 +13,7 @@ export const SETTINGS = {
   replicaTimeoutMs: 1000,
   slowReplicaTimeoutMs: 3000,
   windowEntries: 100,
+  windowBytes: 100_000,
   maxPendingEntries: 100,
 };
 
