@@ -7,7 +7,8 @@ import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { MemoryStore } from "../adapters/local/memory-store.js";
 import type { Condition } from "../domain/condition.js";
-import type { ApiObject, Kind, Store } from "../ports/store.js";
+import type { ApiObject, Kind, ObjectChange, Store } from "../ports/store.js";
+import type { NodeWorkload } from "../ports/workloads.js";
 import { ControlPlane } from "./control-plane.js";
 import { FakeNodes, type FakeNode } from "./testing/fake-nodes.js";
 
@@ -26,6 +27,38 @@ class SlowStore extends MemoryStore {
   }
 }
 
+/** Tells of nodes late, as a watch over a network may. */
+class LateNodeStore extends MemoryStore {
+  override watch<K extends Kind>(
+    kind: K,
+    resourceVersion: string,
+    listener: (change: ObjectChange<K>) => void,
+  ): () => void {
+    if (kind !== "PrismNode") return super.watch(kind, resourceVersion, listener);
+    return super.watch(kind, resourceVersion, (change) => void setTimeout(() => listener(change), 400));
+  }
+}
+
+/** One node's process comes up when it is released. */
+class HeldBackNodes extends FakeNodes {
+  readonly #name: string;
+  #release: () => void = () => undefined;
+
+  constructor(name: string) {
+    super();
+    this.#name = name;
+  }
+
+  override async ensure(workload: NodeWorkload): Promise<void> {
+    if (workload.name !== this.#name) return super.ensure(workload);
+    this.#release = () => void super.ensure(workload);
+  }
+
+  release(): void {
+    this.#release();
+  }
+}
+
 interface Running {
   readonly plane: ControlPlane;
   readonly nodes: FakeNodes;
@@ -40,7 +73,13 @@ afterEach(async () => {
 const HEALTH = { heartbeatIntervalMs: 50, failureThreshold: 4, suspectTimeoutMs: 300, replicaTimeoutMs: 100 };
 
 async function start(
-  options: { store?: Store; nodes?: FakeNodes; count?: number; health?: Partial<typeof HEALTH> } = {},
+  options: {
+    store?: Store;
+    nodes?: FakeNodes;
+    count?: number;
+    health?: Partial<typeof HEALTH>;
+    isWhole?: boolean;
+  } = {},
 ): Promise<Running> {
   const { store = new MemoryStore(), nodes = new FakeNodes(), count = 3 } = options;
   const cluster = parseCluster({
@@ -64,7 +103,9 @@ async function start(
     stopped = true;
   };
   cleanups.push(stop);
-  expect(await plane.waitFor(() => plane.isReady(), 5000)).toBe(true);
+  const wanted = options.isWhole === false ? count - 1 : count;
+  const isUp = (): boolean => plane.status().nodes.filter((node) => node.ready).length >= wanted;
+  expect(await plane.waitFor(isUp, 5000)).toBe(true);
   return { plane, nodes, store };
 }
 
@@ -89,6 +130,18 @@ async function whole({ plane }: Running): Promise<void> {
   const reached = await plane.waitFor(() => isWhole(plane.status()), 5000);
   if (!reached) throw new Error(JSON.stringify({ status: plane.status(), events: plane.events.latest(30) }));
 }
+
+test("a node that is seen for the first time gets the copies that wait for it, however late the store tells of it", async () => {
+  const nodes = new HeldBackNodes("node-c-0");
+  const running = await start({ store: new LateNodeStore(), nodes, isWhole: false });
+  const [first] = nodes.all() as [FakeNode];
+  await create(first, "speeches", { shards: 2 });
+  const { plane } = running;
+  const waits = (): boolean => plane.status().shards.every((shard) => shard.unassigned.length === 1);
+  expect(await plane.waitFor(() => plane.status().shards.length === 2 && waits(), 5000)).toBe(true);
+  nodes.release();
+  await whole(running);
+});
 
 describe("collections over a node's stream", () => {
   test("a collection is usable when it is answered, and all its copies come in sync", async () => {

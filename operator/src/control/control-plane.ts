@@ -114,7 +114,11 @@ export class ControlPlane {
         if (change.type === "put") this.#onShardPut(change.object.metadata.name);
         else this.#forgetShard(change.object);
       },
-      onNode: () => this.#changed(),
+      onNode: () => {
+        this.#changed();
+        // It may have been ready before it was known under its identity.
+        this.#onReadiness();
+      },
     });
     const identity = { clusterId, clusterName, leaderEpoch };
     this.#fleet = new NodeFleet(options.dialer, identity, cluster.spec.health, {
