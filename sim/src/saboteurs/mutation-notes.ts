@@ -8,4 +8,10 @@ export interface MutationNote {
   readonly why: string;
 }
 
-export const MUTATION_NOTES: readonly MutationNote[] = [];
+export const MUTATION_NOTES: readonly MutationNote[] = [
+  {
+    file: "log-sender.ts",
+    line: "progress.needsSnapshot = !isWaitedFor;",
+    why: "The copy answers what it can't match with a mismatch, which asks for the snapshot one message later.",
+  },
+];

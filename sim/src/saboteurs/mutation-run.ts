@@ -22,6 +22,7 @@ const REPLICATION = "dataplane/dist/domain/replication";
 const OPERATOR = ["shard-record", "plan-promotion", "plan-shard"].map(
   (name) => `operator/dist/domain/${name}.js`,
 );
+const LANES = Math.min(4, availableParallelism());
 const SCHEDULES = 25;
 /** A mutation that does not end by then is noticed: somebody waits for it. */
 const TIME_LIMIT_MS = 60_000;
@@ -42,20 +43,20 @@ async function main(): Promise<number> {
     return 1;
   }
   const chosen = sample(all, Number(values.sample), Number(values.seed));
-  const trials = await inParallel(
-    chosen,
-    Math.min(4, availableParallelism()),
-    async (one): Promise<MutationTrial> => {
-      const { file, text, mutation } = one;
-      const changed = { path: join(REPOSITORY, file), text: mutated(text, mutation) };
-      const answer = await run({ changed, repository: REPOSITORY, schedules: SCHEDULES });
-      const source = file.replace("/dist/", "/src/").replace(/\.js$/, ".ts");
-      console.log(
-        `${answer.kind === "survived" ? "SURVIVED" : answer.by.padEnd(8)}  ${source}: ${mutation.what}   in   ${mutation.line}`,
-      );
-      return { file: source, what: mutation.what, line: mutation.line, answer };
-    },
-  );
+  const trials = await inParallel(chosen, LANES, async (one): Promise<MutationTrial> => {
+    const { file, text, mutation } = one;
+    if (readFileSync(join(REPOSITORY, file), "utf8") !== text)
+      throw new Error(`${file} was built anew meanwhile`);
+    if (readFileSync(join(REPOSITORY, file), "utf8") !== text)
+      throw new Error(`${file} was built anew meanwhile`);
+    const changed = { path: join(REPOSITORY, file), text: mutated(text, mutation) };
+    const answer = await run({ changed, repository: REPOSITORY, schedules: SCHEDULES });
+    const source = file.replace("/dist/", "/src/").replace(/\.js$/, ".ts");
+    console.log(
+      `${answer.kind === "survived" ? "SURVIVED" : answer.by.padEnd(8)}  ${source}: ${mutation.what}   in   ${mutation.line}`,
+    );
+    return { file: source, what: mutation.what, line: mutation.line, answer };
+  });
   const survivors = trials.filter(({ answer }) => answer.kind === "survived").length;
   console.log(`${trials.length} of ${all.length} mutations tried, ${survivors} survived`);
   writeFileSync(PAGE, mutationPage(trials, all.length));

@@ -48,13 +48,19 @@ export function mutationsOf(text: string): Mutation[] {
     const line = lineAt(text, from);
     const before = text.slice(from, to).trim();
     const after = replacement.trim();
-    found.push({ from, to, replacement, line, what: `${before} -> ${after === "" ? "(nothing)" : after}` });
+    found.push({
+      from,
+      to,
+      replacement,
+      line,
+      what: `${before} -> ${after === "" || after === ";" ? "(nothing)" : after}`,
+    });
   };
   for (const { pattern, replacement } of RULES) {
     for (const match of code.matchAll(pattern)) add(match.index, match.index + match[0].length, replacement);
   }
   for (const match of code.matchAll(STATEMENT)) {
-    if (isBalanced(match[0])) add(match.index, match.index + match[0].length, "");
+    if (isBalanced(match[0])) add(match.index, match.index + match[0].length, ";");
   }
   for (const match of code.matchAll(CONDITION)) {
     const open = match.index + match[0].length - 1;
