@@ -230,19 +230,10 @@ export const COPY_SABOTEURS: readonly Saboteur[] = [
     edits: [
       {
         file: COPY,
-        find: `const startSeq = this.#log.append(map.term, nowMs);
-    this.#out.append([
-      {
-        seq: startSeq,
-        term: map.term,
-        operationId: "",
-        body: { kind: "noop" },
-        result: "unchanged",
-        timeMs: this.#log.lastTimeMs,
-      },
-    ]);`,
+        find: 'const startSeq = this.#log.append(map.term, nowMs, { kind: "noop" });',
         replace: "const startSeq = this.#log.lastSeq;",
       },
+      { file: COPY, find: "this.#out.append([ { seq: startSeq,", replace: "void ([ { seq: startSeq," },
     ],
     expected: [QUIET, STORED, CHECKPOINTS],
     hunt: { where: "arena", profile: "terms" },
