@@ -109,13 +109,15 @@ function primaryTrouble(observation: ShardObservation): Reason | undefined {
 
 /**
  * Copies whose process is known to be gone leave in the same step, so that writes need not wait for
- * the new primary to ask for it; as long as enough copies stay for writes.
+ * the new primary to ask for it; as long as enough copies stay for writes. So does a primary that is
+ * deposed because nobody hears it: the new one would stand still until it had found it silent as well.
  */
 function droppable(observation: ShardObservation, target: AllocationId): AllocationId[] {
   const { record, settings } = observation;
   const gone = record.inSync.filter((id) => {
     const condition = conditionOf(observation, id);
-    return id !== target && (condition === "dead" || condition === "removed");
+    const isGone = condition === "dead" || condition === "removed";
+    return id !== target && (isGone || (id === record.primary && condition === "away"));
   });
   const most = Math.max(0, record.inSync.length - Math.max(1, settings.minReplicasForWrite));
   return gone.slice(0, most);

@@ -45,14 +45,23 @@ describe("promotion", () => {
     expect(plan(settled())).toEqual({ kind: "pass" });
   });
 
-  test("a suspect primary is replaced by the in-sync copy with the longest log, and keeps its place in the set", () => {
+  test("a suspect primary is replaced by the in-sync copy with the longest log, which need not find it silent anew", () => {
     const world = settled();
+    const deposed = world.record.primary;
     world.setState(world.node(0), "suspect");
     const longest = world.node(2).copy;
     if (longest) longest.lastSeq = 7;
     const { change, reason } = onlyChange(plan(world));
-    expect(change).toEqual({ kind: "promote", target: longest?.id, drop: [] });
+    expect(change).toEqual({ kind: "promote", target: longest?.id, drop: [deposed] });
     expect(reason).toBe("PrimarySuspect");
+  });
+
+  test("a suspect copy that does not lead keeps its place: its primary judges it", () => {
+    const world = settled();
+    world.setState(world.node(1), "suspect");
+    expect(plan(world).kind).not.toBe("act");
+    world.setState(world.node(0), "suspect");
+    expect(onlyChange(plan(world)).change).toMatchObject({ drop: [world.record.primary] });
   });
 
   test("a primary whose process ended leaves the set in the same step, if enough copies stay for writes", () => {
