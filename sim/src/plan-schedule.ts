@@ -12,6 +12,7 @@ export const BASE_SHAPE: ClusterShape = {
   heartbeatIntervalMs: 200,
   suspectTimeoutMs: 800,
   replicaTimeoutMs: 300,
+  slowReplicaTimeoutMs: 10_000,
   rebuildDelaySeconds: 1,
 };
 
@@ -121,6 +122,7 @@ function planShape(random: Random): ClusterShape {
     shards: random.pick([1, 1, 1, 2]),
     minReplicasForWrite: random.pick([1, 2, 2]),
     replicaTimeoutMs: random.pick([150, 300, 600]),
+    slowReplicaTimeoutMs: random.pick([600, 10_000]),
     suspectTimeoutMs: random.pick([300, 800]),
     rebuildDelaySeconds: random.pick([0, 0, 1]),
   };

@@ -89,6 +89,8 @@ export interface ClusterShape {
   readonly heartbeatIntervalMs: number;
   readonly suspectTimeoutMs: number;
   readonly replicaTimeoutMs: number;
+  /** A copy that answers but stays behind for so long leaves; at least replicaTimeoutMs. */
+  readonly slowReplicaTimeoutMs: number;
   readonly rebuildDelaySeconds: number;
 }
 

@@ -22,6 +22,7 @@ export const SITUATIONS: Readonly<Record<string, string>> = {
   lateSnapshot: "a snapshot arrived that was of no use any more",
   "note.joinStarted": "a copy had caught up and was counted",
   joinGivenUp: "a copy that was joining had to be given up",
+  tooSlow: "a copy that answered but stayed behind was to leave",
   "note.removalWithdrawn": "a copy that was to leave came back in time",
   "note.left": "a copy left the in-sync set",
   "note.handOffStarted": "a primary was to hand its role over",
@@ -104,6 +105,7 @@ function countNote(counts: Counts, copy: MemoryCopy, { note }: Extract<CopyEffec
       return;
     case "removalAsked":
       if (note.reason === "JoinGivenUp") counts.count("joinGivenUp");
+      if (note.reason === "TooSlow") counts.count("tooSlow");
       return;
     default:
       return;

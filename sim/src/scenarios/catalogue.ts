@@ -6,6 +6,7 @@ import {
   JOIN_GIVEN_UP,
   POWER_LOSS,
   SNAPSHOT_BROKEN_OFF,
+  SLOW_COPY,
   SNAPSHOT_LOST,
 } from "./copies.js";
 import { ACTIVATION_INTERRUPTED, TERM_BEFORE_MAP, TWO_FAST_PROMOTIONS } from "./promotions.js";
@@ -19,6 +20,7 @@ export const SCENARIOS: readonly Scenario[] = [
   JOIN_GIVEN_UP,
   SNAPSHOT_BROKEN_OFF,
   SNAPSHOT_LOST,
+  SLOW_COPY,
   HAND_OFF_UNDER_FIRE,
   POWER_LOSS,
   OLDER_RECORD,

@@ -103,3 +103,18 @@ export const POWER_LOSS: Scenario = {
     ],
   }),
 };
+
+export const SLOW_COPY: Scenario = {
+  name: "slowCopy",
+  about: "a copy answers, and stays behind for longer than it may",
+  schedule: (seed) => ({
+    ...calmSchedule(seed),
+    shape: { ...BASE_SHAPE, replicaTimeoutMs: 500, slowReplicaTimeoutMs: 500 },
+    syncMs: 4,
+    activeMs: 3200,
+    faults: [
+      { atMs: 800, kind: "slowDisk", node: "replica", forMs: 1300 + (seed % 400) },
+      { atMs: 2600, kind: "crash", node: "primary", downMs: 100 },
+    ],
+  }),
+};

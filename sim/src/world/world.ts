@@ -414,7 +414,13 @@ export class World {
 
 function clusterOf({ shape }: Schedule): PrismCluster {
   const { nodes, zones, factor, minReplicasForWrite } = shape;
-  const { heartbeatIntervalMs, suspectTimeoutMs, replicaTimeoutMs, rebuildDelaySeconds } = shape;
+  const {
+    heartbeatIntervalMs,
+    suspectTimeoutMs,
+    replicaTimeoutMs,
+    slowReplicaTimeoutMs,
+    rebuildDelaySeconds,
+  } = shape;
   return parseCluster({
     apiVersion: "prism.dev/v1alpha1",
     kind: "PrismCluster",
@@ -436,6 +442,7 @@ function clusterOf({ shape }: Schedule): PrismCluster {
         failureThreshold: 3,
         suspectTimeoutMs,
         replicaTimeoutMs,
+        slowReplicaTimeoutMs,
         rebuildDelaySeconds,
       },
     },
