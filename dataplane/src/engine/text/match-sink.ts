@@ -17,6 +17,8 @@ export function collect(segment: SearchableSegment, accumulator: Accumulator, si
   const { docs, removed } = segment;
   const { accept, matches, best } = sink;
   const hasRemoved = removed.count > 0;
+  if (!hasRemoved && accept === undefined && matches === undefined)
+    return collectAll(docs, accumulator, best);
   let total = 0;
   let threshold = best.threshold;
   for (let i = 0; i < touchedCount; i += 1) {
@@ -33,4 +35,20 @@ export function collect(segment: SearchableSegment, accumulator: Accumulator, si
   }
   accumulator.touchedCount = 0;
   return total;
+}
+
+/** Where every scored document counts, and is only to be compared. */
+function collectAll(docs: Uint32Array, accumulator: Accumulator, best: BestHits): number {
+  const { scores, touched, touchedCount } = accumulator;
+  let threshold = best.threshold;
+  for (let i = 0; i < touchedCount; i += 1) {
+    const place = touched[i]!;
+    const score = scores[place]!;
+    scores[place] = 0;
+    if (score < threshold) continue;
+    best.offer(docs[place]!, score);
+    threshold = best.threshold;
+  }
+  accumulator.touchedCount = 0;
+  return touchedCount;
 }
