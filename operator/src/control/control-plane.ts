@@ -72,6 +72,8 @@ export class ControlPlane {
   readonly #requests: CollectionRequests;
   readonly #clusterId: string;
   readonly #outlook = new ShardOutlook();
+  /** By the node's name, as the store last told. */
+  readonly #nodeIds = new Map<string, string>();
   readonly #waiter = new ConditionWaiter();
   readonly #conditions: ClusterConditions;
   readonly #deleted: DeletedCollections;
@@ -114,11 +116,7 @@ export class ControlPlane {
         if (change.type === "put") this.#onShardPut(change.object.metadata.name);
         else this.#forgetShard(change.object);
       },
-      onNode: () => {
-        this.#changed();
-        // It may have been ready before it was known under its identity.
-        this.#onReadiness();
-      },
+      onNode: ({ object }) => this.#onNodePut(object.metadata.name, object.status.nodeId),
     });
     const identity = { clusterId, clusterName, leaderEpoch };
     this.#fleet = new NodeFleet(options.dialer, identity, cluster.spec.health, {
@@ -339,6 +337,15 @@ export class ControlPlane {
     if (nodeId) this.#onNodeAffected(nodeId, to.state !== "alive");
     this.#onReadiness();
     this.#changed();
+  }
+
+  /** What a node's shards are planned from is the stored identity, which may be seen long after its hello. */
+  #onNodePut(name: string, nodeId: string): void {
+    const before = this.#nodeIds.get(name) ?? "";
+    this.#nodeIds.set(name, nodeId);
+    this.#changed();
+    if (before !== "" && before !== nodeId) this.#enqueueShardsOn(before);
+    this.#onReadiness();
   }
 
   /** A node that takes copies may be what a missing copy waits for. */
