@@ -1,6 +1,6 @@
 /** Every directed scenario, by name. */
 import type { Scenario } from "../schedule.js";
-import { OLDER_RECORD, TWO_CONTROL_PLANES } from "./control-planes.js";
+import { IDENTITY_SEEN_LATE, OLDER_RECORD, TWO_CONTROL_PLANES } from "./control-planes.js";
 import {
   HAND_OFF_UNDER_FIRE,
   JOIN_GIVEN_UP,
@@ -25,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   POWER_LOSS,
   OLDER_RECORD,
   TWO_CONTROL_PLANES,
+  IDENTITY_SEEN_LATE,
 ];
 
 /** @throws {RangeError} when there is none of this name. */

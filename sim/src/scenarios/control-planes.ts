@@ -1,5 +1,5 @@
 /** Control planes that know too little, or are too many. */
-import { calmSchedule } from "../plan-schedule.js";
+import { BASE_SHAPE, calmSchedule } from "../plan-schedule.js";
 import type { Scenario } from "../schedule.js";
 
 export const OLDER_RECORD: Scenario = {
@@ -27,6 +27,22 @@ export const TWO_CONTROL_PLANES: Scenario = {
       { atMs: 860 + (seed % 200), kind: "secondOperator", forMs: 600 },
       { atMs: 1500, kind: "staleWatch", forMs: 400 },
       { atMs: 1550, kind: "isolate", node: "primary", peersOnly: true, forMs: 400 },
+    ],
+  }),
+};
+
+export const IDENTITY_SEEN_LATE: Scenario = {
+  name: "identitySeenLate",
+  about: "a node comes back on an empty volume, and the store is slow to tell of its new identity",
+  schedule: (seed) => ({
+    ...calmSchedule(seed),
+    shape: { ...BASE_SHAPE, shards: 2, suspectTimeoutMs: 300, rebuildDelaySeconds: 0 },
+    store: { ...calmSchedule(seed).store, delayMs: 4 + (seed % 30) },
+    network: { ...calmSchedule(seed).network, jitterMs: 2 + (seed % 40) },
+    activeMs: 2600,
+    faults: [
+      { atMs: 800, kind: "replaceVolume", node: "replica", downMs: 30 + (seed % 300) },
+      { atMs: 1700, kind: "replaceVolume", node: "primary", downMs: 400 },
     ],
   }),
 };

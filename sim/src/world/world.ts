@@ -180,7 +180,8 @@ export class World {
     machine.requests.clear();
     machine.crashAt = undefined;
     if (this.schedule.exitNotices) {
-      this.#tellOperators(name, 15, () => ({
+      // Before it can be told that another one listens.
+      this.#tellOperators(name, 2, () => ({
         kind: "exited",
         name,
         code: null,
