@@ -118,7 +118,7 @@ export const COPY_SABOTEURS: readonly Saboteur[] = [
     expected: [CONFIRMED, SAME_LOG, STORED],
     hunt: { where: "arena", profile: "terms" },
     standsFor: "A deposed primary goes on writing to copies that know of its successor.",
-    precedent: { system: "Elasticsearch", reference: "primary terms, added for this in 5.0" },
+    precedent: { system: "Elasticsearch", reference: "primary terms exist for this" },
   },
   {
     id: "S8",
@@ -260,7 +260,7 @@ export const COPY_SABOTEURS: readonly Saboteur[] = [
     expected: [SAME_LOG, ONE_ACKER, QUIET, STORED, CHECKPOINTS, CONFIRMED],
     hunt: { where: "arena", profile: "mixed" },
     standsFor: "Two primaries after a partition heals.",
-    precedent: { system: "Elasticsearch", reference: "Jepsen on 1.1.0: split brain, writes lost" },
+    precedent: { system: "Elasticsearch", reference: "Jepsen on 1.x: acknowledged inserts lost" },
   },
   {
     id: "S37",

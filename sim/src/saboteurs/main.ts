@@ -30,7 +30,7 @@ const BUDGETS: Readonly<Record<Hunt["where"], HuntBudget>> = {
 };
 const CONTROL: Readonly<Record<Hunt["where"], HuntBudget>> = {
   arena: { schedules: 3000, timeLimitMs: 60_000 },
-  system: { schedules: 60, timeLimitMs: 60_000 },
+  system: { schedules: 24, timeLimitMs: 60_000 },
 };
 
 async function main(): Promise<number> {

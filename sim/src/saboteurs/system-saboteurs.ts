@@ -116,7 +116,7 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
     expected: [ONCE, QUIET],
     hunt: { where: "system", scenario: "refilling", shortLog: true },
     standsFor: "A retry at a copy that was filled by a snapshot is executed again.",
-    precedent: { system: "Elasticsearch", reference: "issue 9967, open since 2015" },
+    precedent: { system: "Elasticsearch", reference: "issue 9967, still open" },
   },
   {
     id: "S40",
@@ -131,7 +131,7 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
     expected: [ONCE],
     hunt: { where: "system", scenario: "impatientClients" },
     standsFor: "A retry that overtakes the commit is executed again.",
-    precedent: { system: "Elasticsearch", reference: "issue 9967, open since 2015" },
+    precedent: { system: "Elasticsearch", reference: "issue 9967, still open" },
   },
   {
     id: "S41",
@@ -151,7 +151,7 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
     expected: [ONCE],
     hunt: { where: "system", scenario: "impatientClients" },
     standsFor: "A retry after a lost answer applies twice.",
-    precedent: { system: "Elasticsearch", reference: "issue 9967, open since 2015" },
+    precedent: { system: "Elasticsearch", reference: "issue 9967, still open" },
   },
   {
     id: "S41b",
@@ -264,7 +264,7 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
     expected: [DOMAINS],
     hunt: { where: "system", scenario: "crowdedZones" },
     standsFor: "A lost zone takes two copies with it.",
-    precedent: { system: "Qdrant", reference: "issue 5549, open; no zones in its open source" },
+    precedent: { system: "Qdrant", reference: "its open source knows no zones" },
   },
   {
     id: "B5",
