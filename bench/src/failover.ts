@@ -7,7 +7,13 @@ import {
   renderFailoverMarkdown,
   renderFailoverText,
 } from "./failover/failover-report.js";
-import type { FailoverResults, Fault, HealthSettings, Phase } from "./failover/failover-results.js";
+import type {
+  FailoverResults,
+  Fault,
+  HealthSettings,
+  LeaderPhase,
+  Phase,
+} from "./failover/failover-results.js";
 import type { FaultCluster } from "./failover/fault-cluster.js";
 import { runPhase, type PhasePlan } from "./failover/fault-phase.js";
 import { runLeaderPhase } from "./failover/leader-phase.js";
@@ -58,16 +64,7 @@ class FailoverRun {
     ];
     const phases: Phase[] = [];
     for (const plan of plans) if (plan.faults > 0) phases.push(await this.#phase(plan, phases.length));
-    const leader =
-      leaderLosses === 0
-        ? undefined
-        : await runLeaderPhase(
-            DEFAULT_HEALTH,
-            leaderLosses,
-            join(this.#directory, "leader"),
-            (done) => this.#progress("control plane and node", done, leaderLosses, ""),
-            (step) => this.#steps.push(step),
-          );
+    const leader = leaderLosses === 0 ? undefined : await this.#leaderPhase(leaderLosses);
     return {
       takenAt: new Date().toISOString(),
       seconds: Math.round((performance.now() - this.#startMs) / 1000),
@@ -83,6 +80,23 @@ class FailoverRun {
   async cleanUp(): Promise<void> {
     for (const step of this.#steps.splice(0).reverse()) await step();
     if (this.#directory !== "") await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Undefined when it did not end well: the figures before it are not given up for that. */
+  async #leaderPhase(losses: number): Promise<LeaderPhase | undefined> {
+    const name = "control plane and node";
+    try {
+      return await runLeaderPhase(
+        DEFAULT_HEALTH,
+        losses,
+        join(this.#directory, "leader"),
+        (done) => this.#progress(name, done, losses, ""),
+        (step) => this.#steps.push(step),
+      );
+    } catch (error) {
+      this.#progress(name, 0, losses, error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
   }
 
   async #phase(plan: PhasePlan, index: number): Promise<Phase> {
@@ -140,7 +154,7 @@ async function main(): Promise<number> {
       await writeFile(`${REPOSITORY}docs/failover.json`, renderFailoverJson(results));
       await writeFile(`${REPOSITORY}docs/failover.md`, renderFailoverMarkdown(results));
     }
-    return 0;
+    return results.phases.every(({ trouble }) => trouble === "") ? 0 : 1;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     return 1;

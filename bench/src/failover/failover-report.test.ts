@@ -47,6 +47,7 @@ function phase(kind: Phase["kind"], faults: readonly Fault[]): Phase {
     faults,
     counts: COUNTS,
     lost: 0,
+    trouble: "",
     quietGapMs: 5,
   };
 }

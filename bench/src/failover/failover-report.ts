@@ -43,6 +43,9 @@ export function renderFailoverMarkdown(results: FailoverResults): string {
         "plane, nodes and load share the machine's processors: a node that starts again takes them from the others.",
     ),
     wrap(machineLine(results)),
+    ...results.phases
+      .filter(({ trouble }) => trouble !== "")
+      .map(({ name, faults, trouble }) => wrap(`Ended after ${faults.length} faults, ${name}: ${trouble}`)),
     "[failover.json](failover.json) has every single fault.",
   ];
   return `${[...head, ...sections].join("\n\n")}\n`;
@@ -145,7 +148,7 @@ function safety({ phases, leader }: FailoverResults): Section {
   const rows = all.map(({ name, counts, lost }) => [
     name,
     count(counts.acknowledged),
-    count(lost),
+    lost === undefined ? "?" : count(lost),
     count(counts.conflicts),
     `${count(counts.staleStrongReads)} + ${count(counts.failedStrongReads)} of ${count(counts.strongReads)}`,
     count(counts.unknown),

@@ -42,8 +42,10 @@ export interface Phase {
   readonly seconds: number;
   readonly faults: readonly Fault[];
   readonly counts: LoadCounts;
-  /** Acknowledged writes that a copy does not have, over all nodes. */
-  readonly lost: number;
+  /** Acknowledged writes that a copy does not have, over all nodes; undefined: it could not be found out. */
+  readonly lost: number | undefined;
+  /** Why there are fewer faults than wanted; "" when there are not. */
+  readonly trouble: string;
   /** The longest gap between acknowledgements of one shard in as many seconds without a fault. */
   readonly quietGapMs: number;
 }

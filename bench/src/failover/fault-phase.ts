@@ -38,18 +38,29 @@ export async function runPhase(
   await sleep(WARM_UP_MS);
   const quietGapMs = await quietGap(cluster);
   const faults: Fault[] = [];
-  while (faults.length < plan.faults) {
-    const fault = await runFault(cluster, plan, chooseVictim(cluster, random));
-    faults.push(fault);
-    tell(faults.length, fault);
+  let trouble = "";
+  while (faults.length < plan.faults && trouble === "") {
+    try {
+      const fault = await runFault(cluster, plan, chooseVictim(cluster, random));
+      faults.push(fault);
+      tell(faults.length, fault);
+    } catch (error) {
+      // Hours of figures are not given up for one cluster that did not recover: that is a finding of its own.
+      trouble = messageOf(error);
+    }
     await sleep(random.integer(PAUSE_MS.least, PAUSE_MS.most));
   }
   const { counts, documents } = await cluster.load.stop();
-  const lost = await cluster.findLost(documents);
+  let lost: number | undefined;
+  try {
+    lost = await cluster.findLost(documents);
+  } catch (error) {
+    trouble ||= messageOf(error);
+  }
   await cluster.stop();
   const { name, health, kind } = plan;
   const seconds = Math.round((performance.now() - startMs) / 1000);
-  return { name, health, kind, seconds, faults, counts, lost, quietGapMs };
+  return { name, health, kind, seconds, faults, counts, lost, trouble, quietGapMs };
 }
 
 async function quietGap(cluster: FaultCluster): Promise<number> {
@@ -132,4 +143,8 @@ async function untilWritesGoOn(cluster: FaultCluster, faultMs: number): Promise<
 
 function longest(gaps: readonly ShardGap[]): number {
   return Math.max(0, ...gaps.map(({ longestMs }) => longestMs));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
