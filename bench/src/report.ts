@@ -224,6 +224,15 @@ function replicatedWrites(
       row("1 KB, one node", oneNode, true),
       ...plain.map((writes) => row("1 KB, three copies", writes, true)),
       row("text and vector, three copies", indexed, false),
+      [
+        "lag of a copy, 1 KB",
+        count(RATIO_BATCH),
+        `${count(lag.p99Operations)} behind`,
+        "–",
+        "–",
+        ms(lag.p99Ms),
+        "–",
+      ],
       ...lmdb.eightAtATime.map(({ batch, perSecond: rate }) => [
         "LMDB, no server",
         count(batch),
