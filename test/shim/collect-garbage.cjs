@@ -4,7 +4,7 @@
  * nobody holds any more can't be told from memory that is lost.
  */
 const { writeFileSync, renameSync } = require("node:fs");
-const { setFlagsFromString } = require("node:v8");
+const { getHeapSpaceStatistics, setFlagsFromString } = require("node:v8");
 const { runInNewContext } = require("node:vm");
 const { isMainThread } = require("node:worker_threads");
 
@@ -19,13 +19,16 @@ if (path !== undefined) {
     collect();
     collect();
     const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
+    const young = getHeapSpaceStatistics().find((space) => space.space_name === "new_space");
+    return { used: heapUsed + external, young: young.physical_space_size };
   };
   if (isMainThread) {
     let round = 0;
-    let bytes = 0;
+    let bytes = { used: 0, young: 0 };
     channel.onmessage = ({ data }) => {
-      if (data.answer === round) bytes += data.bytes;
+      if (data.answer !== round) return;
+      bytes.used += data.bytes.used;
+      bytes.young += data.bytes.young;
     };
     process.on("SIGUSR2", () => {
       round += 1;
@@ -35,7 +38,11 @@ if (path !== undefined) {
         const file = `${path}.${process.pid}`;
         writeFileSync(
           `${file}.new`,
-          JSON.stringify({ usedBytes: bytes, rssBytes: process.memoryUsage.rss() }),
+          JSON.stringify({
+            usedBytes: bytes.used,
+            youngBytes: bytes.young,
+            rssBytes: process.memoryUsage.rss(),
+          }),
         );
         renameSync(`${file}.new`, file);
       }, ANSWERS_MS);

@@ -7,6 +7,12 @@ import { waitUntil } from "./wait-until.js";
 export interface NodeMemory {
   /** Heaps of all threads, and what hangs on them outside. */
   readonly usedBytes: number;
+  /**
+   * Where all threads' new objects are made, in the resident memory. It grows from half a megabyte to twice
+   * --max-semi-space-size per thread, the faster the more garbage there is, and stays there: what a node
+   * has taken of it by some moment says nothing of what it holds.
+   */
+  readonly youngBytes: number;
   readonly rssBytes: number;
 }
 
