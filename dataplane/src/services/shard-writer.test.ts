@@ -112,6 +112,15 @@ describe("writing to a shard", () => {
     expect(refusalOf((await writing)[0])).toEqual(["outcomeUnknown", "unknown"]);
   });
 
+  it("does not say that nothing was executed when a later try is refused for good", async () => {
+    const { cluster, write } = setup();
+    cluster.conduct("n1", { kind: "losesAnswers" });
+    const writing = write([put("a")], { timeoutMs: 300 });
+    const problem = new ShardProblem("documentExists", "a exists", { executed: "no" });
+    await whenCalled(cluster, 1, () => cluster.conduct("n1", { kind: "refuses", problem }));
+    expect(refusalOf((await writing)[0])).toEqual(["documentExists", "unknown"]);
+  });
+
   it("waits for a primary until the deadline, then says that nothing was executed", async () => {
     const { cluster, write } = setup();
     cluster.conduct("n1", { kind: "unreachable" });

@@ -221,7 +221,7 @@ function settle(
       problem = verdict;
       retry.push(one);
     } else {
-      outcomes[one.index] = { kind: "refused", problem: verdict };
+      outcomes[one.index] = { kind: "refused", problem: one.mayHaveRun ? doubted(verdict) : verdict };
     }
   }
   return { retry, problem };
@@ -250,6 +250,15 @@ function verdictOf(response: WriteResponse, position: number): Written | Problem
   const { historyId, copies, zones } = response;
   const { result, term, seq } = outcome;
   return { kind: "written", result, term, seq, historyId, copies, zones };
+}
+
+/**
+ * Of an operation that an earlier try may have brought into some copy's log: that copy may yet become
+ * primary and commit it, whatever the primary of now finds wrong with it.
+ */
+function doubted(verdict: Problem): Problem {
+  const { code, detail, violations } = verdict;
+  return new Problem(code, detail, { violations, executed: "unknown", cause: verdict });
 }
 
 function unknownOutcome(last: Problem, options: WriteOptions): Problem {
