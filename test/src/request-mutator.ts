@@ -115,7 +115,7 @@ export class RequestMutator {
     return {
       operation,
       method: operation.method,
-      path: { c: name, id: `m-${this.#made}` },
+      path: { ...this.#api.pathExamples, c: name, id: `m-${this.#made}` },
       query: [],
       headers,
       body: isLines ? withOwnIds(parsed, this.#made) : parsed,
