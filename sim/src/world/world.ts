@@ -117,7 +117,7 @@ export class World {
     });
   }
 
-  /** No fault works any more, and everything that is down comes up. */
+  /** No fault begins any more, and everything that is down comes up; whoever stands still does so to its end. */
   heal(): void {
     this.#healed = true;
     this.trace("heal");
@@ -129,12 +129,7 @@ export class World {
       machine.crashAt = undefined;
       machine.volume.slowUntilMs = 0;
       machine.volume.fullUntilMs = 0;
-      if (machine.process !== undefined)
-        machine.process.frozenUntilMs = Math.min(machine.process.frozenUntilMs, this.nowMs);
       if (!machine.isUp) this.boot(machine);
-    }
-    for (const { process } of this.operators.values()) {
-      process.frozenUntilMs = Math.min(process.frozenUntilMs, this.nowMs);
     }
     if (this.operators.size === 0) this.startOperator();
   }
