@@ -286,6 +286,16 @@ describe("copies come and go", () => {
     expect(onlyChange(plan(world)).change).toEqual({ kind: "clearBootstrap" });
   });
 
+  test("a record is older already when its term alone is, or its version alone", () => {
+    const world = settled();
+    const copy = world.node(1).copy!;
+    const { term, version } = world.record;
+    Object.assign(copy, { term: term + 1, mapVersion: version });
+    expect(plan(world)).toMatchObject({ kind: "refuse", reason: "ShardRecordStale" });
+    Object.assign(copy, { term, mapVersion: version + 1 });
+    expect(plan(world)).toMatchObject({ kind: "refuse", reason: "ShardRecordStale" });
+  });
+
   test("a record that is older than what a node reports is not acted upon", () => {
     const world = settled();
     const old = world.record;
