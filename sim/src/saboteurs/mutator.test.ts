@@ -14,6 +14,10 @@ describe("the mutator", () => {
     expect(texts("    this.#x = 5;\n    const y = 1;\n")).toEqual([";\n    const y = 1;\n"]);
   });
 
+  it("leaves fields declared: without them nothing would load", () => {
+    expect(texts("    #open = 5;\n")).toEqual([]);
+  });
+
   it("lets comments and strings be", () => {
     expect(texts('f("a < b && true"); // c === d')).toEqual([]);
   });

@@ -38,7 +38,7 @@ const RULES: readonly Rule[] = [
 
 /** A call or an assignment alone on its line. */
 const STATEMENT =
-  /^ +(?!return|const|let|throw|import|export|case|break|continue|default|if|for|while|else)[\w#.?[\]!]+(?:\(.*\)|(?: [-+]?| \?\?)= .*);$/gm;
+  /^ +(?!#|return|const|let|throw|import|export|case|break|continue|default|if|for|while|else)[\w#.?[\]!]+(?:\(.*\)|(?: [-+]?| \?\?)= .*);$/gm;
 const CONDITION = /\bif \(/g;
 
 export function mutationsOf(text: string): Mutation[] {
