@@ -50,9 +50,10 @@ class Program {
   }
 }
 
+const ANY_PORTS = ["http", "peer", "admin"].flatMap((name) => [`--${name}-address`, "127.0.0.1:0"]);
+
 function start(...extra: readonly string[]): Program {
-  const ports = ["http", "peer", "admin"].flatMap((name) => [`--${name}-address`, "127.0.0.1:0"]);
-  return new Program(["--data", join(directory, "data"), "--workers", "1", ...ports, ...extra]);
+  return new Program(["--data", join(directory, "data"), "--workers", "1", ...ANY_PORTS, ...extra]);
 }
 
 function isAlive(pid: number): boolean {
@@ -132,8 +133,7 @@ describe("the node program", () => {
       const child = spawn(process.execPath, ${JSON.stringify([PROGRAM])}.concat(process.argv.slice(1)), { stdio: "ignore" });
       console.log(child.pid);
       setInterval(() => undefined, 1000);`;
-    const ports = ["http", "peer", "admin"].flatMap((name) => [`--${name}-address`, "127.0.0.1:0"]);
-    const args = ["--data", join(directory, "data"), "--workers", "1", "--exit-with-parent", ...ports];
+    const args = ["--data", join(directory, "data"), "--workers", "1", "--exit-with-parent", ...ANY_PORTS];
     const parent = spawn(process.execPath, ["-e", script, "--", ...args], {
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -143,5 +143,19 @@ describe("the node program", () => {
     await vi.waitFor(() => expect(existsSync(join(directory, "data", "listening.json"))).toBe(true), WAIT);
     parent.kill("SIGKILL");
     await vi.waitFor(() => expect(isAlive(pid)).toBe(false), WAIT);
+  });
+
+  test("kills itself when its stop hangs, so that it outlives nobody", async () => {
+    const hang =
+      "import { Worker } from 'node:worker_threads'; Worker.prototype.terminate = () => new Promise(() => {});";
+    const program = new Program(
+      ["--data", join(directory, "data"), "--workers", "1", "--exit-with-parent", ...ANY_PORTS],
+      { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hang)}` },
+    );
+    await program.line("listening");
+    program.child.stdin?.end();
+    const [, signal] = (await once(program.child, "exit")) as [number | null, NodeJS.Signals | null];
+    expect(signal).toBe("SIGKILL");
+    await program.line("the stop hangs: the process kills itself");
   });
 });

@@ -11,6 +11,8 @@ const FEWEST_POOL_THREADS = 16;
 const PARENT_POLL_MS = 500;
 /** After a crash, what was already handed to the network may still leave. */
 const LAST_WORDS_MS = 200;
+/** A stop has bounds for each of its parts; past them a thread hangs in native code, where nothing can end it alone. */
+const STOP_MAX_MS = 15_000;
 
 async function main(): Promise<void> {
   const settings = readSettings();
@@ -87,6 +89,7 @@ function stopWhenTold(started: Promise<Node>, settings: NodeSettings, logger: Lo
       process.exit(ExitCode.ok);
     }
     isStopping = true;
+    killWhenStuck(reason, logger);
     void started.then(
       async (node) => {
         await node.stop(reason);
@@ -99,6 +102,18 @@ function stopWhenTold(started: Promise<Node>, settings: NodeSettings, logger: Lo
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
   if (settings.exitWithParent) watchParent(() => isStopping || stop("the parent process ended"));
+}
+
+/**
+ * Without it a node that can't stop outlives the process that started it, holds its ports and the lock
+ * of its data, and nobody is left to end it. `process.exit` would wait for the thread that hangs.
+ */
+function killWhenStuck(reason: string, logger: Logger): void {
+  const kill = (): void => {
+    logger.fatal({ reason, afterMs: STOP_MAX_MS }, "the stop hangs: the process kills itself");
+    process.kill(process.pid, "SIGKILL");
+  };
+  setTimeout(kill, STOP_MAX_MS).unref();
 }
 
 /** The parent's end closes our standard input; where that is not a pipe, the change of parent tells. */
