@@ -31,9 +31,10 @@ test("a copy whose disk is slow leaves as too slow, not as silent, and writes go
   await until("joined", () => cluster.shard.inSync.includes("a2" as AllocationId));
 
   commitMs = SLOW_MS;
-  let [acknowledged, writing] = [0, true];
+  let acknowledged = 0;
+  const ended = new AbortController();
   const writer = async (name: string): Promise<void> => {
-    for (let i = 0; writing; i += 1) {
+    for (let i = 0; !ended.signal.aborted; i += 1) {
       await cluster.node("n1").write([{ id: `${name}${i}`, document: { year: i } }]);
       acknowledged += 1;
     }
@@ -47,7 +48,7 @@ test("a copy whose disk is slow leaves as too slow, not as silent, and writes go
   expect(removals[0]).toMatchObject({ allocationId: "a2", reason: "TooSlow" });
   const before = acknowledged;
   await until("writes go on", () => acknowledged > before + 20);
-  writing = false;
+  ended.abort();
   await Promise.all(writers);
   commitMs = 0;
 });
