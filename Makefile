@@ -45,8 +45,8 @@ bench-failover: build ## Kill and freeze nodes under load, write docs/failover.m
 sim: build ## Simulate the whole system: SEEDS=2000 schedules, or one: SEED=77 (SCENARIO=name, MINUTES=10)
 	@node sim/dist/main.js --seeds "$(or $(SEEDS),2000)" $(if $(SEED),--seed "$(SEED)") $(if $(SCENARIO),--scenario "$(SCENARIO)") $(if $(MINUTES),--minutes "$(MINUTES)")
 
-sim-saboteurs: build ## Break Prism in known ways, one at a time: the simulation must notice, by name (writes sim/saboteurs.md)
-	@node sim/dist/saboteurs/main.js --write
+sim-saboteurs: build ## Break Prism in known ways, one at a time: the simulation must notice, by name (WRITE=1 writes sim/saboteurs.md)
+	@node sim/dist/saboteurs/main.js $(if $(WRITE),--write)
 
 sim-mutations: build ## Change the protocol core at random places: its tests must notice (writes sim/mutations.md; SAMPLE=100)
 	@node sim/dist/saboteurs/mutation-run.js --sample "$(or $(SAMPLE),150)"

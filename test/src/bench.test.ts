@@ -12,7 +12,9 @@ interface QuickResults {
       readonly loads: readonly { readonly requests: number; readonly serverCpuUs: number }[];
     };
   };
-  readonly threeNodes: { readonly plainWrites: { readonly documentsPerSecond: number } };
+  readonly threeNodes: {
+    readonly writes: { readonly plain: readonly { readonly documentsPerSecond: number }[] };
+  };
   readonly placement: { readonly copiesPlaced: number };
   readonly peers: { readonly fts5: { readonly agreement: number } };
 }
@@ -26,6 +28,7 @@ test("the quick benchmark runs from data to figures, and finds what exact search
     expect(requests).toBeGreaterThan(0);
     expect(serverCpuUs).toBeGreaterThan(0);
   }
-  expect(threeNodes.plainWrites.documentsPerSecond).toBeGreaterThan(0);
+  expect(threeNodes.writes.plain.length).toBeGreaterThan(0);
+  for (const { documentsPerSecond } of threeNodes.writes.plain) expect(documentsPerSecond).toBeGreaterThan(0);
   expect(placement.copiesPlaced).toBe(3000);
 });

@@ -254,12 +254,14 @@ describe("a cluster on this machine", () => {
     expect(Object.keys(bundle.nodes)).toEqual(NODES);
     for (const name of NODES) {
       const pages = bundle.nodes[name] ?? {};
-      expect(Object.keys(pages)).toEqual(["livez", "readyz", "metrics", "debug"]);
+      expect(Object.keys(pages)).toEqual(["livez", "readyz", "metrics", "debug", "debug/protocol-events"]);
       for (const page of Object.values(pages)) expect(page).toMatch(/^200\n/);
       expect(pages["metrics"]).toContain("prism_node_state");
       expect(pages["debug"]).toContain('"map"');
       expect(bundle.logs[name]).toContain(name);
     }
+    const eventsOf = (name: string): string => bundle.nodes[name]?.["debug/protocol-events"] ?? "";
+    expect(NODES.map(eventsOf).join("\n")).toContain('"activated"');
     expect(bundle.logs["operator"]).toContain("ready");
     expect(text).not.toContain(SECRET);
     expect(text).not.toContain("whale");

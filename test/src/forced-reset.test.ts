@@ -33,6 +33,9 @@ describe("a shard whose last copy in sync is gone for good", () => {
     for (const name of others) await cluster.local.node(name).stop("SIGKILL");
     await waitUntil("one copy in sync", 30_000, () => shard().inSync === 1 && shard().primary === last);
     for (let i = 0; i < 7; i += 1) await notes.put(`late${i}`, { title: "only one copy has it" });
+    await waitUntil("the control plane to hear of them", 30_000, () =>
+      cluster.status().shards.some(({ copies }) => copies.some(({ documents }) => documents === 57)),
+    );
 
     const alive = await command(["shard", "accept-data-loss", SHARD, "--yes-name", SHARD]);
     expect(alive.code).toBe(1);

@@ -122,9 +122,16 @@ class Searchers {
   }
 }
 
-/** Answers that are neither success nor about the document itself. */
+/**
+ * Answers that are neither success nor about the document itself. Those about it are of unknown outcome
+ * when an earlier try of the same write was on its way to a node that went.
+ */
 function unsuccessful(history: History): Record<string, number> {
-  const expected = new Set(["acknowledged", "found", "refused documentExists", "refused documentNotFound"]);
+  const aboutIt = ["documentExists", "documentNotFound"].flatMap((code) => [
+    `refused ${code}`,
+    `unknown ${code}`,
+  ]);
+  const expected = new Set(["acknowledged", "found", ...aboutIt]);
   return Object.fromEntries(Object.entries(history.outcomes).filter(([name]) => !expected.has(name)));
 }
 

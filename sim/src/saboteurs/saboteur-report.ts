@@ -69,7 +69,7 @@ function howMany(answer: TrialAnswer): string {
 const HEAD = `# Saboteurs
 
 Each line is one small change that makes Prism wrong in a known way, made to the built module while it is loaded.
-\`make sim-saboteurs\` tries them one by one and writes this page. A saboteur counts as caught only if an invariant breaks
+\`make sim-saboteurs WRITE=1\` tries them one by one and writes this page. A saboteur counts as caught only if an invariant breaks
 by name; a schedule that ends in an exception of the changed code counts for nothing.
 
 Schedules have the seeds 1, 2, 3, ... and are the same in every run. "System" is the simulation of the whole of Prism.
