@@ -21,6 +21,17 @@ export function toCallError(error: unknown): CallError {
   };
 }
 
+/** What a shard call ended with, as a problem. */
+export function toCallProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  return new Problem("internalError", "the shard call failed", { cause: error });
+}
+
+/** Also a refusal is a sign of life of the node that was called; these two are none. */
+export function isAnswerOfNode({ code }: Problem): boolean {
+  return code !== "timeout" && code !== "shardUnavailable";
+}
+
 /** A code this version does not know becomes internalError, its name kept in the detail. */
 export function fromCallError(error: CallError): ShardProblem {
   const { code } = error;

@@ -9,6 +9,7 @@ import type { ShardFailure } from "@prism/api/search";
 import type { ShardCall } from "@prism/proto/frame-kind";
 import { rankCopies, type RankedCopy } from "../domain/choose-copies.js";
 import type { NodeId, ShardMap } from "../domain/cluster-map.js";
+import { isAnswerOfNode, toCallProblem } from "./call-error.js";
 import { Cancellation, type CancelSignal } from "./cancellation.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import type { Deadline } from "./deadline.js";
@@ -177,8 +178,8 @@ class ReadRace {
       },
       (error: unknown) => {
         if (!this.#running.delete(copy)) return;
-        const problem = toProblem(error);
-        end(problem.code !== "timeout" && problem.code !== "shardUnavailable");
+        const problem = toCallProblem(error);
+        end(isAnswerOfNode(problem));
         this.#afterFailure(copy, problem);
       },
     );
@@ -240,11 +241,6 @@ class ReadRace {
     }
     this.#running.clear();
   }
-}
-
-function toProblem(error: unknown): Problem {
-  if (error instanceof Problem) return error;
-  return new Problem("internalError", "the shard call failed", { cause: error });
 }
 
 /** How an answer names a shard that it lacks. */

@@ -13,7 +13,8 @@ import type { CancelSignal } from "./cancellation.js";
 import type { ClusterDirectory, CollectionEntry } from "./cluster-directory.js";
 import type { Deadline } from "./deadline.js";
 import type { NodeTraffic } from "./node-traffic.js";
-import { ShardProblem, type ShardCalls } from "./shard-calls.js";
+import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, PrimaryCalls } from "./primary-calls.js";
+import type { ShardCalls } from "./shard-calls.js";
 
 export interface Written {
   readonly kind: "written";
@@ -34,9 +35,6 @@ export interface WriteOptions {
   readonly waitsForQueue: boolean;
 }
 
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 250;
-
 interface Pending {
   readonly index: number;
   readonly item: WriteItem;
@@ -51,14 +49,12 @@ type Attempt =
   | { readonly kind: "moved" };
 
 export class ShardWriter {
-  readonly #calls: ShardCalls;
+  readonly #primaries: PrimaryCalls;
   readonly #directory: ClusterDirectory;
-  readonly #traffic: NodeTraffic;
 
   constructor(calls: ShardCalls, directory: ClusterDirectory, traffic: NodeTraffic) {
-    this.#calls = calls;
+    this.#primaries = new PrimaryCalls(calls, directory, traffic);
     this.#directory = directory;
-    this.#traffic = traffic;
   }
 
   /** One outcome per item, in order. Rejects never for a single item's sake. */
@@ -87,7 +83,7 @@ export class ShardWriter {
         if (problem !== undefined) last = problem;
         if (attempt.kind === "moved") continue;
         // One hint between two pauses: copies that each name the other would send it in a circle.
-        if (!followedHint) hinted = this.#hintOf(problem, target);
+        if (!followedHint) hinted = this.#primaries.hintOf(problem, target);
         if (hinted !== undefined) continue;
       }
       const isNewer = await this.#waitForNewer(collection, shard, pauseMs, options);
@@ -120,47 +116,21 @@ export class ShardWriter {
     shard: ShardMap,
     node: NodeId,
     pending: readonly Pending[],
-    options: WriteOptions,
+    { deadline, signal }: WriteOptions,
   ): Promise<Attempt> {
     const payload = WriteRequest.encode({ items: pending.map(({ item }) => item) });
-    const abort = new AbortController();
-    const stop = (): void => abort.abort();
-    options.signal?.addEventListener("abort", stop);
-    const end = this.#traffic.begin(node);
-    let answered = false;
-    const timeoutMs = Math.max(1, Math.ceil(options.deadline.leftMs));
-    const call = this.#calls
-      .call({ node, shard: shard.uid }, ShardCall.write, payload, { timeoutMs, signal: abort.signal })
-      .then(
-        (bytes): Attempt => {
-          answered = true;
-          return { kind: "answered", response: WriteResponse.decode(bytes) };
-        },
-        (error: unknown): Attempt => ({ kind: "failed", problem: toProblem(error) }),
-      );
-    const moved = this.#directory
-      .waitFor(
-        () => {
-          const now = this.#directory.shard(collection, shard.number);
-          return now !== undefined && now.term > shard.term && primaryNodeOf(now) !== node ? true : undefined;
-        },
-        timeoutMs,
-        abort.signal,
-      )
-      .then((newer): Attempt | undefined => (newer === true ? { kind: "moved" } : undefined));
-    try {
-      return await first(call, moved);
-    } finally {
-      end(answered);
-      options.signal?.removeEventListener("abort", stop);
-      abort.abort();
+    const call = ShardCall.write;
+    const isAnswer = (): boolean => false;
+    const place = { collection, shard, node, call, payload, deadline, signal };
+    const answer = await this.#primaries.ask({ ...place, isAnswer });
+    switch (answer.kind) {
+      case "answered":
+        return { kind: "answered", response: WriteResponse.decode(answer.payload) };
+      case "failed":
+        return { kind: "failed", problem: toProblem(answer.error) };
+      case "moved":
+        return answer;
     }
-  }
-
-  /** Where a copy that is not the primary says the primary is, when that is news. */
-  #hintOf(problem: Problem | undefined, asked: NodeId): NodeId | undefined {
-    const hint = problem instanceof ShardProblem ? problem.primaryNode : undefined;
-    return hint !== undefined && hint !== asked && this.#calls.isReachable(hint) ? hint : undefined;
   }
 
   /** Undefined when the collection is gone or the time is up. */
@@ -269,10 +239,4 @@ function unknownOutcome(last: Problem, options: WriteOptions): Problem {
 function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   return new Problem("internalError", "the write call failed", { cause: error });
-}
-
-/** The call's end, or the move if that comes first. */
-async function first(call: Promise<Attempt>, moved: Promise<Attempt | undefined>): Promise<Attempt> {
-  const winner = await Promise.race([call, moved]);
-  return winner ?? call;
 }
