@@ -1,0 +1,47 @@
+/**
+ * Workloads of a home that keeps more than processes for a cluster: services, budgets, settings, volumes. The
+ * supervisor makes one for each cluster, before its control plane, and tells it what the control plane knows.
+ */
+import type { ClusterSettings } from "@prism/api/cluster";
+import type { Reason } from "@prism/api/reason";
+import type { StatusResponse } from "@prism/api/status";
+import type { Evidence } from "../domain/action.js";
+import type { Workloads } from "./workloads.js";
+
+/** Which cluster, as its home knows it. */
+export interface ClusterRef {
+  readonly namespace: string;
+  readonly name: string;
+  /** Of the PrismCluster object: owner of what may go with it. */
+  readonly uid: string;
+  /** Identity of the data; outlives the object. */
+  readonly clusterId: string;
+}
+
+/** A change that waits, and for what. */
+export interface Blocker {
+  readonly rule: Reason;
+  readonly evidence: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  /** What a person can do about it. */
+  readonly unblock: string;
+}
+
+export interface ClusterWorkloadsHandlers {
+  /** Something was done, or refused: told to people as an event of the cluster. */
+  readonly onEvent: (reason: Reason, about: string, evidence: Evidence) => void;
+  /** `blockers()` has changed. */
+  readonly onBlockers: () => void;
+}
+
+export interface ClusterWorkloads extends Workloads {
+  /**
+   * The settings that count from now on, zones settled. Resolves when they are applied once; kept applied from
+   * then on. `paused`: nothing that is there is changed, what is missing for nodes to run is still made.
+   */
+  apply(settings: ClusterSettings, paused: boolean): Promise<void>;
+  /** What the control plane now knows: opens and closes the disruption budget. Called after every change. */
+  statusChanged(status: StatusResponse): void;
+  blockers(): readonly Blocker[];
+}
