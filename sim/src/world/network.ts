@@ -46,7 +46,7 @@ interface Clog {
 export class Network {
   readonly #loop: WorldLoop;
   readonly #random: Random;
-  readonly #manners: NetworkManners;
+  #manners: NetworkManners;
   readonly #listeners = new Map<string, { process: VirtualProcess; accept: Accept }>();
   readonly #connections = new Set<Connection>();
   #cuts: Cut[] = [];
@@ -77,9 +77,11 @@ export class Network {
     this.#clogs.push({ host, untilMs: this.#loop.nowMs + durationMs, extraMs });
   }
 
+  /** Nothing is held back, lost or doubled any more; what is on its way still overtakes. */
   heal(): void {
     this.#cuts = [];
     this.#clogs = [];
+    this.#manners = { ...this.#manners, loss: 0, duplicates: 0 };
   }
 
   /** When frames get through again; a time that has passed when they do now. */
