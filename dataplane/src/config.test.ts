@@ -34,6 +34,7 @@ describe("node settings", () => {
       peerAddress: { host: "127.0.0.1", port: 7000 },
       adminAddress: { host: "127.0.0.1", port: 3090 },
       advertiseHost: "",
+      tlsDirectory: "",
       workers: 0,
       limits: DEFAULT_LIMITS,
       logLevel: "info",

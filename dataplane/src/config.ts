@@ -25,6 +25,8 @@ export interface NodeSettings {
   readonly adminAddress: HostPort;
   /** The host that others reach this node by; "" to take the host it listens on. */
   readonly advertiseHost: string;
+  /** Holds tls.crt, tls.key and ca.crt for the internal port; "" to speak plainly there. */
+  readonly tlsDirectory: string;
   /** Worker threads; 0 to derive them from the processors. */
   readonly workers: number;
   readonly limits: Limits;
@@ -41,6 +43,7 @@ const SETTINGS = {
   peerAddress: "host:port",
   adminAddress: "host:port",
   advertiseHost: "a host name or address",
+  tlsDirectory: "a directory",
   workers: "0 to 64, 0 to derive it",
   logLevel: LOG_LEVELS.join(" | "),
   exitWithParent: "true | false",
@@ -54,6 +57,7 @@ const DEFAULTS = {
   peerAddress: "127.0.0.1:7000",
   adminAddress: "127.0.0.1:3090",
   advertiseHost: "",
+  tlsDirectory: "",
   workers: "0",
   logLevel: "info",
   exitWithParent: "false",
@@ -106,6 +110,7 @@ export function parseSettings(
     peerAddress: read("peerAddress", parseHostPort, nowhere),
     adminAddress: read("adminAddress", parseHostPort, nowhere),
     advertiseHost: text("advertiseHost") ?? "",
+    tlsDirectory: text("tlsDirectory") ?? "",
     workers: read("workers", parseWorkers, 0),
     limits: readLimits(file["limits"], env, violations),
     logLevel: read("logLevel", (value) => LOG_LEVELS.find((level) => level === value), "info"),

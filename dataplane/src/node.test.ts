@@ -39,6 +39,7 @@ async function start(name: string, options: StartOptions = {}): Promise<Node> {
     peerAddress,
     adminAddress: ANY,
     advertiseHost: "",
+    tlsDirectory: "",
     workers: 2,
     limits: DEFAULT_LIMITS,
     logLevel: "silent",

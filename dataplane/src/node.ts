@@ -10,6 +10,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { getHeapStatistics } from "node:v8";
 import { ShardCall } from "@prism/proto/frame-kind";
 import type { NodeHello, NodeReport } from "@prism/proto/gen/node";
+import { PLAIN } from "@prism/proto/internal-credentials";
 import type { Logger } from "pino";
 import { startAdminServer, type AdminServer } from "./adapters/admin/admin-server.js";
 import { NodeMetrics } from "./adapters/admin/node-metrics.js";
@@ -18,6 +19,7 @@ import { DiskSpace } from "./adapters/files/disk-space.js";
 import { FORMAT } from "./adapters/files/format-file.js";
 import { MapFile } from "./adapters/files/map-file.js";
 import { StartCount } from "./adapters/files/start-count.js";
+import { TlsDirectory } from "./adapters/files/tls-directory.js";
 import { readMemoryLimit } from "./adapters/files/memory-limit.js";
 import { ControlEndpoint } from "./adapters/grpc/control-endpoint.js";
 import { startHttpServer, type HttpServer } from "./adapters/http/http-server.js";
@@ -68,6 +70,7 @@ export class Node {
   readonly #starts: StartCount;
   readonly #memory: MemoryBudget;
   readonly #disk: DiskSpace;
+  readonly #tls: TlsDirectory | undefined;
   readonly #mapFile: MapFile;
   readonly #current: CurrentMap;
   readonly #workers: ShardWorkers;
@@ -88,6 +91,8 @@ export class Node {
   /** Rejects with StartError when the data directory can't be used, with what the system says when a port can't. */
   static async start(options: NodeOptions): Promise<Node> {
     const { settings, logger, version } = options;
+    const tls =
+      settings.tlsDirectory === "" ? undefined : await TlsDirectory.open(settings.tlsDirectory, logger);
     const fresh = chooseWorkers(settings.workers, availableParallelism(), undefined);
     const directory = await DataDirectory.open(settings.dataDirectory, fresh.workers, version);
     let node: Node | undefined;
@@ -99,7 +104,7 @@ export class Node {
       await rewriteFailedStores(directory.path, logger);
       const mapFile = new MapFile(settings.dataDirectory, logger);
       const savedMap = await mapFile.read();
-      node = new Node(options, directory, starts, mapFile, savedMap);
+      node = new Node(options, tls, directory, starts, mapFile, savedMap);
       await node.#listen();
       return node;
     } catch (error) {
@@ -111,6 +116,7 @@ export class Node {
 
   private constructor(
     options: NodeOptions,
+    tls: TlsDirectory | undefined,
     directory: DataDirectory,
     starts: StartCount,
     mapFile: MapFile,
@@ -119,6 +125,7 @@ export class Node {
     const { settings, logger } = options;
     this.#options = options;
     this.#logger = logger;
+    this.#tls = tls;
     this.#directory = directory;
     this.#starts = starts;
     this.#disk = new DiskSpace(directory.path, settings.limits.diskReserveBytes, logger);
@@ -133,6 +140,7 @@ export class Node {
     this.#links = new PeerLinks({
       nodeId: this.nodeId,
       bootId: this.bootId,
+      credentials: tls?.credentials ?? PLAIN,
       onConnectionChange: (node, connected) => this.#workers.setPeerConnected(node, connected),
       logger,
       random: Math.random,
@@ -198,6 +206,7 @@ export class Node {
     this.#peers.close();
     this.#control.close();
     this.#internalServer?.close();
+    this.#tls?.close();
     this.#metrics.close();
     await this.#adminServer?.close();
     await this.#mapFile.flush();
@@ -213,11 +222,15 @@ export class Node {
     this.#httpServer = await bound("httpAddress", httpAddress, this.#startHttp());
     this.#adminServer = await bound("adminAddress", adminAddress, this.#startAdmin());
     // Last, because the hello to a control plane that dials at once names all three.
-    const handlers = { peer: this.#peers.accept, control: this.#control.accept };
+    const handlers = {
+      peer: this.#peers.accept,
+      control: this.#control.accept,
+      onRefused: (detail: string) => this.#logger.warn({ detail }, "refused a client of the internal port"),
+    };
     this.#internalServer = await bound(
       "peerAddress",
       peerAddress,
-      startInternalServer(peerAddress, handlers),
+      startInternalServer(peerAddress, handlers, this.#tls?.credentials ?? PLAIN),
     );
     this.#addresses = {
       http: advertise(httpAddress, portOf(this.#httpServer.address), advertiseHost),

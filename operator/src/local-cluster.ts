@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { PrismCluster } from "@prism/api/cluster";
 import type { StatusResponse } from "@prism/api/status";
+import { PLAIN } from "@prism/proto/internal-credentials";
 import { pino, type Logger } from "pino";
 import { GrpcNodeDialer } from "./adapters/grpc/grpc-node-dialer.js";
 import { ChildProcesses } from "./adapters/local/child-processes.js";
@@ -171,7 +172,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       cluster,
       store,
       workloads,
-      dialer: new GrpcNodeDialer(),
+      dialer: new GrpcNodeDialer(PLAIN),
       log,
       workersPerNode: options.workersPerNode ?? 0,
       nodeEnv: options.nodeEnv ?? {},

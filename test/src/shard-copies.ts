@@ -7,6 +7,7 @@ import { PeerLink, type PeerLinkSettings } from "@prism/dataplane/adapters/grpc/
 import type { ClusterMap, MapNode, ShardMap } from "@prism/dataplane/domain/cluster-map";
 import { ShardCall } from "@prism/proto/frame-kind";
 import { ScanRequest, ScanResponse, type Document } from "@prism/proto/gen/node";
+import { PLAIN } from "@prism/proto/internal-credentials";
 import { valueOf, type FoundDocument } from "./history.js";
 import { waitUntil } from "./wait-until.js";
 
@@ -151,6 +152,7 @@ class CopyPeer {
       self: this.#self,
       peerNodeId: node.id,
       address: node.peerAddress,
+      credentials: PLAIN,
       onConnectionChange: () => undefined,
       logger: SILENT,
       random: Math.random,

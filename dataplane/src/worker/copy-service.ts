@@ -324,6 +324,10 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     return firstSeq;
   }
 
+  unprovenThrough(): number | undefined {
+    return this.#view().ready ? undefined : this.data.log.lastSeq;
+  }
+
   primaryNode(): NodeId | undefined {
     return this.#places.primaryNode();
   }

@@ -1,3 +1,4 @@
+import { open as openLmdb, type RootDatabaseOptionsWithPath } from "lmdb";
 import { afterEach, expect, test } from "vitest";
 import type { AllocationId, HistoryId, NodeId } from "../domain/cluster-map.js";
 import { TestCluster } from "./testing/test-cluster.js";
@@ -56,4 +57,55 @@ test("a forced reset begins a new history with what one copy has; copies of the 
   await until("back", () => cluster.node("n2").report() !== undefined);
   expect(cluster.node("n2").report()).toMatchObject({ historyId: "history-2" });
   expect(cluster.node("n2").report()!.term).toBeGreaterThanOrEqual(2);
+});
+
+test("after a reset onto a copy whose snapshot is not on disk yet a retry is answered once it is", async () => {
+  let release: (() => void) | undefined;
+  let held: Promise<void> | undefined;
+  const heldLmdb: typeof openLmdb = (options) => {
+    const root = openLmdb<Buffer, Buffer>(options as RootDatabaseOptionsWithPath);
+    const batch = root.batch.bind(root);
+    root.batch = async (action) => {
+      await held;
+      return await batch(action);
+    };
+    return root as never;
+  };
+  cluster = new TestCluster(1, { minReplicasForWrite: 1 });
+  const [n1, n2] = [cluster.node("n1"), cluster.start("n2", undefined, heldLmdb)];
+  await until("primary", () => n1.report()?.role === "primary");
+  cluster.addRecovering("a2", "n2");
+  await until("joined", () => cluster.shard.inSync.includes("a2" as AllocationId));
+  // Of another history than the primary's, n2 can only be filled by a snapshot.
+  const reset = (id: string, node: string, history: string): void =>
+    cluster.change({
+      term: cluster.shard.term + 1,
+      historyId: history as HistoryId,
+      primary: id as AllocationId,
+      inSync: [id as AllocationId],
+      recovering: [],
+      copies: [{ id: id as AllocationId, node: node as NodeId, zone: `z-${node}` }],
+    });
+  reset("a1", "n1", "history-2");
+  const write = { id: "x", document: { year: 1 }, operationId: "operation-of-x" };
+  const first = (await n1.write([write])).outcomes[0]!;
+  const route = n2.onMessage;
+  n2.onMessage = (message) => {
+    if (message.kind === "protocolEvent" && message.event.what === "snapshotInstalled") {
+      held = new Promise((resolve) => (release = resolve));
+    }
+    route(message);
+  };
+  cluster.addRecovering("a3", "n2");
+  await until("snapshot in memory", () => held !== undefined);
+
+  reset("a3", "n2", "history-3");
+  await until("leads", () => n2.report()?.role === "primary" || n2.report()?.role === "activating");
+  let answered = false;
+  const retry = n2.write([write]).finally(() => (answered = true));
+  // Asked after the retry, and answered at once: so would the retry be.
+  await n2.get("x").catch(() => undefined);
+  expect(answered).toBe(false);
+  release!();
+  expect((await retry).outcomes[0]).toMatchObject({ seq: first.seq, term: first.term, result: "created" });
 });

@@ -52,6 +52,11 @@ export interface WriteHost {
   addRefusal(): "diskFull" | "memoryLimit" | undefined;
   context(): WriteContext | undefined;
   readonly data: WriteData;
+  /**
+   * While nothing of the primary's term is committed: the number of an entry with whose commit all that the
+   * copy holds counts. A forced reset may have made a primary of a copy whose data is not on disk yet.
+   */
+  unprovenThrough(): number | undefined;
   /** Appends; returns the seq of the first. */
   execute(entries: readonly NewEntry[]): number;
   primaryNode(): NodeId | undefined;
@@ -78,6 +83,8 @@ interface Job {
 interface Waiter {
   readonly job: Job;
   readonly index: number;
+  /** What was done before, for which the entry's commit vouches; else the entry itself is waited for. */
+  readonly done?: DoneOperation;
   /** The same operation in another call. */
   next: Waiter | undefined;
 }
@@ -171,7 +178,7 @@ export class WriteQueue {
     this.#waiters.delete(done.seq);
     for (; waiter !== undefined; waiter = waiter.next) {
       const { job, index } = waiter;
-      if (floorMet) this.#settle(job, index, written(done));
+      if (floorMet) this.#settle(job, index, written(waiter.done ?? done));
       else this.#settle(job, index, unknownOutcome("too few copies are in sync to answer for the write"));
     }
   }
@@ -323,7 +330,7 @@ class Slice {
     const item = job.items[index]!;
     const operationId = scopedOperationId(item);
     const done = this.#host.data.findDone(operationId);
-    if (done !== undefined) return written(done);
+    if (done !== undefined) return this.#answerAgain(done, job, index);
     const seq = this.#host.data.findPending(operationId);
     if (seq !== undefined) {
       this.attached.push({ seq, waiter: { job, index, next: undefined } });
@@ -350,6 +357,13 @@ class Slice {
         new Problem("internalError", (error as Error).message, { executed: "no", cause: error }),
       );
     }
+  }
+
+  #answerAgain(done: DoneOperation, job: Job, index: number): WriteOutcome | undefined {
+    const seq = this.#host.unprovenThrough();
+    if (seq === undefined) return written(done);
+    this.attached.push({ seq, waiter: { job, index, done, next: undefined } });
+    return undefined;
   }
 
   #evaluate(item: WriteItem): Pick<NewEntry, "body" | "result"> {

@@ -1,4 +1,5 @@
 import type { NodeHello, NodeReport } from "@prism/proto/gen/node";
+import { PLAIN } from "@prism/proto/internal-credentials";
 import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { ClusterMap, NodeId } from "../../domain/cluster-map.js";
@@ -55,8 +56,8 @@ async function startNode(settings: Partial<ControlEndpointSettings> = {}) {
     logger: pino({ level: "silent" }),
     ...settings,
   });
-  const handlers = { peer: () => undefined, control: endpoint.accept };
-  const server = await startInternalServer({ host: "127.0.0.1", port: 0 }, handlers);
+  const handlers = { peer: () => undefined, control: endpoint.accept, onRefused: () => undefined };
+  const server = await startInternalServer({ host: "127.0.0.1", port: 0 }, handlers, PLAIN);
   closers.push(() => server.close());
   return { endpoint, current, port: server.port };
 }

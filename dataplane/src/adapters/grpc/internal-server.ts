@@ -1,6 +1,8 @@
 /** The node's internal gRPC server: peer streams and control streams on one port. */
-import { Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
+import { Server, status, type ServerDuplexStream } from "@grpc/grpc-js";
+import type { InternalCredentials } from "@prism/proto/internal-credentials";
 import { CONTROL_STREAM_PATH, PEER_STREAM_PATH, STREAM_OPTIONS } from "@prism/proto/node-service";
+import type { TlsRole } from "@prism/proto/tls-identity";
 
 type Accept = (stream: ServerDuplexStream<Buffer, Buffer>) => void;
 
@@ -21,19 +23,39 @@ export interface InternalServer {
   close(): void;
 }
 
+export interface InternalHandlers {
+  readonly peer: Accept;
+  readonly control: Accept;
+  /** A client with a certificate of this authority asked for a stream that its role may not open. */
+  readonly onRefused: (detail: string) => void;
+}
+
 /** Rejects when the address can't be bound. */
 export async function startInternalServer(
   address: { readonly host: string; readonly port: number },
-  handlers: { readonly peer: Accept; readonly control: Accept },
+  handlers: InternalHandlers,
+  credentials: InternalCredentials,
 ): Promise<InternalServer> {
   const server = new Server({ ...STREAM_OPTIONS });
+  /** Peer streams are for nodes, control streams for the control plane: a node's key does not lead a cluster. */
+  const only = (role: TlsRole, accept: Accept): Accept => {
+    return (stream) => {
+      const refusal = credentials.refusal(stream, role);
+      if (refusal === undefined) {
+        accept(stream);
+        return;
+      }
+      handlers.onRefused(refusal);
+      stream.emit("error", { code: status.PERMISSION_DENIED, details: refusal });
+    };
+  };
   server.addService(
     { Peer: rawStream(PEER_STREAM_PATH), Control: rawStream(CONTROL_STREAM_PATH) },
-    { Peer: handlers.peer, Control: handlers.control },
+    { Peer: only("node", handlers.peer), Control: only("operator", handlers.control) },
   );
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${address.port}`, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(`${host}:${address.port}`, credentials.server, (error, bound) => {
       if (error === null) resolve(bound);
       else reject(error);
     });

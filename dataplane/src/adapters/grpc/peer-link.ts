@@ -7,10 +7,11 @@
  * Each attempt has its own gRPC client, so that no connection state of gRPC outlives it. A break
  * ends every call in flight at once and is told to the listener before anything is tried again.
  */
-import { Client, credentials } from "@grpc/grpc-js";
+import type { Client } from "@grpc/grpc-js";
 import { PeerFrameKind, type ShardCall } from "@prism/proto/frame-kind";
 import { PeerFrames, PeerHello, type PeerFrame } from "@prism/proto/gen/node";
-import { DIAL_OPTIONS, PEER_STREAM_PATH } from "@prism/proto/node-service";
+import type { InternalCredentials } from "@prism/proto/internal-credentials";
+import { PEER_STREAM_PATH } from "@prism/proto/node-service";
 import type { Logger } from "pino";
 import { PendingCalls, toTimerMs } from "../../services/pending-calls.js";
 import { ShardProblem, type ShardCallOptions } from "../../services/shard-calls.js";
@@ -35,6 +36,7 @@ export interface PeerLinkSettings {
   readonly self: PeerIdentity;
   readonly peerNodeId: string;
   readonly address: string;
+  readonly credentials: InternalCredentials;
   readonly onConnectionChange: (connected: boolean) => void;
   readonly logger: Logger;
   /** In [0, 1): spreads the retries of many nodes. */
@@ -139,7 +141,7 @@ export class PeerLink {
   }
 
   #dial(): void {
-    const client = new Client(this.#settings.address, credentials.createInsecure(), DIAL_OPTIONS);
+    const client = this.#settings.credentials.client(this.#settings.address);
     const stream = openStream(client);
     const helloTimer = setTimeout(
       () => this.#onBreak(attempt, `no hello within ${HELLO_TIMEOUT_MS} ms`),

@@ -1,5 +1,6 @@
 /** One link to every other node of the newest map. */
 import type { ShardCall } from "@prism/proto/frame-kind";
+import type { InternalCredentials } from "@prism/proto/internal-credentials";
 import type { Logger } from "pino";
 import type { ClusterMap, NodeId } from "../../domain/cluster-map.js";
 import type { RemoteShards } from "../../services/routed-shard-calls.js";
@@ -10,6 +11,7 @@ import { PeerLink } from "./peer-link.js";
 export interface PeerLinksSettings {
   readonly nodeId: NodeId;
   readonly bootId: string;
+  readonly credentials: InternalCredentials;
   readonly onConnectionChange: (node: NodeId, connected: boolean) => void;
   readonly logger: Logger;
   readonly random: () => number;
@@ -78,12 +80,13 @@ export class PeerLinks implements RemoteShards {
   }
 
   #open(clusterId: string, node: NodeId, address: string): PeerLink {
-    const { nodeId, bootId, logger, random, onConnectionChange } = this.#settings;
+    const { nodeId, bootId, credentials, logger, random, onConnectionChange } = this.#settings;
     const self: PeerIdentity = { clusterId, nodeId, bootId };
     return new PeerLink({
       self,
       peerNodeId: node,
       address,
+      credentials,
       logger,
       random,
       onConnectionChange: (connected) => onConnectionChange(node, connected),

@@ -1,6 +1,7 @@
 import { connect, createServer, type Socket } from "node:net";
 import { PeerFrameKind, ShardCall } from "@prism/proto/frame-kind";
 import { PeerFrames, type PeerFrame } from "@prism/proto/gen/node";
+import { PLAIN } from "@prism/proto/internal-credentials";
 import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { NodeId, ShardUid } from "../../domain/cluster-map.js";
@@ -45,8 +46,8 @@ async function startPeer(options: PeerOptions = {}) {
     onPeerSeen: () => undefined,
     logger: pino({ level: "silent" }),
   });
-  const handlers = { peer: endpoint.accept, control: () => undefined };
-  const server = await startInternalServer({ host: HOST, port: options.port ?? 0 }, handlers);
+  const handlers = { peer: endpoint.accept, control: () => undefined, onRefused: () => undefined };
+  const server = await startInternalServer({ host: HOST, port: options.port ?? 0 }, handlers, PLAIN);
   closers.push(() => server.close());
   return server;
 }
@@ -56,6 +57,7 @@ function dial(port: number, onConnectionChange: (connected: boolean) => void = (
     self: { clusterId: "cluster-1", nodeId: "n1", bootId: "boot-1" },
     peerNodeId: "n2",
     address: `${HOST}:${port}`,
+    credentials: PLAIN,
     onConnectionChange,
     logger: pino({ level: "silent" }),
     random: () => 0.5,
@@ -285,7 +287,8 @@ describe("a peer stream", () => {
       dialled += 1;
       stream.write(bytes);
     };
-    const server = await startInternalServer({ host: HOST, port: 0 }, { peer, control: () => undefined });
+    const handlers = { peer, control: () => undefined, onRefused: () => undefined };
+    const server = await startInternalServer({ host: HOST, port: 0 }, handlers, PLAIN);
     closers.push(() => server.close());
     const link = dial(server.port);
     await vi.waitFor(() => expect(dialled).toBeGreaterThanOrEqual(2), { timeout: 5000, interval: 5 });

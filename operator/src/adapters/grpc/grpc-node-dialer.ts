@@ -1,12 +1,19 @@
-import { Client, credentials, type ClientDuplexStream } from "@grpc/grpc-js";
+import type { ClientDuplexStream } from "@grpc/grpc-js";
+import type { InternalCredentials } from "@prism/proto/internal-credentials";
 import { ControlFrame } from "@prism/proto/gen/node";
-import { CONTROL_STREAM_PATH, DIAL_OPTIONS } from "@prism/proto/node-service";
+import { CONTROL_STREAM_PATH } from "@prism/proto/node-service";
 import type { NodeDialer, NodeStream, NodeStreamHandlers } from "../../ports/node-dialer.js";
 
 /** Dials nodes by gRPC: a channel for each stream, so that a broken one leaves no state behind. */
 export class GrpcNodeDialer implements NodeDialer {
+  readonly #credentials: InternalCredentials;
+
+  constructor(credentials: InternalCredentials) {
+    this.#credentials = credentials;
+  }
+
   dial(address: string, handlers: NodeStreamHandlers): NodeStream {
-    const client = new Client(address, credentials.createInsecure(), DIAL_OPTIONS);
+    const client = this.#credentials.client(address);
     const stream: ClientDuplexStream<Buffer, Buffer> = client.makeBidiStreamRequest(
       CONTROL_STREAM_PATH,
       (bytes: Buffer) => bytes,
