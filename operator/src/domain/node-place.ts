@@ -10,15 +10,18 @@ export interface NodePlace {
   readonly ordinal: number;
 }
 
+/** Where a node stands that stands in no zone. */
+export const NO_ZONE: ZoneSettings = { name: "", region: "", rack: "", attributes: {} };
+
 /** Spread evenly over the zones, in the order of the zones; more nodes never move one that is there. */
 export function nodePlaces(
   settings: Pick<ClusterSettings, "nodes" | "topology">,
   nameOf: (zone: ZoneSettings, ordinal: number) => string,
 ): readonly NodePlace[] {
-  const { zones } = settings.topology;
+  const stated = settings.topology.zones;
+  const zones = stated.length === 0 ? [NO_ZONE] : stated;
   return Array.from({ length: settings.nodes }, (_, index) => {
-    const zone = zones[index % zones.length];
-    if (!zone) throw new Error("a cluster without zones");
+    const zone = zones[index % zones.length] ?? NO_ZONE;
     const ordinal = Math.floor(index / zones.length);
     return { name: nameOf(zone, ordinal), zone, ordinal };
   });
