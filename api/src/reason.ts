@@ -40,6 +40,16 @@ export const REASONS = {
   AllInSync: "Every shard has all its copies in sync.",
   WorkloadExited: "A node's process ended and is started again.",
   WorkloadBackOff: "A node's process keeps ending; it is started again after a growing delay.",
+  Paused: "spec.paused holds changes back; failover goes on.",
+  ForeignData: "The node's volume holds the data of another cluster.",
+  SpecInvalid: "The specification is not valid; the last accepted one goes on.",
+  ChangeRefused: "The change is not possible; the last accepted specification goes on.",
+  Accepted: "The specification is what nodes are told.",
+  NameTaken: "Another PrismCollection of the cluster has this name.",
+  ClusterNotFound: "There is no PrismCluster of this name in the namespace.",
+  NotConfirmed: "Half of the nodes or fewer have confirmed the collection.",
+  NodesAdded: "The cluster was told to have more nodes.",
+  LeadTaken: "A control plane took the lead of the cluster.",
 } as const;
 
 export type Reason = keyof typeof REASONS;

@@ -1,8 +1,11 @@
 /** The objects a control plane needs before it can lead: the cluster with its epoch, and its nodes. */
 import { randomUUID } from "node:crypto";
-import type { PrismCluster } from "@prism/api/cluster";
+import { isDeepStrictEqual } from "node:util";
+import type { ClusterSettings, PrismCluster } from "@prism/api/cluster";
+import { changeRefusal } from "../domain/cluster-change.js";
+import { localNodeName, nodePlaces, type ZoneSettings } from "../domain/node-place.js";
 import type { ClusterStatus } from "../domain/objects.js";
-import type { ApiObject, Store } from "../ports/store.js";
+import { StoreError, type ApiObject, type Store } from "../ports/store.js";
 
 /** The file asks for something that an existing cluster can't become. */
 export class ClusterConflict extends Error {
@@ -12,11 +15,17 @@ export class ClusterConflict extends Error {
   }
 }
 
+type NameOf = (zone: ZoneSettings, ordinal: number) => string;
+
 /**
  * Stores the cluster as wanted and takes the next leader epoch.
- * @throws {ClusterConflict} when an immutable field differs.
+ * @throws {ClusterConflict} when it can't become what is wanted.
  */
-export async function takeLead(store: Store, wanted: PrismCluster): Promise<ApiObject<"PrismCluster">> {
+export async function takeLead(
+  store: Store,
+  wanted: PrismCluster,
+  nameOf: NameOf = localNodeName,
+): Promise<ApiObject<"PrismCluster">> {
   const { name } = wanted.metadata;
   const present = await store.get("PrismCluster", name);
   if (!present) {
@@ -37,13 +46,8 @@ export async function takeLead(store: Store, wanted: PrismCluster): Promise<ApiO
       },
     });
   }
-  if (present.spec.mode !== wanted.spec.mode) {
-    throw new ClusterConflict(`spec.mode is ${present.spec.mode} and can't become ${wanted.spec.mode}`);
-  }
-  if (wanted.spec.nodes < present.spec.nodes) {
-    const detail = `spec.nodes is ${present.spec.nodes} and can't shrink to ${wanted.spec.nodes} yet`;
-    throw new ClusterConflict(detail);
-  }
+  const refusal = changeRefusal(present.spec, wanted.spec, nameOf);
+  if (refusal !== undefined) throw new ClusterConflict(refusal);
   // A store of before these were kept has none.
   const { conditions = [], deletedCollections = [] } = present.status as Partial<ClusterStatus>;
   const status = {
@@ -55,17 +59,35 @@ export async function takeLead(store: Store, wanted: PrismCluster): Promise<ApiO
   return store.update({ ...present, spec: wanted.spec, status });
 }
 
-/**
- * Makes the missing node objects, spread over the zones in turn. A node keeps the zone it was made in:
- * its data lies there.
- */
-export async function ensureNodes(store: Store, cluster: PrismCluster): Promise<readonly string[]> {
-  const { zones } = cluster.spec.topology;
+/** Stores what the cluster is to be from now on. @throws {ClusterConflict} */
+export async function storeSettings(
+  store: Store,
+  name: string,
+  wanted: ClusterSettings,
+  nameOf: NameOf,
+): Promise<ApiObject<"PrismCluster">> {
+  for (;;) {
+    const present = await store.get("PrismCluster", name);
+    if (!present) throw new ClusterConflict(`cluster ${name} is not in the store`);
+    const refusal = changeRefusal(present.spec, wanted, nameOf);
+    if (refusal !== undefined) throw new ClusterConflict(refusal);
+    if (isDeepStrictEqual(present.spec, wanted)) return present;
+    try {
+      return await store.update({ ...present, spec: wanted });
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.failure !== "conflict") throw error;
+    }
+  }
+}
+
+/** Makes the missing node objects. A node keeps the zone it was made in: its data lies there. */
+export async function ensureNodes(
+  store: Store,
+  settings: ClusterSettings,
+  nameOf: NameOf = localNodeName,
+): Promise<readonly string[]> {
   const names: string[] = [];
-  for (let index = 0; index < cluster.spec.nodes; index += 1) {
-    const zone = zones[index % zones.length];
-    if (!zone) throw new Error("a cluster without zones");
-    const name = `node-${zone.name}-${Math.floor(index / zones.length)}`;
+  for (const { name, zone } of nodePlaces(settings, nameOf)) {
     names.push(name);
     if (await store.get("PrismNode", name)) continue;
     await store.create({

@@ -15,7 +15,7 @@ export class ClusterConditions {
   readonly #store: Store;
   readonly #name: string;
   readonly #leaderEpoch: number;
-  readonly #generation: number;
+  #generation: number;
   #conditions: readonly Condition[];
   #stored: readonly Condition[];
   #writtenAtMs = -Infinity;
@@ -32,6 +32,11 @@ export class ClusterConditions {
 
   get list(): readonly Condition[] {
     return this.#conditions;
+  }
+
+  /** The spec that conditions speak of from now on. */
+  adopt(generation: number): void {
+    this.#generation = generation;
   }
 
   /** True when the stored ones are out of date: `write` is due. */

@@ -20,10 +20,13 @@ export class ClusterState {
   readonly shards: ObjectCache<"PrismShard">;
   readonly nodes: ObjectCache<"PrismNode">;
   readonly index = new ShardIndex();
-  readonly settings: ClusterSettings;
+  #settings: ClusterSettings;
+  /** No copy gets a new place; who leads is decided all the same. */
+  #paused: boolean;
 
-  constructor(store: Store, settings: ClusterSettings, handlers: StateHandlers) {
-    this.settings = settings;
+  constructor(store: Store, settings: ClusterSettings, paused: boolean, handlers: StateHandlers) {
+    this.#settings = settings;
+    this.#paused = paused;
     this.collections = new ObjectCache(store, "PrismCollection", handlers.onCollection);
     this.nodes = new ObjectCache(store, "PrismNode", handlers.onNode);
     this.shards = new ObjectCache(
@@ -35,6 +38,20 @@ export class ClusterState {
       },
       ({ status }) => shardStatusSchema.safeParse(status).success,
     );
+  }
+
+  get settings(): ClusterSettings {
+    return this.#settings;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Counts for every decision from now on. */
+  adopt(settings: ClusterSettings, paused: boolean): void {
+    this.#settings = settings;
+    this.#paused = paused;
   }
 
   async start(): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { DEFAULT_LIMITS } from "@prism/api/limits";
-import type { PrismCluster } from "@prism/api/cluster";
+import type { ClusterSettings, PrismCluster } from "@prism/api/cluster";
 import { REASONS, type Reason } from "@prism/api/reason";
 import type { StatusResponse } from "@prism/api/status";
 import type { CollectionRequest, ControlFrame, CopyRequest, NodeHello } from "@prism/proto/gen/node";
@@ -12,24 +12,25 @@ import type { Logger } from "pino";
 import type { Action, Evidence, Verdict } from "../domain/action.js";
 import type { HealthChange } from "../domain/failure-detector.js";
 import type { Condition } from "../domain/condition.js";
+import { localNodeName, type ZoneSettings } from "../domain/node-place.js";
 import type { NodeId, ShardRecord } from "../domain/shard-record.js";
 import type { StartingNode } from "../domain/start-verdict.js";
 import { buildStatus } from "../domain/status.js";
 import type { NodeDialer } from "../ports/node-dialer.js";
 import { StoreError, type ApiObject, type Store } from "../ports/store.js";
-import type { WorkloadEvent, Workloads } from "../ports/workloads.js";
+import type { NodeWorkload, WorkloadEvent, Workloads } from "../ports/workloads.js";
 import { CollectionReconciler } from "../reconcile/collection-reconciler.js";
 import { KeyQueue } from "../reconcile/key-queue.js";
 import { describeChange, ShardReconciler } from "../reconcile/shard-reconciler.js";
 import { ClusterConditions } from "./cluster-conditions.js";
 import { ClusterState } from "./cluster-state.js";
-import { ensureNodes, takeLead } from "./cluster-bootstrap.js";
+import { ensureNodes, storeSettings, takeLead } from "./cluster-bootstrap.js";
 import { CollectionRequests, isGone, isUsable } from "./collection-requests.js";
 import { DataLossRequests } from "./data-loss-requests.js";
 import { DeletedCollections } from "./deleted-collections.js";
 import { ConditionWaiter } from "./condition-waiter.js";
 import { toShardRequest } from "./copy-request.js";
-import { EventLog } from "./event-log.js";
+import { EventLog, type ClusterEvent } from "./event-log.js";
 import { MapPublisher } from "./map-publisher.js";
 import { NodeFleet } from "./node-fleet.js";
 import { OperatorMetrics } from "./operator-metrics.js";
@@ -48,6 +49,14 @@ export interface ControlPlaneOptions {
   readonly nodeEnv: Readonly<Record<string, string>>;
   /** Where control plane and peers dial a node that says it listens at `address`; default: there. */
   readonly routePeerAddress?: ((node: string, address: string) => string) | undefined;
+  /** Default: as local mode names them. */
+  readonly nodeName?: ((zone: ZoneSettings, ordinal: number) => string) | undefined;
+  /** No new places for copies until `updateCluster` says otherwise; failover goes on. */
+  readonly paused?: boolean | undefined;
+  /** Every event as it happens, beside `events`. */
+  readonly onEvent?: ((event: ClusterEvent) => void) | undefined;
+  /** The status after every change, at most some times a second. */
+  readonly onStatus?: ((status: StatusResponse, conditions: readonly Condition[]) => void) | undefined;
 }
 
 const STATUS_DEBOUNCE_MS = 100;
@@ -84,8 +93,8 @@ export class ControlPlane {
 
   /** Takes the lead of the cluster and starts its nodes. @throws {ClusterConflict} */
   static async start(options: ControlPlaneOptions): Promise<ControlPlane> {
-    const cluster = await takeLead(options.store, options.cluster);
-    const names = await ensureNodes(options.store, options.cluster);
+    const cluster = await takeLead(options.store, options.cluster, options.nodeName);
+    const names = await ensureNodes(options.store, options.cluster.spec, options.nodeName);
     const plane = new ControlPlane(options, cluster);
     await plane.#start(names);
     return plane;
@@ -105,7 +114,7 @@ export class ControlPlane {
     });
     this.metrics = new OperatorMetrics(() => this.#queue.depth);
     this.#deleted = new DeletedCollections(store, object);
-    this.#state = new ClusterState(store, cluster.spec, {
+    this.#state = new ClusterState(store, cluster.spec, options.paused ?? false, {
       onCollection: (change) => {
         this.#changed();
         if (change.type === "deleted") void this.#onCollectionDeleted(change.object.metadata);
@@ -127,7 +136,7 @@ export class ControlPlane {
       onReadiness: () => this.#onReadiness(),
       onDiskFull: (name) => this.#onDiskFull(name),
       onFrame: (name, frame) => this.#onFrame(name, frame),
-      onRefused: (name, detail) => this.#log.error({ node: name, detail }, "node refused"),
+      onRefused: (name, detail) => this.#onNodeRefused(name, detail),
     });
     this.#maps = new MapPublisher({
       ...identity,
@@ -180,6 +189,32 @@ export class ControlPlane {
     return this.#conditions.list;
   }
 
+  /**
+   * Goes by these settings from now on, without a restart of anything that works.
+   * @throws {ClusterConflict} when the cluster can't become this; nothing is changed then.
+   */
+  async updateCluster(settings: ClusterSettings, paused: boolean): Promise<void> {
+    const { store, cluster, nodeName = localNodeName, workloads } = this.#options;
+    const clusterName = cluster.metadata.name;
+    const object = await storeSettings(store, clusterName, settings, nodeName);
+    const healthChanged = !isDeepStrictEqual(settings.health, this.#state.settings.health);
+    this.#state.adopt(settings, paused);
+    this.#conditions.adopt(object.metadata.generation);
+    if (healthChanged) this.#fleet.adopt(settings.health);
+    const names = await ensureNodes(store, settings, nodeName);
+    const added = names.filter((name) => this.#fleet.get(name) === undefined);
+    for (const name of added) this.#fleet.expect(name);
+    if (added.length > 0) {
+      this.#event("NodesAdded", `cluster/${clusterName}`, { nodes: added });
+      if (this.#state.shards.size > 0)
+        this.#event("ExistingShardsDoNotMove", `cluster/${clusterName}`, { nodes: added });
+    }
+    await Promise.all(names.map((name) => workloads.ensure(this.#workload(name))));
+    for (const shard of this.#state.shards.values()) this.#queue.add(SHARD + shard.metadata.name);
+    for (const { metadata } of this.#state.collections.values()) this.#queue.add(COLLECTION + metadata.name);
+    this.#changed();
+  }
+
   /** Every node that is wanted is alive and ready. */
   isReady(): boolean {
     return this.startingNodes().every((node) => node.ready);
@@ -224,7 +259,7 @@ export class ControlPlane {
   }
 
   async #start(names: readonly string[]): Promise<void> {
-    const { workloads, cluster, workersPerNode, nodeEnv } = this.#options;
+    const { workloads, cluster } = this.#options;
     await this.#state.start();
     for (const name of names) this.#fleet.expect(name);
     this.#fleet.start();
@@ -234,9 +269,7 @@ export class ControlPlane {
     if (joining.length > 0 && this.#state.shards.size > 0) {
       this.#event("ExistingShardsDoNotMove", `cluster/${clusterName}`, { nodes: joining });
     }
-    await Promise.all(
-      names.map((name) => workloads.ensure({ name, clusterName, workers: workersPerNode, env: nodeEnv })),
-    );
+    await Promise.all(names.map((name) => workloads.ensure(this.#workload(name))));
     // Records whose collection is gone have no event of their own to be found by.
     for (const shard of this.#state.shards.values()) this.#queue.add(COLLECTION + shard.spec.collection);
     // Not before everything is read: a record that is not there yet would pass for a lost one.
@@ -244,6 +277,11 @@ export class ControlPlane {
     this.#publishStatus();
     this.#statusInterval = setInterval(() => this.#publishStatus(), STATUS_INTERVAL_MS);
     this.#log.info({ nodes: names.length, clusterId: this.#clusterId }, "leading");
+  }
+
+  #workload(name: string): NodeWorkload {
+    const { cluster, workersPerNode, nodeEnv } = this.#options;
+    return { name, clusterName: cluster.metadata.name, workers: workersPerNode, env: nodeEnv };
   }
 
   async #work(key: string): Promise<{ readonly againInMs: number | undefined }> {
@@ -395,6 +433,11 @@ export class ControlPlane {
     if (durationMs !== undefined) this.metrics.recordFailover(durationMs / 1000);
   }
 
+  #onNodeRefused(name: string, detail: string): void {
+    this.#event("ForeignData", `node/${name}`, { detail });
+    this.#statusSoon();
+  }
+
   #onDraining(name: string): void {
     this.#event("NodeDraining", `node/${name}`, {});
     const nodeId = this.#state.nodes.get(name)?.status.nodeId;
@@ -492,7 +535,9 @@ export class ControlPlane {
   #event(reason: Reason, about: string, evidence: Evidence): void {
     const message = REASONS[reason];
     this.#log.info({ reason, about, ...evidence }, message);
-    this.events.add({ at: steadyNowMs(), reason, about, message, evidence });
+    const event = { at: steadyNowMs(), reason, about, message, evidence };
+    this.events.add(event);
+    this.#options.onEvent?.(event);
   }
 
   #statusSoon(): void {
@@ -510,6 +555,7 @@ export class ControlPlane {
     const begunMs = performance.now();
     const status = this.status();
     if (this.#conditions.take(status)) this.#queue.add(CONDITIONS);
+    this.#options.onStatus?.(status, this.#conditions.list);
     this.metrics.recordStatus(status);
     this.#fleet.broadcast({ status: { statusJson: Buffer.from(JSON.stringify(status)) } });
     this.#statusTookMs = performance.now() - begunMs;

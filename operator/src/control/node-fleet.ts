@@ -35,6 +35,8 @@ export interface FleetNode {
   readonly connection: NodeConnection;
   hello: NodeHello | undefined;
   report: NodeReport | undefined;
+  /** Why the node can't belong to this cluster, as of its last hello. */
+  refused: string | undefined;
   /** Kept when the node goes: what it was last heard to hold. */
   lastReport: { readonly report: NodeReport; readonly atMs: number } | undefined;
   copies: ReadonlyMap<string, ObservedCopy>;
@@ -48,7 +50,7 @@ export class NodeFleet {
   readonly #handlers: FleetHandlers;
   readonly #detector: FailureDetector;
   readonly #nodes = new Map<string, FleetNode>();
-  readonly #health: HealthSettings;
+  #health: HealthSettings;
   #heartbeat: NodeJS.Timeout | undefined;
   #judge: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -72,6 +74,15 @@ export class NodeFleet {
     this.#judge = setInterval(() => this.#tick(), judgeMs);
   }
 
+  /** Heartbeats and judgements go by these from now on. */
+  adopt(health: HealthSettings): void {
+    this.#health = health;
+    this.#detector.adopt(health);
+    clearInterval(this.#heartbeat);
+    clearInterval(this.#judge);
+    if (!this.#stopped) this.start();
+  }
+
   /** Hangs up. What happens to nodes from now on is nobody's business here. */
   stop(): void {
     this.#stopped = true;
@@ -91,10 +102,15 @@ export class NodeFleet {
         onReport: (report) => this.#onReport(node, report),
         onFrame: (frame) => this.#handlers.onFrame(name, frame),
         onDisconnected: (detail) => this.#onDisconnected(node, detail),
-        onRefused: (detail) => this.#handlers.onRefused(name, detail),
+        onRefused: (detail) => {
+          const isNews = node.refused !== detail;
+          node.refused = detail;
+          if (isNews) this.#handlers.onRefused(name, detail);
+        },
       }),
       hello: undefined,
       report: undefined,
+      refused: undefined,
       lastReport: undefined,
       copies: new Map(),
       connectedSinceMs: 0,
@@ -153,6 +169,7 @@ export class NodeFleet {
 
   #onHello(node: FleetNode, hello: NodeHello): void {
     node.hello = hello;
+    node.refused = undefined;
     node.report = undefined;
     node.connectedSinceMs = steadyNowMs();
     node.drainingSinceMs = undefined;

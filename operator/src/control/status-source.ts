@@ -83,6 +83,7 @@ function toNodeSource(node: ApiObject<"PrismNode">, inputs: StatusInputs): Statu
     since: observed.sinceMs,
     reason: observed.reason,
     backOff,
+    refused: member?.refused,
     ready: member?.report?.ready ?? false,
     draining: observed.drainingSinceMs !== undefined,
     httpUrl: node.status.httpUrl,

@@ -37,7 +37,7 @@ export interface HealthChange {
 }
 
 export class FailureDetector {
-  readonly #settings: HealthSettings;
+  #settings: HealthSettings;
   readonly #nodes = new Map<string, NodeHealth>();
   #lastTickMs: number;
 
@@ -45,6 +45,11 @@ export class FailureDetector {
   constructor(settings: HealthSettings, nowMs: number) {
     this.#settings = settings;
     this.#lastTickMs = nowMs;
+  }
+
+  /** Times that count from the next judgement on. */
+  adopt(settings: HealthSettings): void {
+    this.#settings = settings;
   }
 
   get windowMs(): number {

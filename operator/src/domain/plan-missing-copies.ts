@@ -18,6 +18,10 @@ export function planMissingCopies(observation: ShardObservation): Verdict {
   let missing = settings.factor - record.copies.length;
   // Without a primary that leads there is nobody to fill a copy.
   if (missing <= 0 || record.bootstrap !== "") return PASS;
+  if (settings.paused) {
+    const evidence = { wanted: settings.factor, present: record.copies.length };
+    return { kind: "wait", reason: "Paused", retryAtMs: undefined, evidence };
+  }
   const usedNodes = new Set(record.copies.map((copy) => copy.node));
   const usedDomains = new Set(record.copies.map((copy) => nodes.get(copy.node)?.domain));
   const isOpen = (node: ObservedNode): boolean =>

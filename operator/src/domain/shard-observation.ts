@@ -62,6 +62,8 @@ export interface ShardSettings {
   readonly rebuildDelayMs: number;
   /** How long a leaving node may take to hand a primary over before another copy is promoted. */
   readonly handOffMs: number;
+  /** No copy gets a new place. */
+  readonly paused: boolean;
 }
 
 export interface ShardObservation {

@@ -49,6 +49,18 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   WorkloadBackOff:
     "Remove the cause named by lastExit (node.log has more); the process is started again by itself, after at most 30 s. " +
     "If its data can't be saved: prism down, empty the node's data directory, prism up; other copies fill it.",
+  Paused: "Set spec.paused to false.",
+  ForeignData:
+    "Nothing is done to the data. Give the node the volume of this cluster, or delete the volume if its data may go.",
+  SpecInvalid: "Correct what the message names; until then the last accepted specification goes on.",
+  ChangeRefused: "Set back what the message names; until then the last accepted specification goes on.",
+  Accepted: "Nothing to do.",
+  NameTaken: "Give one of the two another spec.name, or delete it.",
+  ClusterNotFound: "Create the PrismCluster, or correct spec.clusterRef.name in a new object.",
+  NotConfirmed:
+    "It is ready when more than half of the nodes have confirmed it; the others get it when they return.",
+  NodesAdded: AUTOMATIC,
+  LeadTaken: AUTOMATIC,
 };
 
 export function severityOf(reason: Reason): StatusProblem["severity"] {
@@ -58,6 +70,7 @@ export function severityOf(reason: Reason): StatusProblem["severity"] {
     case "ShardRecordStale":
     case "NodeDead":
     case "WorkloadBackOff":
+    case "ForeignData":
       return "critical";
     case "Recovering":
     case "NodeDraining":
@@ -70,6 +83,10 @@ export function severityOf(reason: Reason): StatusProblem["severity"] {
     case "CaughtUp":
     case "HandOff":
     case "CollectionDeleted":
+    case "Paused":
+    case "Accepted":
+    case "NodesAdded":
+    case "LeadTaken":
       return "info";
     default:
       return "warning";

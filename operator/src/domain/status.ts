@@ -22,6 +22,8 @@ export interface StatusNodeSource {
   /** The process that should run here keeps ending. */
   readonly backOff:
     { readonly exitsInARow: number; readonly retryAt: number; readonly lastExit: string } | undefined;
+  /** Why the node can't belong to this cluster. */
+  readonly refused: string | undefined;
   readonly ready: boolean;
   readonly draining: boolean;
   readonly httpUrl: string;
@@ -273,6 +275,8 @@ function problemsOf(source: StatusSource): StatusProblem[] {
 
 function nodeProblems(node: StatusNodeSource): StatusProblem[] {
   const object = `node/${node.name}`;
+  if (node.refused !== undefined)
+    return [problem("ForeignData", object, node.since, { detail: node.refused })];
   if (node.backOff && node.backOff.exitsInARow > 1) {
     return [problem("WorkloadBackOff", object, node.since, { ...node.backOff })];
   }

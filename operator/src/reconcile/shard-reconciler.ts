@@ -118,6 +118,7 @@ export class ShardReconciler {
         suspectTimeoutMs: health.suspectTimeoutMs,
         rebuildDelayMs: health.rebuildDelaySeconds * 1000,
         handOffMs: HAND_OFF_MS,
+        paused: state.paused,
       },
       nodes,
       domains: state.domains(),

@@ -51,6 +51,7 @@ export const SETTINGS: ShardSettings = {
   suspectTimeoutMs: 5000,
   rebuildDelayMs: 300_000,
   handOffMs: 5000,
+  paused: false,
 };
 
 export class ShardWorld {
