@@ -46,6 +46,8 @@ export class Volume {
   readonly #random: Random;
   readonly #observer: VolumeObserver;
   #pending: Pending | undefined;
+  /** What came with transactions for which there was no room: each is handed in again as it was. */
+  readonly #refused = new Map<MemoryDatabase, ReadonlyMap<string, LogSnapshot>>();
 
   constructor(node: string, syncMs: number, loop: WorldLoop, random: Random, observer: VolumeObserver) {
     this.node = node;
@@ -62,11 +64,13 @@ export class Volume {
   }
 
   commit(process: VirtualProcess, database: MemoryDatabase, writes: readonly TableWrite[]): Promise<void> {
-    const logs = this.#observer.onHandedIn(this);
+    const logs = this.#refused.get(database) ?? this.#observer.onHandedIn(this);
+    this.#refused.delete(database);
     this.#observer.onIo(this, "commitBegins");
     return new Promise((resolve, reject) => {
       if (!process.alive) return;
       if (this.#loop.nowMs < this.fullUntilMs) {
+        this.#refused.set(database, logs);
         const full = Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
         this.#loop.after(this.#syncTime(), process, "disk full", () => reject(full));
         return;
@@ -81,6 +85,7 @@ export class Volume {
   crashed(): void {
     const pending = this.#pending;
     this.#pending = undefined;
+    this.#refused.clear();
     if (pending === undefined) return;
     const kept = this.#random.chance(0.5);
     if (kept) this.#apply(pending);
