@@ -9,6 +9,7 @@ import { RequestMutator, type MutatedRequest } from "./request-mutator.js";
 import { seededRandom } from "./seeded-random.js";
 import { makeTestDirectory } from "./test-directory.js";
 import { report, SEED, sized } from "./test-size.js";
+import { waitUntil } from "./wait-until.js";
 
 const REQUESTS = sized(2000, 10_000);
 const BATCH = 40;
@@ -289,6 +290,12 @@ function isAllowed(name: string, allowed: ReadonlySet<string>): boolean {
 
 /** Every collection's definition by name, and every document's version by `<collection>/<id>`. */
 async function readContents(): Promise<Contents> {
+  // A deletion whose request was answered with an unknown outcome may be done between two of these calls.
+  return await waitUntil("documents of all listed collections", 30_000, () => tryReadContents());
+}
+
+/** Undefined: a collection went after it was listed. */
+async function tryReadContents(): Promise<Contents | undefined> {
   const contents = new Map<string, string>();
   const { collections } = JSON.parse((await expectStatus(200, "GET", "/collections")).text) as {
     readonly collections: readonly { readonly name: string }[];
@@ -297,11 +304,10 @@ async function readContents(): Promise<Contents> {
     contents.set(spec.name, JSON.stringify(spec));
     for (let cursor: string | null = ""; cursor !== null;) {
       const at = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-      const answer = await expectStatus(
-        200,
-        "GET",
-        `/collections/${spec.name}/documents?limit=1000&include=${at}`,
-      );
+      const path = `/collections/${spec.name}/documents?limit=1000&include=${at}`;
+      const answer = await call("GET", path);
+      if (codeOf(answer) === "collectionNotFound") return undefined;
+      expect(answer.status, `GET ${path}: ${answer.text}`).toBe(200);
       const page = JSON.parse(answer.text) as {
         readonly documents: readonly { readonly id: string; readonly term: number; readonly seq: number }[];
         readonly cursor: string | null;
