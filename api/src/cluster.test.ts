@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { parseCluster } from "./cluster.js";
+import {
+  parseCluster,
+  parseClusterObject,
+  parseClusterSettings,
+  toClusterSettings,
+  withZones,
+} from "./cluster.js";
 import { Problem } from "./problem-code.js";
 
 function clusterOf(spec: Record<string, unknown>): unknown {
@@ -52,6 +58,30 @@ describe("a cluster", () => {
     expect(parseCluster(once)).toEqual(once);
   });
 
+  it("has the zones of its machines in Kubernetes, unless it states its own", () => {
+    const found = { domain: "Host", zones: [] } as const;
+    const unstated = parseClusterObject(clusterOf({})).spec;
+    expect(unstated.topology.zones).toBeUndefined();
+    expect(withZones(unstated, found).topology).toMatchObject(found);
+    const stated = parseClusterObject(clusterOf({ topology: { zones: [{ name: "a" }] } })).spec;
+    expect(withZones(stated, found).topology).toMatchObject({ domain: "Zone", zones: [{ name: "a" }] });
+  });
+
+  it("has all of its resources from the default or none", () => {
+    const { resources } = parseCluster(
+      clusterOf({ resources: { requests: { memory: "4Gi", cpu: 2 } } }),
+    ).spec;
+    expect(resources).toEqual({ requests: { memory: "4Gi", cpu: "2" }, limits: {} });
+  });
+
+  it("tells nodes nothing of pods and images", () => {
+    const settings = toClusterSettings(
+      parseCluster(clusterOf({ pod: { env: [{ name: "A", value: "b" }] } })).spec,
+    );
+    expect(Object.keys(settings)).not.toContain("pod");
+    expect(parseClusterSettings(settings)).toEqual(settings);
+  });
+
   it("needs a version, which is never defaulted", () => {
     const input = { ...(clusterOf({}) as { metadata: object }), spec: {} };
     expect(violationsOf(input)).toEqual(["/spec/version is missing; must be a string"]);
@@ -80,7 +110,33 @@ describe("a cluster", () => {
       { topology: { domain: "Rack", zones: [{ name: "a" }] } },
       "/spec/topology/zones/0/rack domain Rack needs it",
     ],
-    [{ storage: { size: "20Gi" } }, '/spec/storage unknown key "storage"'],
+    [{ storag: { size: "20Gi" } }, '/spec/storag unknown key "storag" (did you mean "storage"?)'],
+    [
+      { storage: { type: "Ephemeral" }, replication: { factor: 1 } },
+      "/spec/storage/type Ephemeral needs replication.factor 2 or more",
+    ],
+    [{ storage: { size: "0" } }, "/spec/storage/size must be more than 0"],
+    [{ storage: { size: "20 GB" } }, "/spec/storage/size must be a quantity, such as 2, 500m, 4Gi or 20G"],
+    [
+      { resources: { requests: { memory: "2Gi" }, limits: { memory: "1Gi" } } },
+      "/spec/resources/requests/memory must be at most resources.limits.memory",
+    ],
+    [{ image: { repository: "prism/node:1.0" } }, "/spec/image/repository must be a repository without tag"],
+    [
+      { pod: { labels: { "app.kubernetes.io/name": "x" } } },
+      "/spec/pod/labels/app.kubernetes.io~1name names that begin with prism.dev/ or app.kubernetes.io/",
+    ],
+    [{ pod: { env: [{ name: "PRISM_DATA", value: "/" }] } }, "/spec/pod/env/0/name is set by the operator"],
+    [{ pod: { env: [{ name: "A" }, { name: "A" }] } }, "/spec/pod/env/1/name A is set twice"],
+    [
+      { pod: { env: [{ name: "A", value: "1", valueFrom: { secretKeyRef: { name: "s", key: "k" } } }] } },
+      "/spec/pod/env/0 must have value or valueFrom, not both",
+    ],
+    [
+      { pod: { env: [{ name: "A", valueFrom: {} }] } },
+      "/spec/pod/env/0/valueFrom must have one of secretKeyRef and configMapKeyRef",
+    ],
+    [{ pod: { nodeSelector: { "a b": "c" } } }, "/spec/pod/nodeSelector/a b"],
     [{ nodes: 1001 }, "/spec/nodes must be at most 1000"],
     [{ nodes: 2.5 }, "/spec/nodes must be an integer, not 2.5"],
     [{ topology: { zones: [] } }, "/spec/topology/zones must be at least 1 values long"],

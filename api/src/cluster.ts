@@ -3,9 +3,21 @@
  * testdata/defaults.json for all defaults in one place.
  */
 import * as z from "zod";
-import { API_VERSION, clusterName } from "./api-object.js";
+import { API_VERSION, clusterName, kubernetesMetadata } from "./api-object.js";
+import { clusterStatusSchema } from "./cluster-status.js";
+import { zoneSlug } from "./object-names.js";
+import { parseQuantity } from "./quantity.js";
 import { oneOf, parseWith, strictObject } from "./schema.js";
 import type { Immutable } from "./schema.js";
+import {
+  imageSchema,
+  labelKey,
+  optionalObjectName,
+  podSchema,
+  requestsAboveLimits,
+  resourcesSchema,
+  storageSchema,
+} from "./workload.js";
 
 /** Zones that a cluster gets when it names none, cut to the number of its nodes. */
 const DEFAULT_ZONES = ["a", "b", "c"] as const;
@@ -28,18 +40,27 @@ const zone = strictObject({
     .record(z.string().min(1).max(63), z.string().max(256))
     .default({})
     .describe("Shown by status."),
+  storageClassName: optionalObjectName.describe(
+    "Of the volumes in this zone. Default: storage.storageClassName. Cannot be changed.",
+  ),
 });
 
 const topology = strictObject({
   domain: oneOf(["Zone", "Region", "Rack", "Host", "None"])
     .default("Zone")
     .describe("Two copies of a shard never share one of these; None allows it for zones, never for nodes."),
+  labelKey: labelKey
+    .default("topology.kubernetes.io/zone")
+    .describe("The label of machines whose value is the name of their zone."),
   zones: z
     .array(zone)
     .min(1)
     .max(64)
     .optional()
-    .describe("Default: zones a, b and c, cut to the number of nodes."),
+    .describe(
+      "Default: in Kubernetes the zones that machines are labelled with when the cluster is made, kept in " +
+        "status.topology.zones; in local mode a, b and c, cut to the number of nodes. May grow at its end.",
+    ),
 });
 
 const replication = strictObject({
@@ -123,33 +144,64 @@ const statedSpec = strictObject({
   health: health.prefault({}),
   search: search.prefault({}),
   partition: partition.prefault({}),
+  image: imageSchema.prefault({}),
+  storage: storageSchema.prefault({}),
+  resources: resourcesSchema,
+  pod: podSchema.prefault({}),
+  deletionProtection: z
+    .boolean()
+    .default(true)
+    .describe("The API server refuses to delete the object while this is true."),
+  paused: z
+    .boolean()
+    .default(false)
+    .describe("Stops changes of pods, services and volumes; failover and recovery go on."),
 });
 
 type StatedSpec = z.output<typeof statedSpec>;
 
-/** Fills the defaults that depend on other fields. */
+/** Fills the defaults that depend on other fields; zones are for the home of the cluster to fill. */
 function settle(spec: StatedSpec) {
   const single = spec.mode === "Single";
   const nodes = spec.nodes ?? (single ? 1 : 3);
   const factor = spec.replication.factor ?? (single ? 1 : 3);
   const minReplicasForWrite = spec.replication.minReplicasForWrite ?? Math.min(2, factor);
-  const zones =
-    spec.topology.zones ??
-    DEFAULT_ZONES.slice(0, nodes).map((name) => ({ name, region: "", rack: "", attributes: {} }));
-  return {
-    ...spec,
-    nodes,
-    topology: { domain: spec.topology.domain, zones },
-    replication: { factor, minReplicasForWrite },
-  };
+  return { ...spec, nodes, replication: { factor, minReplicasForWrite } };
 }
 
 type SettledSpec = ReturnType<typeof settle>;
 
-function checkRelations(
-  spec: SettledSpec,
-  violated: (path: (string | number)[], message: string) => void,
-): void {
+/** Zones a, b and c: local mode has no machines whose labels it could ask. */
+function withLocalZones(spec: SettledSpec) {
+  const zones: z.output<typeof zone>[] =
+    spec.topology.zones ??
+    DEFAULT_ZONES.slice(0, spec.nodes).map((name) => ({
+      name,
+      region: "",
+      rack: "",
+      attributes: {},
+      storageClassName: "",
+    }));
+  return { ...spec, topology: { ...spec.topology, zones } };
+}
+
+type Violated = (path: (string | number)[], message: string) => void;
+
+function checkRelations(spec: SettledSpec, violated: Violated): void {
+  checkReplication(spec, violated);
+  checkZones(spec.topology, violated);
+  if (parseQuantity(spec.storage.size) <= 0) violated(["storage", "size"], "must be more than 0");
+  if (spec.storage.type === "Ephemeral" && spec.replication.factor < 2) {
+    const message =
+      "Ephemeral needs replication.factor 2 or more: with one copy, each restart would lose data";
+    violated(["storage", "type"], message);
+  }
+  for (const name of requestsAboveLimits(spec.resources)) {
+    violated(["resources", "requests", name], `must be at most resources.limits.${name}`);
+  }
+}
+
+function checkReplication(spec: SettledSpec, violated: Violated): void {
   const { factor, minReplicasForWrite } = spec.replication;
   if (spec.mode === "Single") {
     if (spec.nodes !== 1) violated(["nodes"], "mode Single has one node; use mode Cluster for more");
@@ -164,24 +216,37 @@ function checkRelations(
   } else if (minReplicasForWrite > spec.nodes) {
     violated(floor, `${minReplicasForWrite} is more than nodes ${spec.nodes}: no write could succeed`);
   }
-  const seen = new Set<string>();
-  spec.topology.zones.forEach((one, i) => {
+}
+
+function checkZones({ domain, zones = [] }: SettledSpec["topology"], violated: Violated): void {
+  const bySlug = new Map<string, string>();
+  zones.forEach((one, i) => {
     const at = ["topology", "zones", i];
-    if (seen.has(one.name)) violated([...at, "name"], `zone ${one.name} is listed twice`);
-    seen.add(one.name);
-    if (spec.topology.domain === "Region" && one.region === "")
-      violated([...at, "region"], "domain Region needs it");
-    if (spec.topology.domain === "Rack" && one.rack === "") violated([...at, "rack"], "domain Rack needs it");
+    const slug = zoneSlug(one.name);
+    const other = bySlug.get(slug);
+    if (other === one.name) violated([...at, "name"], `zone ${one.name} is listed twice`);
+    else if (other !== undefined)
+      violated([...at, "name"], `${one.name} and ${other} would both be called ${slug}: rename one`);
+    bySlug.set(slug, one.name);
+    if (domain === "Region" && one.region === "") violated([...at, "region"], "domain Region needs it");
+    if (domain === "Rack" && one.rack === "") violated([...at, "rack"], "domain Rack needs it");
   });
 }
 
-export const clusterSpecSchema = statedSpec.transform((stated, context) => {
-  const spec = settle(stated);
-  checkRelations(spec, (path, message) => {
-    context.addIssue({ code: "custom", path, message, input: stated });
+function settled<S extends SettledSpec>(fill: (spec: SettledSpec) => S) {
+  return statedSpec.transform((stated, context) => {
+    const spec = fill(settle(stated));
+    checkRelations(spec, (path, message) => {
+      context.addIssue({ code: "custom", path, message, input: stated });
+    });
+    return spec;
   });
-  return spec;
-});
+}
+
+export const clusterSpecSchema = settled(withLocalZones);
+
+/** As the API server keeps it: zones that nobody stated are found among the machines. */
+export const clusterObjectSpecSchema = settled((spec) => spec);
 
 export const clusterSchema = strictObject({
   apiVersion: z.literal(API_VERSION, `must be ${API_VERSION}`),
@@ -190,16 +255,60 @@ export const clusterSchema = strictObject({
   spec: clusterSpecSchema,
 });
 
-/** The spec of a PrismCluster with all defaults filled in. */
-export type ClusterSettings = Immutable<z.output<typeof clusterSpecSchema>>;
+/** An object of the API server, whose own metadata is not ours to check. */
+export const clusterObjectSchema = strictObject({
+  apiVersion: z.literal(API_VERSION, `must be ${API_VERSION}`),
+  kind: z.literal("PrismCluster", "must be PrismCluster"),
+  metadata: kubernetesMetadata.extend({ name: clusterName }),
+  spec: clusterObjectSpecSchema,
+  status: clusterStatusSchema.optional(),
+});
+
+/** The spec of a PrismCluster with all defaults filled in, zones included. */
+export type ClusterSpec = Immutable<z.output<typeof clusterSpecSchema>>;
 export type PrismCluster = Immutable<z.output<typeof clusterSchema>>;
+export type ClusterZone = ClusterSpec["topology"]["zones"][number];
+/** As the API server keeps it: all defaults filled in, zones only when somebody stated them. */
+export type ClusterObject = Immutable<z.output<typeof clusterObjectSchema>>;
+export type ClusterObjectSpec = ClusterObject["spec"];
+
+/** What control plane and nodes decide by; the rest of a spec says how nodes are run. */
+export type ClusterSettings = Pick<
+  ClusterSpec,
+  "version" | "mode" | "nodes" | "topology" | "replication" | "health" | "search" | "partition"
+>;
 
 /** @throws {Problem} invalidRequest with every violation. */
 export function parseCluster(input: unknown): PrismCluster {
   return parseWith(clusterSchema, input, "PrismCluster");
 }
 
-/** The settings that the control plane sent, as a node keeps them: a spec alone. @throws {Problem} invalidRequest. */
+/** An object as the API server gives it. @throws {Problem} invalidRequest with every violation. */
+export function parseClusterObject(input: unknown): ClusterObject {
+  return parseWith(clusterObjectSchema, input, "PrismCluster");
+}
+
+/**
+ * The cluster in its zones: those that it states, else those that were found among the machines.
+ *
+ * @param found with the domain that the cluster then has: machines without labels have none of Zone.
+ */
+export function withZones(
+  spec: ClusterObjectSpec,
+  found: Pick<ClusterSpec["topology"], "domain" | "zones">,
+): ClusterSpec {
+  const { zones } = spec.topology;
+  const topology = zones === undefined ? { ...spec.topology, ...found } : { ...spec.topology, zones };
+  return { ...spec, topology };
+}
+
+/** Settings alone, with the defaults of local mode. @throws {Problem} invalidRequest. */
 export function parseClusterSettings(input: unknown): ClusterSettings {
-  return parseWith(clusterSpecSchema, input, "cluster settings");
+  return toClusterSettings(parseWith(clusterSpecSchema, input, "cluster settings"));
+}
+
+/** Leaves out what the nodes have no use for: their environment, above all. */
+export function toClusterSettings(spec: ClusterSettings): ClusterSettings {
+  const { version, mode, nodes, topology, replication, health, search, partition } = spec;
+  return { version, mode, nodes, topology, replication, health, search, partition };
 }

@@ -3,7 +3,8 @@
  * HTTP takes and gives, with all defaults filled in; the stored object adds the cluster it belongs to.
  */
 import * as z from "zod";
-import { API_VERSION, clusterRef, objectName, storedMetadata } from "./api-object.js";
+import { API_VERSION, clusterRef, kubernetesMetadata, objectName, storedMetadata } from "./api-object.js";
+import { conditionsSchema } from "./condition.js";
 import { fieldSchema } from "./field.js";
 import type { FieldSpec } from "./field.js";
 import { DEFAULT_LIMITS, describeLimit } from "./limits.js";
@@ -74,6 +75,37 @@ export const collectionSchema = strictObject({
   }),
 });
 
+export const collectionStatusSchema = z.object({
+  observedGeneration: z.int().min(0).optional(),
+  conditions: conditionsSchema.default([]),
+  name: z.string().max(63).optional().describe("The name in HTTP."),
+  shardsCreated: z
+    .boolean()
+    .default(false)
+    .describe("All shard records were written once. One that is missing after that is lost, not new."),
+});
+
+/** As people write it and the API server keeps it: what is left out is the cluster's to say. */
+export const collectionObjectSchema = strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal("PrismCollection"),
+  metadata: kubernetesMetadata,
+  spec: strictObject({
+    clusterRef,
+    name: collectionName
+      .optional()
+      .describe("The name in HTTP, one of a kind in its cluster. Default: metadata.name. Cannot be changed."),
+    ...statedShape,
+    deletionProtection: z
+      .boolean()
+      .default(true)
+      .describe(
+        "The API server refuses to delete the object, and with it the documents, while this is true.",
+      ),
+  }),
+  status: collectionStatusSchema.optional(),
+});
+
 /** The body of PATCH /collections/{c}: fields are added, nothing else of them changes. */
 export const collectionPatchSchema = strictObject({
   fields: z.array(fieldSchema).default([]),
@@ -86,6 +118,8 @@ export const collectionDeletedSchema = strictObject({ name: z.string(), result: 
 
 export type CollectionSpec = Immutable<z.output<typeof collectionSpecSchema>>;
 export type PrismCollection = Immutable<z.output<typeof collectionSchema>>;
+export type CollectionObject = Immutable<z.output<typeof collectionObjectSchema>>;
+export type CollectionObjectStatus = Immutable<z.output<typeof collectionStatusSchema>>;
 export type CollectionBody = Immutable<z.input<typeof collectionBodySchema>>;
 export type CollectionList = Immutable<z.output<typeof collectionListSchema>>;
 export type CollectionDeleted = Immutable<z.output<typeof collectionDeletedSchema>>;
@@ -136,6 +170,28 @@ export function parseCollectionPatch(input: unknown): CollectionPatch {
 /** @throws {Problem} the stored object is damaged or of a newer version. */
 export function parseCollection(input: unknown): PrismCollection {
   return parseWith(collectionSchema, input, "PrismCollection");
+}
+
+/**
+ * An object as the API server gives it, with what it leaves to its cluster filled in. Its spec then is what
+ * the control plane keeps and nodes are told.
+ *
+ * @param defaults of the cluster that the object names.
+ * @throws {Problem} with every violation.
+ */
+export function settleCollectionObject(
+  object: CollectionObject,
+  defaults: CollectionDefaults,
+  limits: Limits = DEFAULT_LIMITS,
+): PrismCollection["spec"] {
+  const { clusterRef: cluster, ...stated } = object.spec;
+  const spec = parseCollectionSpec(stated, defaults, { name: stated.name ?? object.metadata.name, limits });
+  return { clusterRef: cluster, ...spec };
+}
+
+/** @throws {Problem} invalidRequest with every violation. */
+export function parseCollectionObject(input: unknown): CollectionObject {
+  return parseWith(collectionObjectSchema, input, "PrismCollection");
 }
 
 function violated(path: readonly (string | number)[], detail: string): Violation {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { clusterSpecSchema } from "./cluster.js";
-import { collectionBodySchema, collectionPatchSchema } from "./collection.js";
+import { clusterObjectSpecSchema, clusterSpecSchema } from "./cluster.js";
+import { collectionBodySchema, collectionObjectSchema, collectionPatchSchema } from "./collection.js";
 import { bulkLineSchema } from "./document.js";
 import { FIELD_TYPES, fieldSchema } from "./field.js";
 import { DEFAULT_LIMITS } from "./limits.js";
@@ -20,7 +20,9 @@ function allDefaults(): unknown {
     PrismCluster: {
       Cluster: clusterSpecSchema.parse({ version: "0.1.0" }),
       Single: clusterSpecSchema.parse({ version: "0.1.0", mode: "Single" }),
+      inKubernetes: clusterObjectSpecSchema.parse({ version: "0.1.0" }),
     },
+    PrismCollection: collectionObjectSchema.shape.spec.parse({ clusterRef: { name: "demo" } }),
     collection: collectionBodySchema.parse({}),
     collectionPatch: collectionPatchSchema.parse({}),
     fields: Object.fromEntries(fields) as unknown,

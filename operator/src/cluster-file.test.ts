@@ -46,4 +46,21 @@ describe("cluster file", () => {
     expect(errorOf("")).toContain("cluster.yaml:1:1:");
     expect(errorOf(`${GOOD}---\n${GOOD}`)).toContain("one PrismCluster");
   });
+
+  test("warns of what only Kubernetes makes use of, and says where it is", () => {
+    const warnings: string[] = [];
+    const file = `${GOOD}  storage: { size: 1Gi }\n  topology: { zones: [{ name: a, storageClassName: fast }] }\n`;
+    parseClusterFile(file, "cluster.yaml", (line) => warnings.push(line));
+    expect(warnings).toEqual([
+      "cluster.yaml:8:12: spec.storage: ignored in local mode",
+      "cluster.yaml:9:52: spec.topology.zones.0.storageClassName: ignored in local mode",
+    ]);
+  });
+
+  test("refuses what local mode would only pretend to do", () => {
+    expect(errorOf(`${GOOD}  paused: true\n  storage: { type: Ephemeral }\n`).split("\n")).toEqual([
+      "cluster.yaml:9:20: spec.storage.type: Ephemeral: local mode keeps the data of its nodes; leave it out",
+      "cluster.yaml:8:11: spec.paused: true: local mode changes nothing but at its start; leave it out",
+    ]);
+  });
 });

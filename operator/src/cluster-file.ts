@@ -11,8 +11,31 @@ export class ClusterFileError extends Error {
   }
 }
 
-/** @throws {ClusterFileError} */
-export function parseClusterFile(text: string, file: string): PrismCluster {
+/** What local mode cannot do, so that saying nothing of it would be a lie. */
+const REFUSED: readonly (readonly [path: readonly string[], value: unknown, detail: string])[] = [
+  [["storage", "type"], "Ephemeral", "local mode keeps the data of its nodes; leave it out"],
+  [["paused"], true, "local mode changes nothing but at its start; leave it out"],
+];
+
+/** What only Kubernetes makes use of: a file for both homes is no mistake, but its reader should know. */
+const IGNORED: readonly (readonly string[])[] = [
+  ["topology", "labelKey"],
+  ["image"],
+  ["storage"],
+  ["resources"],
+  ["pod"],
+  ["deletionProtection"],
+];
+
+/**
+ * @param warn is called with a line for each setting that local mode ignores.
+ * @throws {ClusterFileError}
+ */
+export function parseClusterFile(
+  text: string,
+  file: string,
+  warn: (line: string) => void = () => undefined,
+): PrismCluster {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
   if (!Array.isArray(documents) || documents.length === 0) {
@@ -33,8 +56,9 @@ export function parseClusterFile(text: string, file: string): PrismCluster {
   }
   if (!document)
     throw new ClusterFileError([`${file}:1:1: the file is empty; it must hold one PrismCluster`]);
+  let cluster: PrismCluster;
   try {
-    return parseCluster(document.toJS({ maxAliasCount: 100 }));
+    cluster = parseCluster(document.toJS({ maxAliasCount: 100 }));
   } catch (error) {
     if (!(error instanceof Problem) || error.violations.length === 0) throw error;
     throw new ClusterFileError(
@@ -44,6 +68,26 @@ export function parseClusterFile(text: string, file: string): PrismCluster {
       }),
     );
   }
+  const where = (path: readonly string[]): string =>
+    `${at(offsetOf(document, `/spec/${path.join("/")}`))}: spec.${path.join(".")}`;
+  const refused = REFUSED.filter(([path, value]) => document.getIn(["spec", ...path]) === value);
+  if (refused.length > 0) {
+    throw new ClusterFileError(
+      refused.map(([path, value, detail]) => `${where(path)}: ${String(value)}: ${detail}`),
+    );
+  }
+  for (const path of ignoredPaths(document, cluster)) warn(`${where(path)}: ignored in local mode`);
+  return cluster;
+}
+
+function ignoredPaths(document: Document, cluster: PrismCluster): (readonly string[])[] {
+  const zones = cluster.spec.topology.zones.map((_, i) => [
+    "topology",
+    "zones",
+    String(i),
+    "storageClassName",
+  ]);
+  return [...IGNORED, ...zones].filter((path) => document.hasIn(["spec", ...path.map(toKey)]));
 }
 
 /** Where the value is that the pointer names, or the nearest value around it that the file has. */

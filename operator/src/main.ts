@@ -13,7 +13,8 @@ const EXIT_FAILED = 1;
 async function main(): Promise<void> {
   const config = parseConfig(process.argv.slice(2));
   const log = pino({ level: config.logLevel, base: { pid: process.pid } });
-  const cluster = parseClusterFile(await readFile(config.clusterFile, "utf8"), config.clusterFile);
+  const text = await readFile(config.clusterFile, "utf8");
+  const cluster = parseClusterFile(text, config.clusterFile, (line) => log.warn(line));
   const started = startLocalCluster({
     cluster,
     dataDirectory: config.dataDirectory,

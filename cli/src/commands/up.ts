@@ -103,7 +103,8 @@ async function start(
   file: string | undefined,
   options: UpOptions,
 ): Promise<void> {
-  const text = await clusterText(directory, file, options);
+  const warn = (line: string): void => void context.stderr.write(`warning: ${line}\n`);
+  const text = await clusterText(directory, file, options, warn);
   await mkdir(directory, { recursive: true });
   const kept = join(directory, CLUSTER_FILE);
   context.stderr.write(`starting in ${directory} ...\n`);
@@ -147,33 +148,34 @@ export async function down(context: Context, global: GlobalOptions): Promise<voi
 }
 
 /** The file given, or the one that an earlier start left in the data directory, or a new default. */
-async function clusterText(directory: string, file: string | undefined, options: UpOptions): Promise<string> {
+async function clusterText(
+  directory: string,
+  file: string | undefined,
+  options: UpOptions,
+  warn: (line: string) => void,
+): Promise<string> {
   const kept = join(directory, CLUSTER_FILE);
   const isNew = options.nodes !== undefined || options.name !== undefined;
   if (file !== undefined) {
     if (isNew) throw new CommandError("give a file, or --nodes and --name for a new cluster, not both");
-    return checked(await readTextFile(file), file);
+    return checked(await readTextFile(file), file, warn);
   }
-  if (!existsSync(kept)) return checked(defaultCluster(options), kept);
+  if (!existsSync(kept)) return checked(defaultCluster(options), kept, warn);
   if (isNew) {
     throw new CommandError(
       `--nodes and --name are for a new cluster, and ${directory} has one: leave them out, or edit ${kept}`,
     );
   }
-  return checked(await readTextFile(kept), kept);
+  return checked(await readTextFile(kept), kept, warn);
 }
 
-function checked(text: string, file: string): string {
-  checkClusterFile(text, file);
-  return text;
-}
-
-function checkClusterFile(text: string, file: string): void {
+function checked(text: string, file: string, warn: (line: string) => void): string {
   try {
-    parseClusterFile(text, file);
+    parseClusterFile(text, file, warn);
   } catch (error) {
     throw error instanceof ClusterFileError ? new CommandError(error.message) : error;
   }
+  return text;
 }
 
 function defaultCluster({ nodes = 3, name = "demo" }: UpOptions): string {

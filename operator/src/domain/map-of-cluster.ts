@@ -1,5 +1,5 @@
 /** The cluster map as it goes to the nodes, from the objects and what is known of the nodes' health. */
-import type { ClusterSettings } from "@prism/api/cluster";
+import { toClusterSettings, type ClusterSettings } from "@prism/api/cluster";
 import type { CollectionSpec } from "@prism/api/collection";
 import type { ClusterMap, MapCollection, MapNode, MapShard } from "@prism/proto/gen/node";
 import type { HealthState } from "./failure-detector.js";
@@ -42,7 +42,7 @@ export function buildClusterMap(source: MapSource): ClusterMap {
     clusterName: source.clusterName,
     revision: source.revision,
     leaderEpoch: source.leaderEpoch,
-    settingsJson: encoder.encode(JSON.stringify(source.settings)),
+    settingsJson: encoder.encode(JSON.stringify(toClusterSettings(source.settings))),
     nodes: source.nodes.filter((node) => node.status.nodeId !== "").map(toMapNode),
     collections,
     deletedCollections: [...source.deletedCollections],

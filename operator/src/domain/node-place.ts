@@ -11,7 +11,7 @@ export interface NodePlace {
 }
 
 /** Where a node stands that stands in no zone. */
-export const NO_ZONE: ZoneSettings = { name: "", region: "", rack: "", attributes: {} };
+export const NO_ZONE: ZoneSettings = { name: "", region: "", rack: "", attributes: {}, storageClassName: "" };
 
 /** Spread evenly over the zones, in the order of the zones; more nodes never move one that is there. */
 export function nodePlaces(
