@@ -50,6 +50,20 @@ export const REASONS = {
   NotConfirmed: "Half of the nodes or fewer have confirmed the collection.",
   NodesAdded: "The cluster was told to have more nodes.",
   LeadTaken: "A control plane took the lead of the cluster.",
+  WorkloadCreated: "An object that the cluster's nodes run by was made.",
+  WorkloadChanged: "An object that the cluster's nodes run by was changed as the specification asks.",
+  WorkloadRestored: "An object that the cluster's nodes run by was gone and was made again.",
+  DriftCorrected: "Somebody changed an object that is the operator's; it was set back.",
+  NameInUse: "An object that is not this cluster's has the name that the cluster needs.",
+  TemplateHeldBack: "Pods run an older template than the specification asks for.",
+  DisruptionsAllowed: "Everything is in sync, so one pod may be evicted.",
+  DisruptionsHeld: "No pod may be evicted until everything is in sync again.",
+  PodUnschedulable: "No machine takes the pod.",
+  ImagePullFailed: "The pod's image can't be pulled.",
+  PodNotStarting: "The pod's container can't be made.",
+  VolumePending: "The pod waits for its volume.",
+  VolumeOnLostMachine: "The pod's volume can be used on one machine alone, and that machine is away.",
+  MachineLost: "The pod's machine does not answer, so nobody knows whether the pod has ended.",
 } as const;
 
 export type Reason = keyof typeof REASONS;

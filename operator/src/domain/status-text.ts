@@ -61,6 +61,26 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
     "It is ready when more than half of the nodes have confirmed it; the others get it when they return.",
   NodesAdded: AUTOMATIC,
   LeadTaken: AUTOMATIC,
+  WorkloadCreated: AUTOMATIC,
+  WorkloadChanged: AUTOMATIC,
+  WorkloadRestored: AUTOMATIC,
+  DriftCorrected: "To change it for good, change the PrismCluster.",
+  NameInUse: "Rename or delete the other object, or give the cluster another name.",
+  TemplateHeldBack:
+    "Nothing restarts by itself. Delete the named pods one at a time; each comes back with the newer template, " +
+    "and the next zone gets it when all of them run it and everything is in sync.",
+  DisruptionsAllowed: AUTOMATIC,
+  DisruptionsHeld: "Evictions go on by themselves when all pods are ready and all copies in sync.",
+  PodUnschedulable: "It starts when a machine of its zone has room: add one, or lower spec.resources.",
+  ImagePullFailed: "It is tried again. Correct spec.image or spec.version, or make the image available.",
+  PodNotStarting: "It is tried again when the cause is gone.",
+  VolumePending: "It starts when the volume is there: look at the PersistentVolumeClaim and its storage class.",
+  VolumeOnLostMachine:
+    "It starts when the machine is back. If that is gone for good, delete the PersistentVolumeClaim and the pod: " +
+    "a new node begins empty, and its peers fill it.",
+  MachineLost:
+    "Its copies are made anew elsewhere after rebuildDelaySeconds; the pod itself comes back with its machine. " +
+    "If that is gone for good, delete the Node, or taint it node.kubernetes.io/out-of-service.",
 };
 
 export function severityOf(reason: Reason): StatusProblem["severity"] {
@@ -87,6 +107,11 @@ export function severityOf(reason: Reason): StatusProblem["severity"] {
     case "Accepted":
     case "NodesAdded":
     case "LeadTaken":
+    case "WorkloadCreated":
+    case "WorkloadChanged":
+    case "TemplateHeldBack":
+    case "DisruptionsAllowed":
+    case "DisruptionsHeld":
       return "info";
     default:
       return "warning";
