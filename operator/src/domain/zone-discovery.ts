@@ -60,7 +60,8 @@ function zoneOf(name: string, domain: Domain): ZoneSettings {
     region: domain === "Region" ? name : "",
     rack: domain === "Rack" ? name : "",
     attributes: {},
-  } as ZoneSettings;
+    storageClassName: "",
+  };
 }
 
 function isUsable({ labels, taints }: Machine, wish: TopologyWish): boolean {

@@ -2,7 +2,7 @@
  * Workloads of a home that keeps more than processes for a cluster: services, budgets, settings, volumes. The
  * supervisor makes one for each cluster, before its control plane, and tells it what the control plane knows.
  */
-import type { ClusterSettings } from "@prism/api/cluster";
+import type { ClusterSpec } from "@prism/api/cluster";
 import type { Reason } from "@prism/api/reason";
 import type { StatusResponse } from "@prism/api/status";
 import type { Evidence } from "../domain/action.js";
@@ -37,10 +37,10 @@ export interface ClusterWorkloadsHandlers {
 
 export interface ClusterWorkloads extends Workloads {
   /**
-   * The settings that count from now on, zones settled. Resolves when they are applied once; kept applied from
+   * The specification that counts from now on, zones settled. Resolves when they are applied once; kept applied from
    * then on. `paused`: nothing that is there is changed, what is missing for nodes to run is still made.
    */
-  apply(settings: ClusterSettings, paused: boolean): Promise<void>;
+  apply(spec: ClusterSpec, paused: boolean): Promise<void>;
   /** What the control plane now knows: opens and closes the disruption budget. Called after every change. */
   statusChanged(status: StatusResponse): void;
   blockers(): readonly Blocker[];
