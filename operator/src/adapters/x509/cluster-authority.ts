@@ -74,7 +74,7 @@ export function issueLeaf(
   };
   const names = { dnsNames, uris: [tlsIdentityUri({ clusterId, role })] };
   const issuer = {
-    commonName: authorityName(clusterId),
+    commonName: issuerCertificate.subject.replace(/^CN=/, ""),
     privateKey: createPrivateKey(authority.key),
   };
   return {
