@@ -1,0 +1,233 @@
+/**
+ * The Secrets by which the processes of a cluster know each other. Each is made once, and again only when it
+ * can't be used any more: what uses it, uses it until then.
+ *
+ *   <cluster>-ca            the authority's key, for the operator alone; outlives the PrismCluster, as its volumes do
+ *   <cluster>-node-tls      the certificate all nodes share, mounted into their pods
+ *   <cluster>-operator-tls  the certificate of the control plane
+ */
+import { randomBytes, X509Certificate } from "node:crypto";
+import type { ApiClient } from "@prism/kube-machinery/api-client";
+import { ApiError } from "@prism/kube-machinery/api-error";
+import type { KubeObject, OwnerReference, Stored } from "@prism/kube-machinery/kube-object";
+import type { Resource } from "@prism/kube-machinery/resource";
+import type { TlsMaterial } from "@prism/proto/internal-credentials";
+import {
+  authorityFault,
+  issueLeaf,
+  leafFault,
+  makeAuthority,
+  newPrivateKey,
+  type Authority,
+  type KeySource,
+  type LeafRequest,
+} from "../x509/cluster-authority.js";
+
+/** Several tries: another operator may write the same Secrets. */
+const MOST_ATTEMPTS = 5;
+const MANAGED_BY = "app.kubernetes.io/managed-by";
+
+const SECRETS: Resource = { group: "", version: "v1", kind: "Secret", plural: "secrets", namespaced: true };
+
+interface Secret extends KubeObject {
+  readonly type: string;
+  /** Base64. */
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export interface ClusterSecretsRequest {
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly clusterId: string;
+  /** The PrismCluster: both leaves go with it. */
+  readonly owner: OwnerReference;
+  /** Of all three. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ClusterSecrets {
+  /** For TlsCredentials of the control plane. */
+  readonly operator: TlsMaterial;
+  /** Of the certificate that runs out first. */
+  readonly expiresAt: Date;
+  /** Names of the Secrets that were made or issued anew now, each with the reason. */
+  readonly made: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** A Secret of the cluster can't be used and is not the operator's to replace. The message says what to do. */
+export class ClusterSecretsError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "ClusterSecretsError";
+  }
+}
+
+export function authoritySecretName(cluster: string): string {
+  return `${cluster}-ca`;
+}
+
+/** What pods mount: tls.crt, tls.key, ca.crt. */
+export function nodeTlsSecretName(cluster: string): string {
+  return `${cluster}-node-tls`;
+}
+
+export function operatorTlsSecretName(cluster: string): string {
+  return `${cluster}-operator-tls`;
+}
+
+const RANDOM_KEYS: KeySource = { privateKey: newPrivateKey, serial: () => randomBytes(16) };
+
+/**
+ * Makes what is missing, and issues anew what has run out.
+ * @throws {ClusterSecretsError}
+ * @throws {ApiError} of the API server.
+ */
+export async function ensureClusterSecrets(
+  api: ApiClient,
+  request: ClusterSecretsRequest,
+  nowMs: number,
+  keys: KeySource = RANDOM_KEYS,
+): Promise<ClusterSecrets> {
+  const writer = new SecretWriter(api, request, nowMs, keys);
+  const authority = await writer.authority();
+  const headless = `${request.cluster}-nodes.${request.namespace}.svc`;
+  const node = await writer.leaf(nodeTlsSecretName(request.cluster), authority, {
+    clusterId: request.clusterId,
+    role: "node",
+    dnsNames: [`*.${headless}`],
+  });
+  const operator = await writer.leaf(operatorTlsSecretName(request.cluster), authority, {
+    clusterId: request.clusterId,
+    role: "operator",
+    dnsNames: [],
+  });
+  const ends = [node, operator].map(({ certificate }) =>
+    Date.parse(new X509Certificate(certificate).validTo),
+  );
+  return { operator, expiresAt: new Date(Math.min(...ends)), made: writer.made };
+}
+
+class SecretWriter {
+  readonly made: { name: string; reason: string }[] = [];
+  readonly #api: ApiClient;
+  readonly #request: ClusterSecretsRequest;
+  readonly #nowMs: number;
+  readonly #keys: KeySource;
+
+  constructor(api: ApiClient, request: ClusterSecretsRequest, nowMs: number, keys: KeySource) {
+    this.#api = api;
+    this.#request = request;
+    this.#nowMs = nowMs;
+    this.#keys = keys;
+  }
+
+  /** Never replaced: every certificate of the cluster hangs on it. */
+  async authority(): Promise<Authority> {
+    const { cluster, namespace, clusterId } = this.#request;
+    const name = authoritySecretName(cluster);
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      const present = await this.#read(name);
+      if (present !== undefined) {
+        const authority = { certificate: textOf(present, "tls.crt"), key: textOf(present, "tls.key") };
+        const fault = authorityFault(authority, clusterId, this.#nowMs);
+        if (fault === undefined) return authority;
+        throw new ClusterSecretsError(
+          `Secret ${namespace}/${name} can't be the authority of this cluster: ${fault}. Restore it, or delete ` +
+            `it to let a new authority be made; connections between nodes then pause until all have the new one.`,
+        );
+      }
+      const authority = makeAuthority(clusterId, this.#nowMs, this.#keys);
+      const data = {
+        certificate: authority.certificate,
+        key: authority.key,
+        authorities: authority.certificate,
+      };
+      if (await this.#create(name, data, [])) return authority;
+    }
+    throw contended(name);
+  }
+
+  async leaf(name: string, authority: Authority, request: LeafRequest): Promise<TlsMaterial> {
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      const present = await this.#read(name);
+      const fault = present && leafFault(materialOf(present), authority, request, this.#nowMs);
+      if (present !== undefined && fault === undefined) return materialOf(present);
+      if (present !== undefined && !this.#isOurs(present)) {
+        throw new ClusterSecretsError(
+          `Secret ${this.#request.namespace}/${name} is not the operator's and can't be used: ${fault}. Delete or rename it.`,
+        );
+      }
+      const issued = issueLeaf(authority, request, this.#nowMs, this.#keys);
+      const done =
+        present === undefined
+          ? await this.#create(name, issued, [this.#request.owner])
+          : await this.#replace(present, issued, fault ?? "");
+      if (done) return issued;
+    }
+    throw contended(name);
+  }
+
+  async #read(name: string): Promise<Stored<Secret> | undefined> {
+    return await this.#api.get<Secret>(SECRETS, { namespace: this.#request.namespace, name });
+  }
+
+  /** False when another one was made meanwhile. */
+  async #create(name: string, material: TlsMaterial, owners: readonly OwnerReference[]): Promise<boolean> {
+    const { namespace, labels } = this.#request;
+    const secret: Secret = {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name, namespace, labels, ...(owners.length > 0 && { ownerReferences: owners }) },
+      type: "kubernetes.io/tls",
+      data: dataOf(material),
+    };
+    return await this.#unlessOvertaken(name, "missing", () => this.#api.create(SECRETS, secret));
+  }
+
+  /** False when it was changed meanwhile. */
+  async #replace(present: Stored<Secret>, material: TlsMaterial, fault: string): Promise<boolean> {
+    const replaced = { ...present, data: { ...present.data, ...dataOf(material) } };
+    return await this.#unlessOvertaken(present.metadata.name, fault, () =>
+      this.#api.replace(SECRETS, replaced),
+    );
+  }
+
+  async #unlessOvertaken(name: string, reason: string, write: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await write();
+      this.made.push({ name, reason });
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError && (error.isConflict || error.isAlreadyExists)) return false;
+      throw error;
+    }
+  }
+
+  #isOurs(secret: Stored<Secret>): boolean {
+    return secret.metadata.labels?.[MANAGED_BY] === this.#request.labels[MANAGED_BY];
+  }
+}
+
+function dataOf({ certificate, key, authorities }: TlsMaterial): Record<string, string> {
+  return { "tls.crt": base64(certificate), "tls.key": base64(key), "ca.crt": base64(authorities) };
+}
+
+function materialOf(secret: Secret): TlsMaterial {
+  return {
+    certificate: textOf(secret, "tls.crt"),
+    key: textOf(secret, "tls.key"),
+    authorities: textOf(secret, "ca.crt"),
+  };
+}
+
+function textOf(secret: Secret, key: string): string {
+  return Buffer.from(secret.data?.[key] ?? "", "base64").toString("utf8");
+}
+
+function base64(text: string): string {
+  return Buffer.from(text, "utf8").toString("base64");
+}
+
+function contended(name: string): ClusterSecretsError {
+  return new ClusterSecretsError(`Secret ${name} keeps being changed by somebody else`);
+}
