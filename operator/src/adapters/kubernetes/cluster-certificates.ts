@@ -7,11 +7,14 @@
  *   <cluster>-operator-tls  the certificate of the control plane
  */
 import { randomBytes, X509Certificate } from "node:crypto";
+import { clusterObjectNames } from "@prism/api/object-names";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
 import { ApiError } from "@prism/kube-machinery/api-error";
 import type { KubeObject, OwnerReference, Stored } from "@prism/kube-machinery/kube-object";
 import type { Resource } from "@prism/kube-machinery/resource";
 import type { TlsMaterial } from "@prism/proto/internal-credentials";
+import type { ClusterRef } from "../../ports/cluster-workloads.js";
+import { objectLabels, ownerReference } from "../../resources/owned-object.js";
 import {
   authorityFault,
   issueLeaf,
@@ -35,17 +38,7 @@ interface Secret extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-export interface ClusterSecretsRequest {
-  readonly cluster: string;
-  readonly namespace: string;
-  readonly clusterId: string;
-  /** The PrismCluster: both leaves go with it. */
-  readonly owner: OwnerReference;
-  /** Of all three. */
-  readonly labels: Readonly<Record<string, string>>;
-}
-
-export interface ClusterSecrets {
+export interface ClusterCertificates {
   /** For TlsCredentials of the control plane. */
   readonly operator: TlsMaterial;
   /** Of the certificate that runs out first. */
@@ -55,49 +48,36 @@ export interface ClusterSecrets {
 }
 
 /** A Secret of the cluster can't be used and is not the operator's to replace. The message says what to do. */
-export class ClusterSecretsError extends Error {
+export class CertificateError extends Error {
   constructor(message: string) {
     super(message);
-    this.name = "ClusterSecretsError";
+    this.name = "CertificateError";
   }
-}
-
-export function authoritySecretName(cluster: string): string {
-  return `${cluster}-ca`;
-}
-
-/** What pods mount: tls.crt, tls.key, ca.crt. */
-export function nodeTlsSecretName(cluster: string): string {
-  return `${cluster}-node-tls`;
-}
-
-export function operatorTlsSecretName(cluster: string): string {
-  return `${cluster}-operator-tls`;
 }
 
 const RANDOM_KEYS: KeySource = { privateKey: newPrivateKey, serial: () => randomBytes(16) };
 
 /**
  * Makes what is missing, and issues anew what has run out.
- * @throws {ClusterSecretsError}
+ * @throws {CertificateError}
  * @throws {ApiError} of the API server.
  */
-export async function ensureClusterSecrets(
+export async function ensureClusterCertificates(
   api: ApiClient,
-  request: ClusterSecretsRequest,
-  nowMs: number,
+  cluster: ClusterRef,
+  nowMs: number = Date.now(),
   keys: KeySource = RANDOM_KEYS,
-): Promise<ClusterSecrets> {
-  const writer = new SecretWriter(api, request, nowMs, keys);
+): Promise<ClusterCertificates> {
+  const writer = new SecretWriter(api, cluster, nowMs, keys);
   const authority = await writer.authority();
-  const headless = `${request.cluster}-nodes.${request.namespace}.svc`;
-  const node = await writer.leaf(nodeTlsSecretName(request.cluster), authority, {
-    clusterId: request.clusterId,
+  const { nodesService, nodeTlsSecret, operatorTlsSecret } = clusterObjectNames(cluster.name);
+  const node = await writer.leaf(nodeTlsSecret, authority, {
+    clusterId: cluster.clusterId,
     role: "node",
-    dnsNames: [`*.${headless}`],
+    dnsNames: [`*.${nodesService}.${cluster.namespace}.svc`],
   });
-  const operator = await writer.leaf(operatorTlsSecretName(request.cluster), authority, {
-    clusterId: request.clusterId,
+  const operator = await writer.leaf(operatorTlsSecret, authority, {
+    clusterId: cluster.clusterId,
     role: "operator",
     dnsNames: [],
   });
@@ -110,28 +90,28 @@ export async function ensureClusterSecrets(
 class SecretWriter {
   readonly made: { name: string; reason: string }[] = [];
   readonly #api: ApiClient;
-  readonly #request: ClusterSecretsRequest;
+  readonly #cluster: ClusterRef;
   readonly #nowMs: number;
   readonly #keys: KeySource;
 
-  constructor(api: ApiClient, request: ClusterSecretsRequest, nowMs: number, keys: KeySource) {
+  constructor(api: ApiClient, cluster: ClusterRef, nowMs: number, keys: KeySource) {
     this.#api = api;
-    this.#request = request;
+    this.#cluster = cluster;
     this.#nowMs = nowMs;
     this.#keys = keys;
   }
 
   /** Never replaced: every certificate of the cluster hangs on it. */
   async authority(): Promise<Authority> {
-    const { cluster, namespace, clusterId } = this.#request;
-    const name = authoritySecretName(cluster);
+    const { namespace, clusterId } = this.#cluster;
+    const name = clusterObjectNames(this.#cluster.name).caSecret;
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const present = await this.#read(name);
       if (present !== undefined) {
         const authority = { certificate: textOf(present, "tls.crt"), key: textOf(present, "tls.key") };
         const fault = authorityFault(authority, clusterId, this.#nowMs);
         if (fault === undefined) return authority;
-        throw new ClusterSecretsError(
+        throw new CertificateError(
           `Secret ${namespace}/${name} can't be the authority of this cluster: ${fault}. Restore it, or delete ` +
             `it to let a new authority be made; connections between nodes then pause until all have the new one.`,
         );
@@ -153,14 +133,14 @@ class SecretWriter {
       const fault = present && leafFault(materialOf(present), authority, request, this.#nowMs);
       if (present !== undefined && fault === undefined) return materialOf(present);
       if (present !== undefined && !this.#isOurs(present)) {
-        throw new ClusterSecretsError(
-          `Secret ${this.#request.namespace}/${name} is not the operator's and can't be used: ${fault}. Delete or rename it.`,
+        throw new CertificateError(
+          `Secret ${this.#cluster.namespace}/${name} is not the operator's and can't be used: ${fault}. Delete or rename it.`,
         );
       }
       const issued = issueLeaf(authority, request, this.#nowMs, this.#keys);
       const done =
         present === undefined
-          ? await this.#create(name, issued, [this.#request.owner])
+          ? await this.#create(name, issued, [ownerReference(this.#cluster)])
           : await this.#replace(present, issued, fault ?? "");
       if (done) return issued;
     }
@@ -168,16 +148,21 @@ class SecretWriter {
   }
 
   async #read(name: string): Promise<Stored<Secret> | undefined> {
-    return await this.#api.get<Secret>(SECRETS, { namespace: this.#request.namespace, name });
+    return await this.#api.get<Secret>(SECRETS, { namespace: this.#cluster.namespace, name });
   }
 
   /** False when another one was made meanwhile. */
   async #create(name: string, material: TlsMaterial, owners: readonly OwnerReference[]): Promise<boolean> {
-    const { namespace, labels } = this.#request;
+    const { namespace } = this.#cluster;
     const secret: Secret = {
       apiVersion: "v1",
       kind: "Secret",
-      metadata: { name, namespace, labels, ...(owners.length > 0 && { ownerReferences: owners }) },
+      metadata: {
+        name,
+        namespace,
+        labels: objectLabels(this.#cluster.name),
+        ...(owners.length > 0 && { ownerReferences: owners }),
+      },
       type: "kubernetes.io/tls",
       data: dataOf(material),
     };
@@ -204,7 +189,7 @@ class SecretWriter {
   }
 
   #isOurs(secret: Stored<Secret>): boolean {
-    return secret.metadata.labels?.[MANAGED_BY] === this.#request.labels[MANAGED_BY];
+    return secret.metadata.labels?.[MANAGED_BY] === objectLabels(this.#cluster.name)[MANAGED_BY];
   }
 }
 
@@ -228,6 +213,6 @@ function base64(text: string): string {
   return Buffer.from(text, "utf8").toString("base64");
 }
 
-function contended(name: string): ClusterSecretsError {
-  return new ClusterSecretsError(`Secret ${name} keeps being changed by somebody else`);
+function contended(name: string): CertificateError {
+  return new CertificateError(`Secret ${name} keeps being changed by somebody else`);
 }
