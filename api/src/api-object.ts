@@ -12,10 +12,10 @@ export const LABEL_PREFIX = `${API_GROUP}/`;
 
 /** By kind: the words in paths and on the command line. */
 export const API_KINDS = {
-  PrismCluster: { plural: "prismclusters", singular: "prismcluster", shortNames: ["prism"] },
-  PrismCollection: { plural: "prismcollections", singular: "prismcollection", shortNames: ["prismcol"] },
-  PrismShard: { plural: "prismshards", singular: "prismshard", shortNames: [] },
-  PrismNode: { plural: "prismnodes", singular: "prismnode", shortNames: [] },
+  PrismCluster: { plural: "prismclusters", singular: "prismcluster", shortNames: ["pcl"] },
+  PrismCollection: { plural: "prismcollections", singular: "prismcollection", shortNames: ["pcol"] },
+  PrismShard: { plural: "prismshards", singular: "prismshard", shortNames: ["psh"] },
+  PrismNode: { plural: "prismnodes", singular: "prismnode", shortNames: ["pno"] },
 } as const;
 export type ApiKind = keyof typeof API_KINDS;
 

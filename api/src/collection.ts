@@ -15,6 +15,7 @@ import type { Immutable } from "./schema.js";
 
 export type * from "./field.js";
 
+export const COLLECTION_NAME_LENGTH = 63;
 export const COLLECTION_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
 export const collectionName = z

@@ -46,7 +46,7 @@ export const storageSchema = strictObject({
       "Persistent: a volume per node, kept over restarts. Ephemeral: each start of a pod is a new, empty node, " +
         "filled by its peers; needs replication.factor 2 or more. Cannot be changed.",
     ),
-  size: quantity.default("20Gi").describe("Of each node's volume. Cannot be changed yet."),
+  size: quantity.prefault("20Gi").describe("Of each node's volume. Cannot be changed yet."),
   storageClassName: optionalObjectName.describe(
     "Of the volumes, where the zone says none. Default: the default class. Cannot be changed.",
   ),
@@ -74,7 +74,7 @@ export const resourcesSchema = strictObject({
       "Of each node's pod. Worker threads follow cpu (the limit, else the request); the memory budget follows the memory limit.",
     ),
 })
-  .default(DEFAULT_RESOURCES)
+  .prefault(DEFAULT_RESOURCES)
   .describe("Default, when nothing of it is said: requests of 500m and 1Gi, a memory limit of 1Gi.");
 
 const LABEL_KEY =
