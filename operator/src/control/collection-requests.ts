@@ -4,7 +4,6 @@
  */
 import { parseAcceptDataLoss } from "@prism/api/data-loss";
 import { Problem } from "@prism/api/problem-code";
-import type { StatusResponse } from "@prism/api/status";
 import type { CollectionAnswer, CollectionRequest } from "@prism/proto/gen/node";
 import {
   HTTP_MANAGER,
@@ -135,15 +134,6 @@ export class CollectionRequests {
         throw new Problem("notImplemented", `the control plane does not know ${request.action}`);
     }
   }
-}
-
-/** All shards have an active primary and enough copies in sync for writes. */
-export function isUsable(state: ClusterState, status: StatusResponse, name: string): boolean {
-  const collection = state.collections.get(name);
-  if (!collection) return true;
-  if (!collection.status.shardsCreated) return false;
-  const shards = status.shards.filter((shard) => shard.collection === name);
-  return shards.length >= collection.spec.shards && shards.every((shard) => shard.state !== "unavailable");
 }
 
 /** No record of its shards is left. */

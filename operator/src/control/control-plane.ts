@@ -25,7 +25,8 @@ import { describeChange, ShardReconciler } from "../reconcile/shard-reconciler.j
 import { ClusterConditions } from "./cluster-conditions.js";
 import { ClusterState } from "./cluster-state.js";
 import { ensureNodes, storeSettings, takeLead } from "./cluster-bootstrap.js";
-import { CollectionRequests, isGone, isUsable } from "./collection-requests.js";
+import { collectionOutlook, type CollectionOutlook } from "./collection-outlook.js";
+import { CollectionRequests, isGone } from "./collection-requests.js";
 import { DataLossRequests } from "./data-loss-requests.js";
 import { DeletedCollections } from "./deleted-collections.js";
 import { ConditionWaiter } from "./condition-waiter.js";
@@ -60,6 +61,7 @@ export interface ControlPlaneOptions {
 }
 
 const STATUS_DEBOUNCE_MS = 100;
+const CONFIRMED_DEBOUNCE_MS = 5;
 /** A large cluster's status takes long to make: this many times as long there is none. */
 const STATUS_REST_FACTOR = 4;
 const STATUS_INTERVAL_MS = 3000;
@@ -87,6 +89,7 @@ export class ControlPlane {
   readonly #conditions: ClusterConditions;
   readonly #deleted: DeletedCollections;
   #statusTimer: NodeJS.Timeout | undefined;
+  #confirmedTimer: NodeJS.Timeout | undefined;
   #statusTookMs = 0;
   #statusInterval: NodeJS.Timeout | undefined;
   #stopWatch: () => void = () => undefined;
@@ -193,13 +196,13 @@ export class ControlPlane {
    * Goes by these settings from now on, without a restart of anything that works.
    * @throws {ClusterConflict} when the cluster can't become this; nothing is changed then.
    */
-  async updateCluster(settings: ClusterSettings, paused: boolean): Promise<void> {
+  async updateCluster(settings: ClusterSettings, paused: boolean, generation?: number): Promise<void> {
     const { store, cluster, nodeName = localNodeName, workloads } = this.#options;
     const clusterName = cluster.metadata.name;
     const object = await storeSettings(store, clusterName, settings, nodeName);
     const healthChanged = !isDeepStrictEqual(settings.health, this.#state.settings.health);
     this.#state.adopt(settings, paused);
-    this.#conditions.adopt(object.metadata.generation);
+    this.#conditions.adopt(generation ?? object.metadata.generation);
     if (healthChanged) this.#fleet.adopt(settings.health);
     const names = await ensureNodes(store, settings, nodeName);
     const added = names.filter((name) => this.#fleet.get(name) === undefined);
@@ -224,6 +227,11 @@ export class ControlPlane {
     return startingNodes(this.#fleet, this.#options.workloads);
   }
 
+  /** Whether the collection takes writes and enough nodes know it, as of `status`. */
+  collectionOutlook(name: string, status: StatusResponse): CollectionOutlook {
+    return collectionOutlook({ name, status, state: this.#state, maps: this.#maps });
+  }
+
   /** Resolves true when the condition holds, false when the time is over; looks after every change. */
   waitFor(condition: () => boolean, timeoutMs: number): Promise<boolean> {
     return this.#waiter.wait(condition, timeoutMs);
@@ -233,6 +241,7 @@ export class ControlPlane {
   async stop(): Promise<void> {
     clearInterval(this.#statusInterval);
     clearTimeout(this.#statusTimer);
+    clearTimeout(this.#confirmedTimer);
     this.#stopWatch();
     await this.#queue.stop();
     this.#maps.stop();
@@ -253,7 +262,7 @@ export class ControlPlane {
       dataLoss: new DataLossRequests({ state: this.#state, fleet: this.#fleet, shards: this.#shards }),
       maxCollections: DEFAULT_LIMITS.collections,
       whenUsable: (name, timeoutMs) =>
-        this.#waiter.wait(() => isUsable(this.#state, this.status(), name), timeoutMs),
+        this.#waiter.wait(() => this.collectionOutlook(name, this.status()).ready, timeoutMs),
       whenGone: (name, timeoutMs) => this.#waiter.wait(() => isGone(this.#state, name), timeoutMs),
     });
   }
@@ -448,8 +457,17 @@ export class ControlPlane {
   #onFrame(name: string, frame: ControlFrame): void {
     if (frame.copyRequest) this.#onCopyRequest(name, frame.copyRequest);
     else if (frame.collectionRequest) void this.#onCollectionRequest(name, frame.id, frame.collectionRequest);
-    else if (frame.mapApplied) this.#fleet.onMapApplied(name);
+    else if (frame.mapApplied) this.#onMapApplied(name, frame.mapApplied.revision);
     // A node that leaves says so in its reports as well as in a drain frame.
+  }
+
+  #onMapApplied(name: string, revision: number): void {
+    this.#fleet.onMapApplied(name, revision);
+    // Every node answers every map: who waits looks once for all answers that come together.
+    this.#confirmedTimer ??= setTimeout(() => {
+      this.#confirmedTimer = undefined;
+      this.#statusSoon();
+    }, CONFIRMED_DEBOUNCE_MS);
   }
 
   #onCopyRequest(name: string, copyRequest: CopyRequest): void {

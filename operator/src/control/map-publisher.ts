@@ -34,6 +34,8 @@ export class MapPublisher {
   /** The next map is not sent before. */
   #restUntilMs = 0;
   #waiting: (() => void)[] = [];
+  /** By the collection's uid and generation: the first map that has it so. */
+  #firstRevisions = new Map<string, number>();
 
   constructor(options: MapPublisherOptions) {
     this.#options = options;
@@ -63,6 +65,13 @@ export class MapPublisher {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** How many nodes have said that they go by a map that has the collection as it is now. */
+  confirmations({ uid, generation }: { readonly uid: string; readonly generation: number }): number {
+    const first = this.#firstRevisions.get(`${uid}/${generation}`);
+    if (first === undefined) return 0;
+    return [...this.#options.fleet.all()].filter((node) => node.appliedRevision >= first).length;
+  }
+
   sendTo(name: string): void {
     this.#options.fleet.get(name)?.connection.sendEncoded(this.#encode());
   }
@@ -87,8 +96,20 @@ export class MapPublisher {
     if (!this.#encoded) {
       this.#count += 1;
       this.#encoded = encodeFrame({ map: buildClusterMap(this.#source()) });
+      this.#noteCollections();
     }
     return this.#encoded;
+  }
+
+  #noteCollections(): void {
+    const before = this.#firstRevisions;
+    const { collections } = this.#options.state;
+    this.#firstRevisions = new Map(
+      [...collections.values()].map(({ metadata: { uid, generation } }) => {
+        const key = `${uid}/${generation}`;
+        return [key, before.get(key) ?? this.revision];
+      }),
+    );
   }
 
   #source(): MapSource {

@@ -35,6 +35,8 @@ export interface FleetNode {
   readonly connection: NodeConnection;
   hello: NodeHello | undefined;
   report: NodeReport | undefined;
+  /** The newest map that it said it goes by; kept when it goes, for it keeps the map. */
+  appliedRevision: number;
   /** Why the node can't belong to this cluster, as of its last hello. */
   refused: string | undefined;
   /** Kept when the node goes: what it was last heard to hold. */
@@ -110,6 +112,7 @@ export class NodeFleet {
       }),
       hello: undefined,
       report: undefined,
+      appliedRevision: 0,
       refused: undefined,
       lastReport: undefined,
       copies: new Map(),
@@ -134,8 +137,9 @@ export class NodeFleet {
   }
 
   /** A node becomes ready with its first map; asking at once spares a heartbeat interval. */
-  onMapApplied(name: string): void {
+  onMapApplied(name: string, revision: number): void {
     const node = this.#nodes.get(name);
+    if (node) node.appliedRevision = Math.max(node.appliedRevision, revision);
     if (node?.report?.ready !== true) node?.connection.send({ heartbeat: { sentAtMs: steadyNowMs() } });
   }
 
@@ -168,6 +172,7 @@ export class NodeFleet {
   }
 
   #onHello(node: FleetNode, hello: NodeHello): void {
+    if (node.hello?.nodeId !== hello.nodeId) node.appliedRevision = 0;
     node.hello = hello;
     node.refused = undefined;
     node.report = undefined;
@@ -191,6 +196,7 @@ export class NodeFleet {
     const wasFull = node.report?.diskFull === true;
     node.copies = copies;
     node.report = report;
+    node.appliedRevision = Math.max(node.appliedRevision, report.mapRevision);
     node.lastReport = { report, atMs: steadyNowMs() };
     const change = this.#detector.heard(node.name, steadyNowMs());
     if (change) this.#handlers.onHealth(change, "");

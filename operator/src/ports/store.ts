@@ -13,7 +13,7 @@ export interface ObjectMetadata {
   readonly uid: string;
   /** Token for compare-and-swap. Opaque: not a number to order by. */
   readonly resourceVersion: string;
-  /** Counts changes of `spec`. */
+  /** Counts changes of `spec`; of kinds whose spec and status are one record, of either. */
   readonly generation: number;
   readonly labels: Readonly<Record<string, string>>;
   /** ISO 8601, UTC. */
