@@ -80,6 +80,14 @@ export const collectionStatusSchema = z.object({
   observedGeneration: z.int().min(0).optional(),
   conditions: conditionsSchema.default([]),
   name: z.string().max(63).optional().describe("The name in HTTP."),
+  acceptedSpec: z
+    .string()
+    .max(1_048_576)
+    .optional()
+    .describe(
+      "What was accepted of the spec, as JSON, with what it takes from its cluster filled in. Counts until more is.",
+    ),
+  acceptedGeneration: z.int().min(0).optional().describe("Of the spec that was accepted."),
   shardsCreated: z
     .boolean()
     .default(false)
