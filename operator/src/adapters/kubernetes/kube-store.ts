@@ -1,0 +1,306 @@
+/**
+ * The Store of one cluster over the API server. Shows the objects that name the cluster: records and nodes all,
+ * collections as they were accepted (domain/collection-admission.ts), under the names that HTTP knows them by.
+ *
+ * What a writer wrote is heard here before its promise resolves, and a watch that lags behind never takes it
+ * back (fresh-objects.ts). After a conflict the object is read again before the writer is told, so that who
+ * decides again decides from what is there.
+ */
+import { isDeepStrictEqual } from "node:util";
+import type { ApiClient } from "@prism/kube-machinery/api-client";
+import { keyOf, type Stored } from "@prism/kube-machinery/kube-object";
+import type { Resource } from "@prism/kube-machinery/resource";
+import { HTTP_MANAGER } from "../../domain/collection-change.js";
+import { toCollectionSpec } from "../../domain/map-of-cluster.js";
+import {
+  StoreError,
+  type ApiObject,
+  type DeletePrecondition,
+  type Kind,
+  type NewObject,
+  type ObjectChange,
+  type ObjectList,
+  type Store,
+} from "../../ports/store.js";
+import { ChangeFeed } from "../local/change-feed.js";
+import { ClusterIdentity } from "./cluster-identity.js";
+import type { FreshChange } from "./fresh-objects.js";
+import { toCollection, toNode, toRaw, toShard, withAccepted, type RecordKind } from "./kube-objects.js";
+import type { ObjectFeed } from "./object-feed.js";
+import {
+  clusterOf,
+  PRISM_COLLECTIONS,
+  PRISM_NODES,
+  PRISM_SHARDS,
+  type RawObject,
+} from "./prism-resources.js";
+import { toStoreError } from "./store-errors.js";
+
+export type RawFeeds = Readonly<Record<RecordKind, ObjectFeed<RawObject>>>;
+
+export interface KubeStoreOptions {
+  readonly client: ApiClient;
+  /** In step with the API server: a list that is not complete would show records as lost. */
+  readonly feeds: RawFeeds;
+  readonly namespace: string;
+  readonly cluster: string;
+}
+
+export const FIELD_MANAGER = "prism-operator";
+
+const RESOURCES: Readonly<Record<RecordKind, Resource>> = {
+  PrismCollection: PRISM_COLLECTIONS,
+  PrismShard: PRISM_SHARDS,
+  PrismNode: PRISM_NODES,
+};
+const RECORD_KINDS = ["PrismCollection", "PrismShard", "PrismNode"] as const;
+
+export class KubeStore implements Store {
+  readonly #client: ApiClient;
+  readonly #feeds: RawFeeds;
+  readonly #namespace: string;
+  readonly #cluster: string;
+  readonly #identity: ClusterIdentity;
+  readonly #changes = new ChangeFeed(0);
+  /** By kind, then by the name that the Store shows. */
+  readonly #shown: Readonly<Record<RecordKind, Map<string, ApiObject>>>;
+  /** By uid: under which name an object is shown, and the key it has in its feed. */
+  readonly #places = new Map<string, { readonly name: string; readonly key: string }>();
+  readonly #stops: (() => void)[] = [];
+
+  constructor(options: KubeStoreOptions) {
+    const { client, namespace, cluster } = options;
+    this.#client = client;
+    this.#feeds = options.feeds;
+    this.#namespace = namespace;
+    this.#cluster = cluster;
+    this.#identity = new ClusterIdentity({ client, namespace, cluster, fieldManager: FIELD_MANAGER });
+    this.#shown = { PrismCollection: new Map(), PrismShard: new Map(), PrismNode: new Map() };
+    for (const kind of RECORD_KINDS) {
+      this.#stops.push(options.feeds[kind].follow((change) => this.#take(kind, change)));
+    }
+  }
+
+  async get<K extends Kind>(kind: K, name: string): Promise<ApiObject<K> | undefined> {
+    if (kind === "PrismCluster") {
+      return name === this.#cluster ? ((await this.#identity.read()) as ApiObject<K> | undefined) : undefined;
+    }
+    const recordKind = kind as RecordKind;
+    const rawName = this.#rawOf(recordKind, name)?.metadata.name ?? name;
+    await this.#refresh(recordKind, rawName);
+    return this.#shown[recordKind].get(name) as ApiObject<K> | undefined;
+  }
+
+  async list<K extends Kind>(kind: K): Promise<ObjectList<K>> {
+    const resourceVersion = String(this.#changes.latest);
+    if (kind === "PrismCluster") {
+      const cluster = await this.#identity.read();
+      return { items: (cluster ? [cluster] : []) as unknown as ApiObject<K>[], resourceVersion };
+    }
+    const items = [...this.#shown[kind as RecordKind].values()] as unknown as ApiObject<K>[];
+    return { items: items.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1)), resourceVersion };
+  }
+
+  watch<K extends Kind>(
+    kind: K,
+    resourceVersion: string,
+    listener: (change: ObjectChange<K>) => void,
+  ): () => void {
+    return this.#changes.watch(kind, resourceVersion, listener);
+  }
+
+  async create<K extends Kind>(object: NewObject<K>): Promise<ApiObject<K>> {
+    if (object.kind === "PrismCluster") {
+      const { spec, status } = object as unknown as NewObject<"PrismCluster">;
+      return this.#own(await this.#identity.create(spec, status)) as unknown as ApiObject<K>;
+    }
+    const record = object as unknown as NewObject<RecordKind>;
+    if (this.#shown[record.kind].has(object.name)) {
+      throw new StoreError("alreadyExists", `${object.kind} ${object.name}`);
+    }
+    const raw = toRaw(record, this.#namespace, this.#cluster);
+    const fieldManager = record.kind === "PrismCollection" ? HTTP_MANAGER : FIELD_MANAGER;
+    const made = await this.#send(record.kind, raw.metadata.name, () =>
+      this.#client.create(RESOURCES[record.kind], raw, { fieldManager }),
+    );
+    if (record.kind === "PrismCollection") {
+      const { spec } = object as unknown as NewObject<"PrismCollection">;
+      await this.#accept(made, toCollectionSpec(spec));
+    }
+    return this.#shownAs(record.kind, made.metadata.uid) as ApiObject<K>;
+  }
+
+  async update<K extends Kind>(object: ApiObject<K>): Promise<ApiObject<K>> {
+    if (object.kind === "PrismCluster") {
+      const cluster = object as unknown as ApiObject<"PrismCluster">;
+      return this.#own(await this.#identity.update(cluster)) as unknown as ApiObject<K>;
+    }
+    const kind = object.kind as RecordKind;
+    const raw = this.#meant(kind, object as unknown as ApiObject);
+    const { uid, resourceVersion } = object.metadata;
+    if (kind === "PrismCollection") {
+      await this.#updateCollection(raw, object as unknown as ApiObject<"PrismCollection">);
+    } else {
+      const spec: RawObject["spec"] = { ...object.spec, clusterRef: { name: this.#cluster } };
+      const metadata = { ...raw.metadata, uid, resourceVersion };
+      const next: Stored<RawObject> = { ...raw, metadata, spec, status: { ...object.status } };
+      await this.#send(kind, raw.metadata.name, () =>
+        this.#client.replace(RESOURCES[kind], next, { fieldManager: FIELD_MANAGER }),
+      );
+    }
+    return this.#shownAs(kind, uid) as ApiObject<K>;
+  }
+
+  async delete(kind: Kind, name: string, precondition: DeletePrecondition): Promise<void> {
+    if (kind === "PrismCluster") throw new Error("what outlives a cluster is not deleted with it");
+    const record = kind as RecordKind;
+    const raw = this.#rawOf(record, name);
+    if (!raw) throw new StoreError("notFound", `${kind} ${name}`);
+    const { uid, resourceVersion } = precondition;
+    const at = { namespace: this.#namespace, name: raw.metadata.name };
+    try {
+      await this.#client.delete(RESOURCES[record], at, { preconditions: { uid, resourceVersion } });
+    } catch (error) {
+      await this.#refresh(record, raw.metadata.name);
+      throw toStoreError(error);
+    }
+    // A finalizer keeps it: it goes when the watch says so.
+    if ((raw.metadata.finalizers ?? []).length === 0) this.#feeds[record].objects.removeHere(raw);
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.#stops.splice(0)) stop();
+    this.#changes.close();
+  }
+
+  /** The status first says what is accepted; only then is the object shown. */
+  async #accept(raw: Stored<RawObject>, spec: ReturnType<typeof toCollectionSpec>): Promise<void> {
+    const accepted = { spec, generation: raw.metadata.generation ?? 1 };
+    const next = { ...raw, status: withAccepted({ ...raw.status, shardsCreated: false }, accepted) };
+    try {
+      await this.#send("PrismCollection", raw.metadata.name, () =>
+        this.#client.replaceStatus(PRISM_COLLECTIONS, next, { fieldManager: FIELD_MANAGER }),
+      );
+    } catch (error) {
+      // Whoever else looks after collections here may have accepted it in between.
+      const isShown = this.#places.has(raw.metadata.uid);
+      if (!(error instanceof StoreError) || error.failure !== "conflict" || !isShown) throw error;
+    }
+  }
+
+  /** Spec and status are two writes: what is accepted is in the second, so that the first alone changes nothing. */
+  async #updateCollection(raw: Stored<RawObject>, object: ApiObject<"PrismCollection">): Promise<void> {
+    const { uid, resourceVersion } = object.metadata;
+    const shown = this.#shownAs("PrismCollection", uid) as ApiObject<"PrismCollection">;
+    let stored: Stored<RawObject> = { ...raw, metadata: { ...raw.metadata, resourceVersion } };
+    const specChanged = !isDeepStrictEqual(shown.spec, object.spec);
+    if (specChanged) {
+      const next: Stored<RawObject> = { ...stored, spec: { ...object.spec } };
+      stored = await this.#send("PrismCollection", raw.metadata.name, () =>
+        this.#client.replace(PRISM_COLLECTIONS, next, { fieldManager: HTTP_MANAGER }),
+      );
+    }
+    const generation = specChanged ? (stored.metadata.generation ?? 1) : object.metadata.generation;
+    const accepted = { spec: toCollectionSpec(object.spec), generation };
+    const status = withAccepted({ ...stored.status, ...object.status }, accepted);
+    await this.#send("PrismCollection", raw.metadata.name, () =>
+      this.#client.replaceStatus(PRISM_COLLECTIONS, { ...stored, status }, { fieldManager: FIELD_MANAGER }),
+    );
+  }
+
+  /** Sends a write; its answer, or after a conflict what is there now, is heard before it returns. */
+  async #send(
+    kind: RecordKind,
+    rawName: string,
+    write: () => Promise<Stored<RawObject>>,
+  ): Promise<Stored<RawObject>> {
+    try {
+      return this.#feeds[kind].heard(await write());
+    } catch (error) {
+      const failure = toStoreError(error);
+      if (failure instanceof StoreError) await this.#refresh(kind, rawName);
+      throw failure;
+    }
+  }
+
+  async #refresh(kind: RecordKind, rawName: string): Promise<void> {
+    const name = { namespace: this.#namespace, name: rawName };
+    const { objects } = this.#feeds[kind];
+    const before = objects.get(keyOf(name));
+    const object = await this.#client.get<RawObject>(RESOURCES[kind], name);
+    if (object) objects.take(object);
+    else if (before) objects.removeHere(before);
+  }
+
+  /** The object that a caller means, as it is now. */
+  #meant(kind: RecordKind, { metadata }: ApiObject): Stored<RawObject> {
+    const raw = this.#rawOf(kind, metadata.name);
+    if (!raw) throw new StoreError("notFound", `${kind} ${metadata.name}`);
+    if (raw.metadata.uid !== metadata.uid) {
+      throw new StoreError("conflict", `${kind} ${metadata.name} was made again since it was read`);
+    }
+    return raw;
+  }
+
+  #rawOf(kind: RecordKind, name: string): Stored<RawObject> | undefined {
+    const shown = this.#shown[kind].get(name);
+    const place = shown && this.#places.get(shown.metadata.uid);
+    return place && this.#feeds[kind].objects.get(place.key);
+  }
+
+  #shownAs(kind: RecordKind, uid: string): ApiObject {
+    const name = this.#places.get(uid)?.name;
+    const object = name === undefined ? undefined : this.#shown[kind].get(name);
+    if (!object) throw new StoreError("notFound", `${kind} with uid ${uid} went as it was written`);
+    return object;
+  }
+
+  #own(cluster: ApiObject<"PrismCluster">): ApiObject<"PrismCluster"> {
+    this.#changes.publish(this.#changes.latest + 1, "put", cluster as unknown as ApiObject);
+    return cluster;
+  }
+
+  #take(kind: RecordKind, change: FreshChange<RawObject>): void {
+    const raw = change.object;
+    const { uid, namespace } = raw.metadata;
+    if (namespace !== this.#namespace) return;
+    const knownName = this.#places.get(uid)?.name;
+    const known = knownName === undefined ? undefined : this.#shown[kind].get(knownName);
+    const isOurs = clusterOf(raw) === this.#cluster || known !== undefined;
+    if (!isOurs) return;
+    const object = change.type === "put" ? this.#toObject(kind, raw, known) : undefined;
+    if (known && known.metadata.name !== object?.metadata.name) this.#hide(kind, known);
+    if (object) this.#show(kind, object, keyOf(raw.metadata));
+  }
+
+  #toObject(kind: RecordKind, raw: Stored<RawObject>, known: ApiObject | undefined): ApiObject | undefined {
+    switch (kind) {
+      case "PrismCollection":
+        return toCollection(raw, this.#cluster) as ApiObject | undefined;
+      case "PrismShard":
+        return toShard(
+          raw,
+          this.#cluster,
+          known as ApiObject<"PrismShard"> | undefined,
+        ) as unknown as ApiObject;
+      case "PrismNode":
+        return toNode(raw) as unknown as ApiObject;
+    }
+  }
+
+  #show(kind: RecordKind, object: ApiObject, key: string): void {
+    const { name, uid } = object.metadata;
+    const present = this.#shown[kind].get(name);
+    // Who comes second under a name is not shown; judging that is not the store's.
+    if (present && present.metadata.uid !== uid) return;
+    this.#shown[kind].set(name, object);
+    this.#places.set(uid, { name, key });
+    this.#changes.publish(this.#changes.latest + 1, "put", object);
+  }
+
+  #hide(kind: RecordKind, object: ApiObject): void {
+    this.#shown[kind].delete(object.metadata.name);
+    this.#places.delete(object.metadata.uid);
+    this.#changes.publish(this.#changes.latest + 1, "deleted", object);
+  }
+}
