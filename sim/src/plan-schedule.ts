@@ -77,6 +77,7 @@ export function planSchedule(seed: number): Schedule {
     return { atMs: Math.round(at), ...planFault(random, names) };
   });
   if (random.chance(0.5)) faults.push(planTriggered(random, names));
+  faults.push(...planDataLoss(new Random(seed, "data loss"), shape, activeMs));
   return {
     ...calm,
     shape,
@@ -108,6 +109,18 @@ export function planSchedule(seed: number): Schedule {
     activeMs,
     faults: faults.sort((a, b) => ("atMs" in a ? a.atMs : 0) - ("atMs" in b ? b.atMs : 0)),
   };
+}
+
+/** Now and then the primary's volume goes, whatever else is left, and a person goes on with that. */
+function planDataLoss(random: Random, { shards }: ClusterShape, activeMs: number): Fault[] {
+  // Versions of several shards can't be told apart, of which one begins anew.
+  if (shards > 1 || !random.chance(0.06)) return [];
+  const atMs = Math.round(random.between(FIRST_FAULT_MS, activeMs - 150));
+  const downMs = Math.round(random.between(30, 900));
+  return [
+    { atMs, kind: "replaceVolume", node: "primary", downMs, evenTheLast: true },
+    { atMs: atMs + random.below(300), kind: "acceptDataLoss" },
+  ];
 }
 
 function planShape(random: Random): ClusterShape {
@@ -216,6 +229,8 @@ function planFault(random: Random, names: readonly NodeName[]): FaultAction {
     case "storeOutage":
     case "staleWatch":
       return { kind, forMs };
+    case "acceptDataLoss":
+      return { kind };
     case "restoreRecord":
       return { kind, versionsBack: 1 + random.below(3), forMs };
   }

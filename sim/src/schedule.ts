@@ -40,8 +40,15 @@ export type FaultAction =
   | { readonly kind: "pause"; readonly node: NodeTarget; readonly forMs: number }
   /** Told to stop: hands over, closes, is started again. */
   | { readonly kind: "stop"; readonly node: NodeTarget; readonly downMs: number }
-  /** Comes back on an empty disk. */
-  | { readonly kind: "replaceVolume"; readonly node: NodeTarget; readonly downMs: number }
+  /** Comes back on an empty disk; not with the last volume that has the shard's data, unless it says so. */
+  | {
+      readonly kind: "replaceVolume";
+      readonly node: NodeTarget;
+      readonly downMs: number;
+      readonly evenTheLast?: true;
+    }
+  /** From then on a person accepts the loss of data wherever it may be accepted. */
+  | { readonly kind: "acceptDataLoss" }
   | { readonly kind: "powerLoss"; readonly downMs: readonly number[] }
   | {
       readonly kind: "cut";

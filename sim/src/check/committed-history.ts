@@ -6,6 +6,8 @@ export class CommittedHistory {
   /** Index i is seq i + 1. */
   readonly entries: LogEntry[] = [];
   readonly #seqOfOperation = new Map<string, number>();
+  /** By what the document says of its writer: one write under two ids is found by it. */
+  readonly #seqOfContent = new Map<string, number>();
 
   get lastSeq(): number {
     return this.entries.length;
@@ -15,9 +17,9 @@ export class CommittedHistory {
     return this.entries[seq - 1];
   }
 
-  /** By the id the client chose; entries carry it with what it was asked for. */
+  /** By the id the client chose, which entries carry with what it was asked for, or by what it wrote. */
   has(operationId: string): boolean {
-    return this.#seqOfOperation.has(operationId);
+    return this.#seqOfOperation.has(operationId) || this.#seqOfContent.has(operationId);
   }
 
   /** ExactlyOnce: no operation is committed a second time. */
@@ -28,17 +30,8 @@ export class CommittedHistory {
         `seq ${entry.seq} is committed and ${this.entries.length + 1} is not there`,
       );
     }
-    const id = clientOperationId(entry);
-    if (id !== "") {
-      const before = this.#seqOfOperation.get(id);
-      if (before !== undefined) {
-        throw new InvariantViolation(
-          "ExactlyOnce",
-          `operation ${id} is committed at ${before} and ${entry.seq}`,
-        );
-      }
-      this.#seqOfOperation.set(id, entry.seq);
-    }
+    once(this.#seqOfOperation, clientOperationId(entry), entry.seq);
+    once(this.#seqOfContent, writerOf(entry), entry.seq);
     this.entries.push(entry);
   }
 
@@ -50,6 +43,23 @@ export class CommittedHistory {
     }
     return undefined;
   }
+}
+
+function once(seqs: Map<string, number>, id: string, seq: number): void {
+  if (id === "") return;
+  const before = seqs.get(id);
+  if (before !== undefined) {
+    throw new InvariantViolation("ExactlyOnce", `operation ${id} is committed at ${before} and ${seq}`);
+  }
+  seqs.set(id, seq);
+}
+
+const WRITER = /"by":"([^"]*)"/;
+
+/** Every document of the simulation's clients says which write made it. */
+export function writerOf({ body }: LogEntry): string {
+  if (body.kind !== "index") return "";
+  return WRITER.exec(Buffer.from(body.record).toString("latin1"))?.[1] ?? "";
 }
 
 /** The write path marks an operation id with what it was used for, behind the last "#". */

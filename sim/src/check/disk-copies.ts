@@ -18,8 +18,9 @@ export interface LogSnapshot {
 
 interface DiskLog {
   readonly snapshot: LogSnapshot;
-  /** The log is known to be the committed history up to here. */
+  /** The log is known to be this history up to here. */
   matched: number;
+  history: CommittedHistory | undefined;
 }
 
 const RECORD = "shard/";
@@ -43,8 +44,9 @@ export class DiskCopies {
       this.records.set(shard, JSON.parse(value.toString("utf8")) as ShardRecord);
       const snapshot = logs.get(shard);
       if (snapshot === undefined) continue;
-      const matched = Math.min(this.#logs.get(shard)?.matched ?? 0, snapshot.keptThrough);
-      this.#logs.set(shard, { snapshot, matched });
+      const before = this.#logs.get(shard);
+      const matched = Math.min(before?.matched ?? 0, snapshot.keptThrough);
+      this.#logs.set(shard, { snapshot, matched, history: before?.history });
     }
     return written;
   }
@@ -59,6 +61,8 @@ export class DiskCopies {
     const log = this.#logs.get(shard);
     if (log === undefined) return 0;
     const { baseSeq, entries, length } = log.snapshot;
+    if (log.history !== history) log.matched = 0;
+    log.history = history;
     // What the base says is documents, and those are committed.
     log.matched = Math.max(log.matched, baseSeq);
     const last = Math.min(baseSeq + length, history.lastSeq);

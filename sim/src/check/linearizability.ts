@@ -11,18 +11,28 @@ import { InvariantViolation } from "./violation.js";
 export interface Begun {
   readonly document: string;
   readonly floor: number;
+  readonly epoch: number;
 }
 
 export class DocumentHistories {
   /** The newest version that an operation which has ended made or showed, by document. */
   readonly #newest = new Map<string, number>();
 
+  #epoch = 0;
+
   begin(document: string): Begun {
-    return { document, floor: this.#newest.get(document) ?? 0 };
+    return { document, floor: this.#newest.get(document) ?? 0, epoch: this.#epoch };
+  }
+
+  /** A history was given up: numbers of before and after are not to be compared. */
+  forget(): void {
+    this.#epoch += 1;
+    this.#newest.clear();
   }
 
   /** `seq` is the number of the version that was made or shown. */
-  end({ document, floor }: Begun, seq: number, what: string): void {
+  end({ document, floor, epoch }: Begun, seq: number, what: string): void {
+    if (epoch !== this.#epoch) return;
     if (seq < floor) {
       const detail = `${what} of ${document} has version ${seq}, an operation that ended before it began has ${floor}`;
       throw new InvariantViolation("Linearizable", detail);

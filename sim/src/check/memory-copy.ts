@@ -4,6 +4,7 @@ import type { LogEntry } from "@prism/dataplane/domain/replication/log-entry";
 import type { ShardCopy } from "@prism/dataplane/domain/replication/shard-copy";
 import { clientOperationId } from "./committed-history.js";
 import type { LogSnapshot } from "./disk-copies.js";
+import type { ShardHistory } from "./shard-history.js";
 import type { NodeProcess } from "../world/node-process.js";
 
 export class MemoryCopy {
@@ -22,6 +23,8 @@ export class MemoryCopy {
   checkpoint: number;
   /** The log is known to be the committed history up to here. */
   matched: number;
+  /** That history. */
+  matchedIn: ShardHistory | undefined;
 
   constructor(
     node: NodeProcess,

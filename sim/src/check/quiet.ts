@@ -23,7 +23,11 @@ function restlessShard(world: World, shard: ShardChecker): string | undefined {
   const { record } = shard;
   if (record === undefined) return "a shard has no record";
   // Whoever had the data is gone for good: there is nothing that could become quiet.
-  if (record.inSync.every((id) => world.checker.isLost(id))) return undefined;
+  if (record.inSync.every((id) => world.checker.isLost(id))) {
+    return world.person !== undefined && isHeldSomewhere(world, shard)
+      ? "nobody has accepted the loss of the shard's data"
+      : undefined;
+  }
   const { factor, zones, nodes } = world.schedule.shape;
   const wanted = Math.min(factor, zones, nodes);
   if (record.recovering.length > 0) return `${record.recovering.join(" ")} recover`;
@@ -45,6 +49,10 @@ function restlessShard(world: World, shard: ShardChecker): string | undefined {
     }
   }
   return undefined;
+}
+
+function isHeldSomewhere(world: World, { uid }: ShardChecker): boolean {
+  return [...world.machines.values()].some(({ volume }) => world.checker.diskOf(volume).records.has(uid));
 }
 
 function members(world: World, shard: ShardChecker): MemoryCopy[] {

@@ -21,12 +21,12 @@ function log(length: number, term = 1): LogEntry[] {
 
 interface FakeCopy {
   readonly copy: MemoryCopy;
-  readonly state: { role: "primary" | "replica"; term: number; waitedFor: string[] };
+  readonly state: { role: "primary" | "replica"; term: number; waitedFor: string[]; historyId: string };
 }
 
 /** A copy as the checker sees it, without a machine behind it. */
 function fakeCopy(node: string, allocationId: string, entries: LogEntry[], checkpoint = 0): FakeCopy {
-  const state: FakeCopy["state"] = { role: "replica", term: 1, waitedFor: [] };
+  const state: FakeCopy["state"] = { role: "replica", term: 1, waitedFor: [], historyId: "first" };
   const copy = {
     node: { name: node, bootId: `boot of ${node}` },
     allocationId,
@@ -52,6 +52,7 @@ function record(change: Partial<Record<keyof ShardRecord, unknown>> = {}): Shard
     uid: SHARD,
     version: 1,
     term: 1,
+    historyId: "first",
     primary: "a",
     inSync: ["a", "b"],
     recovering: [],
@@ -62,9 +63,9 @@ function record(change: Partial<Record<keyof ShardRecord, unknown>> = {}): Shard
 }
 
 /** A disk that holds a copy and so much of a log. */
-function disk(allocationId: string, entries: LogEntry[], fields: Record<string, number> = {}): DiskCopies {
+function disk(allocationId: string, entries: LogEntry[], historyId = "first"): DiskCopies {
   const copies = new DiskCopies();
-  const stored = { allocationId, lastSeq: entries.length, appliedSeq: 0, globalCheckpoint: 0, ...fields };
+  const stored = { allocationId, lastSeq: entries.length, appliedSeq: 0, globalCheckpoint: 0, historyId };
   const snapshot = { baseSeq: 0, entries, length: entries.length, keptThrough: Infinity };
   const value = Buffer.from(JSON.stringify(stored));
   copies.apply([{ table: "meta", key: `shard/${SHARD}`, value }], new Map([[SHARD, snapshot]]));
@@ -217,11 +218,67 @@ describe("the checker catches", () => {
     expect(broken(() => shard.recordStored(record({ version: 4 })))).toBe("NoActionOnOlderRecord");
   });
 
+  it("two writes of one document's version under two ids", () => {
+    const body = (by: string) =>
+      ({ kind: "index", id: "d", record: Buffer.from(JSON.stringify({ by })) }) as const;
+    const entries = [1, 2].map((seq) => ({ ...entry(seq), body: body("client-1") }));
+    expect(broken(() => shard.committed(fakeCopy("node-a", "a", entries, 2).copy))).toBe("ExactlyOnce");
+  });
+
   it("a strong read that shows less than one which had ended before", () => {
     const histories = new DocumentHistories();
     const [write, during] = [histories.begin("d"), histories.begin("d")];
     histories.end(write, 7, "write");
     expect(broken(() => histories.end(during, 6, "read"))).toBe("nothing");
     expect(broken(() => histories.end(histories.begin("d"), 6, "read"))).toBe("Linearizable");
+  });
+});
+
+describe("after a forced reset", () => {
+  const resetTo = (id: string): ShardRecord =>
+    record({ version: 2, term: 3, primary: id, inSync: [id], historyId: "second" });
+
+  /** "a" has acknowledged three entries, of which "b" has so many on its disk; "b" is gone on with. */
+  function reset(onDisk: number): void {
+    shard.recordStored(record());
+    const primary = fakeCopy("node-a", "a", log(3), 3);
+    copies = [primary.copy];
+    shard.committed(primary.copy);
+    shard.acked("op3", 3, 1, primary.copy, 0);
+    disks.set("node-b", disk("b", log(onDisk)));
+    shard.recordStored(resetTo("b"));
+  }
+
+  function leader(entries: LogEntry[], ready = true): MemoryCopy {
+    const { copy, state } = fakeCopy("node-b", "b", entries, entries.length);
+    Object.assign(state, { role: "primary", term: 3, historyId: "second", ready });
+    copies = [copy];
+    return copy;
+  }
+
+  it("what only the lost copies had may be missing, and something else may take its numbers", () => {
+    reset(2);
+    expect(shard.present.ackedSeq).toBe(2);
+    const entries = [...log(2), entry(3, 3, "new")];
+    disks.set("node-b", disk("b", entries, "second"));
+    expect(broken(() => shard.committed(leader(entries)))).toBe("nothing");
+    expect(shard.history.at(3)?.operationId).toBe("new");
+    expect(broken(() => shard.checkDisks())).toBe("nothing");
+  });
+
+  it("the checker catches what the chosen copy had on disk, and the new history has not", () => {
+    reset(2);
+    const other = leader([entry(1), entry(2, 2, "another"), entry(3, 3)]);
+    expect(broken(() => shard.committed(other))).toBe("SameLogUpToGlobalCheckpoint");
+    disks.set("node-b", disk("b", log(1), "second"));
+    expect(broken(() => shard.checkDisks())).toBe("AllAckedResponsesStored");
+  });
+
+  it("nothing counts before its first commit: a crash may take what was in memory alone", () => {
+    reset(2);
+    expect(broken(() => shard.committed(leader(log(3), false)))).toBe("nothing");
+    expect(shard.history.lastSeq).toBe(2);
+    const answers = (): void => shard.acked("op3", 3, 1, leader(log(3), false), 1);
+    expect(broken(answers)).toBe("AllAckedResponsesStored");
   });
 });

@@ -6,9 +6,10 @@
 import type { CopyMessage } from "@prism/dataplane/domain/replication/event";
 import type { ShardRecord as StoredRecord } from "@prism/operator/domain/shard-record";
 import type { ShardRecord as DiskRecord } from "@prism/dataplane/adapters/lmdb/shard-record";
-import { CommittedHistory, clientOperationId, sameEntry } from "./committed-history.js";
+import { clientOperationId, sameEntry, writerOf, type CommittedHistory } from "./committed-history.js";
 import type { DiskCopies } from "./disk-copies.js";
 import type { MemoryCopy } from "./memory-copy.js";
+import { ShardHistory } from "./shard-history.js";
 import { InvariantViolation } from "./violation.js";
 
 /** What the checker asks of the world. */
@@ -29,19 +30,17 @@ interface Member {
 
 export class ShardChecker {
   readonly uid: string;
-  readonly history = new CommittedHistory();
   readonly #world: CheckedWorld;
+  readonly #histories = new Map<string, ShardHistory>();
+  /** The history of the record as it is now. */
+  present = new ShardHistory();
   /** Every record the store ever held, oldest first; the last is that of now. */
   readonly records: StoredRecord[] = [];
-  ackedSeq = 0;
   acknowledged = 0;
-  /** The highest seq that a strong read has shown. */
-  strongSeq = 0;
   /** Version of the older record that stands in the place of the right one. */
   #olderVersion: number | undefined;
   readonly #ackers = new Map<number, string>();
   readonly #acked = new Set<string>();
-  readonly #ackTimes: { readonly atMs: number; readonly seq: number }[] = [];
   /** Operations whose caller was told that they were not executed. */
   readonly #refused = new Set<string>();
 
@@ -52,6 +51,23 @@ export class ShardChecker {
 
   get record(): StoredRecord | undefined {
     return this.records.at(-1);
+  }
+
+  get history(): CommittedHistory {
+    return this.present.committed;
+  }
+
+  /** The history that a copy is in: after a forced reset some are in an older one. */
+  historyOf(copy: MemoryCopy): ShardHistory {
+    return this.#historyOf(copy.view.historyId);
+  }
+
+  #historyOf(id: string): ShardHistory {
+    // The first one is there before anybody names it.
+    if (this.#histories.size === 0) this.#histories.set(id, this.present);
+    let history = this.#histories.get(id);
+    if (history === undefined) this.#histories.set(id, (history = new ShardHistory()));
+    return history;
   }
 
   // ---------------------------------------------------------------- records that are put back
@@ -84,6 +100,7 @@ export class ShardChecker {
   recordStored(record: StoredRecord): void {
     this.#checkPutBack(record);
     this.records.push(record);
+    this.#followHistory(record);
     const { inSync, recovering, primary, copies } = record;
     const describe = (): string => `version ${record.version}: ${primary} leads ${inSync.join(" ")}`;
     if (!inSync.includes(primary)) throw new InvariantViolation("InSyncNeverEmpty", describe());
@@ -97,11 +114,36 @@ export class ShardChecker {
     }
   }
 
+  /**
+   * A forced reset: what the chosen copy has on disk of the history it is in is kept, and with it every promise
+   * about that much. What it has in memory alone it may lose before the reset reaches it.
+   */
+  #followHistory({ historyId, primary, copies }: StoredRecord): void {
+    if (this.#histories.size > 0 && !this.#histories.has(historyId)) {
+      const node = copies.find(({ id }) => id === primary)?.node ?? "";
+      const disk = this.#world.disk(node);
+      const held = disk?.records.get(this.uid);
+      const before = held === undefined ? this.present : this.#historyOf(held.historyId);
+      const kept = held === undefined ? 0 : disk!.matched(this.uid, before.committed);
+      this.#histories.set(historyId, new ShardHistory(before, kept));
+    }
+    this.present = this.#historyOf(historyId);
+  }
+
   // ---------------------------------------------------------------- what copies do
 
   /** SameLogUpToGlobalCheckpoint, in memory: the committed part of the copy's log is the committed history. */
   committed(copy: MemoryCopy): void {
-    const { history } = this;
+    const known = this.historyOf(copy);
+    const history = known.committed;
+    if (copy.matchedIn !== known) copy.matched = copy.baseSeq;
+    copy.matchedIn = known;
+    if (!known.begun) {
+      // What a reset began with counts with the first commit; until then a crash may take what was not on disk.
+      if (copy.view.role !== "primary" || !copy.view.ready) return;
+      known.begun = true;
+      known.inherit(copy.baseSeq);
+    }
     if (copy.matched < copy.baseSeq) copy.matched = copy.baseSeq;
     while (copy.matched < copy.checkpoint) {
       const seq = copy.matched + 1;
@@ -110,6 +152,7 @@ export class ShardChecker {
       const committed = history.at(seq);
       if (committed === undefined) {
         this.#checkRefused(clientOperationId(entry));
+        this.#checkRefused(writerOf(entry));
         history.append(entry);
       } else if (!sameEntry(entry, committed)) {
         throw this.#broken(
@@ -177,17 +220,18 @@ export class ShardChecker {
   /** AllAckedResponsesStored and GlobalCheckpointBelowLocalCheckpoints, over the stored in-sync set. */
   checkDisks(): void {
     if (this.#olderVersion !== undefined) return;
+    const { begun, ackedSeq } = this.present;
     const members = this.#members();
     let lowest: Member | undefined;
     for (const member of members) {
       const matched = member.disk.matched(this.uid, this.history);
-      if (matched < this.ackedSeq) {
-        const detail = `${this.ackedSeq} is acknowledged, ${member.id} has ${matched} on disk`;
+      if (matched < ackedSeq) {
+        const detail = `${ackedSeq} is acknowledged, ${member.id} has ${matched} on disk`;
         throw new InvariantViolation("AllAckedResponsesStored", detail);
       }
       if (lowest === undefined || member.record.lastSeq < lowest.record.lastSeq) lowest = member;
     }
-    if (lowest === undefined) return;
+    if (lowest === undefined || !begun) return;
     for (const copy of this.#world.copies(this.uid)) {
       const { checkpoint } = copy;
       if (checkpoint <= lowest.record.lastSeq || !members.some(({ id }) => id === copy.allocationId))
@@ -214,8 +258,8 @@ export class ShardChecker {
       const disk = this.#world.disk(place.node);
       const held = disk?.records.get(this.uid);
       if (disk !== undefined && held?.allocationId === id) members.push({ id, disk, record: held });
-      else if (this.ackedSeq > 0) {
-        const detail = `${this.ackedSeq} is acknowledged, ${place.node} does not hold ${id}`;
+      else if (this.present.begun && this.present.ackedSeq > 0) {
+        const detail = `${this.present.ackedSeq} is acknowledged, ${place.node} does not hold ${id}`;
         throw new InvariantViolation("AllAckedResponsesStored", detail);
       }
     }
@@ -226,7 +270,8 @@ export class ShardChecker {
 
   /** Of a write: an acknowledgement means that it is committed. */
   acked(operationId: string, seq: number, term: number, by: MemoryCopy, atMs: number): void {
-    const entry = this.history.at(seq);
+    const history = this.historyOf(by);
+    const entry = history.committed.at(seq);
     if (entry === undefined || clientOperationId(entry) !== operationId || entry.term !== term) {
       const detail = `${by.node.name} acknowledges ${operationId} at ${seq} of term ${term}, committed is ${entry?.operationId ?? "nothing"}`;
       throw new InvariantViolation("AllAckedResponsesStored", detail);
@@ -241,8 +286,7 @@ export class ShardChecker {
       );
     }
     this.#ackers.set(view.term, acker);
-    if (seq > this.ackedSeq) this.#ackTimes.push({ atMs, seq });
-    this.ackedSeq = Math.max(this.ackedSeq, seq);
+    history.acked(seq, atMs);
     this.acknowledged += 1;
     this.#acked.add(operationId);
   }
@@ -251,24 +295,18 @@ export class ShardChecker {
     return this.#acked.has(operationId);
   }
 
-  /** What a strong read that arrives now must show at least. */
-  get strongFloor(): number {
-    return Math.max(this.ackedSeq, this.strongSeq);
-  }
-
-  /** What had been acknowledged by then; `atMs` is true time. */
-  ackedBy(atMs: number): number {
-    for (let i = this.#ackTimes.length - 1; i >= 0; i -= 1) {
-      const ack = this.#ackTimes[i]!;
-      if (ack.atMs <= atMs) return ack.seq;
-    }
-    return 0;
+  /** Whether a version is one of the present history: of an older one nothing is promised any more. */
+  holds(version: { readonly term: number; readonly seq: number }): boolean {
+    return this.history.at(version.seq)?.term === version.term;
   }
 
   /** The client was told for good that the operation was not executed. */
   refused(operationId: string): void {
     this.#refused.add(operationId);
-    if (this.history.has(operationId)) this.#checkRefused(operationId);
+    const isCommitted = [...this.#histories.values(), this.present].some(({ committed }) =>
+      committed.has(operationId),
+    );
+    if (isCommitted) this.#checkRefused(operationId);
   }
 
   #checkRefused(operationId: string): void {

@@ -43,6 +43,8 @@ export const SITUATIONS: Readonly<Record<string, string>> = {
   "fault.pause": "a node stood still",
   "fault.secondOperator": "two control planes led at once",
   "fault.fullDisk": "a disk was full",
+  dataLossAccepted: "a person gave up what no copy had any more",
+  "note.historyStarted": "a copy began another history with what it had",
   storeConflict: "the store answered conflict though nothing had changed",
   storeAnswerLost: "a change was stored and its answer lost",
   storeOutageMet: "a control plane asked a store that was away",

@@ -21,6 +21,7 @@ import { countSituations } from "./situations.js";
 import { DiskCopies, type LogSnapshot } from "./disk-copies.js";
 import { MemoryCopy } from "./memory-copy.js";
 import { ShardChecker, type CheckedWorld } from "./shard-checker.js";
+import type { ShardHistory } from "./shard-history.js";
 import { InvariantViolation } from "./violation.js";
 
 /** A shard call that a worker has not answered yet. */
@@ -31,6 +32,8 @@ export type AskedCall =
       readonly shard: ShardChecker;
       readonly id: string;
       readonly read: ReadLevel | undefined;
+      /** Of the copy that was asked. */
+      readonly history: ShardHistory;
       readonly floor: number;
     };
 
@@ -159,18 +162,24 @@ export class WorldChecker implements CheckedWorld {
     }
     if (call !== ShardCall.get) return undefined;
     const { id, read } = GetRequest.decode(request);
-    return { kind: "read", shard, id, read, floor: this.#floorOf(shard, read) };
+    const history = this.#historyAt(node, shard);
+    return { kind: "read", shard, id, read, history, floor: this.#floorOf(history, read) };
+  }
+
+  #historyAt(node: NodeProcess, shard: ShardChecker): ShardHistory {
+    const copy = this.#copies.get(node)?.get(shard.uid);
+    return copy === undefined ? shard.present : shard.historyOf(copy);
   }
 
   /** The least seq that the answer may show, by the level that was asked for. */
-  #floorOf(shard: ShardChecker, read: ReadLevel | undefined): number {
+  #floorOf(history: ShardHistory, read: ReadLevel | undefined): number {
     switch (read?.kind) {
       case ReadLevelKind.strong:
-        return shard.strongFloor;
+        return history.strongFloor;
       case ReadLevelKind.bounded: {
         // Both sides measure the age on clocks of their own, which may drift apart.
         const ageMs = read.maxStalenessMs * (1 + this.#options.ageTolerance) + 1;
-        return shard.ackedBy(this.#options.nowMs() - ageMs);
+        return history.ackedBy(this.#options.nowMs() - ageMs);
       }
       default:
         return 0;
@@ -184,7 +193,7 @@ export class WorldChecker implements CheckedWorld {
       return;
     }
     if (asked.kind === "write") this.#writeAnswered(node, asked, payload);
-    else this.#readAnswered(asked, payload);
+    else this.#readAnswered(node, asked, payload);
   }
 
   #writeAnswered(node: NodeProcess, asked: AskedCall & { kind: "write" }, payload: Uint8Array): void {
@@ -207,10 +216,13 @@ export class WorldChecker implements CheckedWorld {
   }
 
   /** CommittedReads, ReadYourWrites, StrongRead and BoundedRead. */
-  #readAnswered(asked: AskedCall & { kind: "read" }, payload: Uint8Array): void {
-    const { shard, id, read, floor } = asked;
+  #readAnswered(node: NodeProcess, asked: AskedCall & { kind: "read" }, payload: Uint8Array): void {
+    const { shard, id, read } = asked;
     const { found, document, appliedSeq } = GetResponse.decode(payload);
-    const { history } = shard;
+    const answering = this.#historyAt(node, shard);
+    const history = answering.readable;
+    // The copy went over to another history meanwhile: what was promised of the one before says nothing of it.
+    const floor = answering === asked.history ? asked.floor : 0;
     if (appliedSeq > history.lastSeq) {
       const detail = `a read shows ${appliedSeq}, committed is ${history.lastSeq}`;
       throw new InvariantViolation("CommittedReads", detail);
@@ -232,7 +244,7 @@ export class WorldChecker implements CheckedWorld {
       throw new InvariantViolation(isStrong ? "StrongRead" : "BoundedRead", detail);
     }
     this.#options.counts.count(isStrong ? "readStrong" : floor > 0 ? "readBounded" : "readOther");
-    if (isStrong) shard.strongSeq = Math.max(shard.strongSeq, appliedSeq);
+    if (isStrong) answering.strongSeq = Math.max(answering.strongSeq, appliedSeq);
   }
 
   // ---------------------------------------------------------------- the state machines

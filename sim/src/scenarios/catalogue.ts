@@ -2,6 +2,12 @@
 import type { Scenario } from "../schedule.js";
 import { IDENTITY_SEEN_LATE, OLDER_RECORD, TWO_CONTROL_PLANES } from "./control-planes.js";
 import {
+  GIVEN_UP_ALIVE,
+  LOST_BEFORE_ITS_FIRST_COPY,
+  LOST_WHILE_FILLING,
+  LOST_WITH_ITS_VOLUME,
+} from "./data-loss.js";
+import {
   HAND_OFF_UNDER_FIRE,
   JOIN_GIVEN_UP,
   POWER_LOSS,
@@ -26,6 +32,10 @@ export const SCENARIOS: readonly Scenario[] = [
   OLDER_RECORD,
   TWO_CONTROL_PLANES,
   IDENTITY_SEEN_LATE,
+  LOST_WITH_ITS_VOLUME,
+  LOST_BEFORE_ITS_FIRST_COPY,
+  LOST_WHILE_FILLING,
+  GIVEN_UP_ALIVE,
 ];
 
 /** @throws {RangeError} when there is none of this name. */

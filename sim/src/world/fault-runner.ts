@@ -2,6 +2,7 @@
 import type { ProtocolNote } from "@prism/dataplane/domain/replication/event";
 import type { MemoryCopy } from "../check/memory-copy.js";
 import type { Fault, FaultAction, NodeTarget } from "../schedule.js";
+import { DataLossPerson } from "./data-loss-person.js";
 import type { Machine } from "./machine.js";
 import type { World } from "./world.js";
 
@@ -66,6 +67,10 @@ export class FaultRunner {
       case "staleWatch":
         this.#world.storeTrouble.staleUntilMs = this.#world.nowMs + fault.forMs;
         return true;
+      case "acceptDataLoss":
+        this.#world.person = new DataLossPerson(this.#world);
+        this.#world.person.start();
+        return true;
       case "restoreRecord":
         return this.#restoreRecord(fault.versionsBack, fault.forMs);
       case "cut":
@@ -97,7 +102,7 @@ export class FaultRunner {
         world.stopNode(machine, fault.downMs);
         return true;
       case "replaceVolume":
-        if (!this.#mayLose(machine)) return false;
+        if (fault.evenTheLast !== true && !this.#mayLose(machine)) return false;
         world.replaceVolume(machine, fault.downMs);
         return true;
       case "isolate":

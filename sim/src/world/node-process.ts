@@ -101,9 +101,9 @@ export class NodeProcess {
       view: this.#current,
       calls: this.#shardCalls(),
       controlPlane: {
-        requestCollection: () => Promise.reject(new Error()),
+        requestCollection: (...request) => this.#control.requestCollection(...request),
         status: () => undefined,
-        isConnected: () => false,
+        isConnected: () => this.#control.isConnected(),
       },
       limits: DEFAULT_LIMITS,
     });

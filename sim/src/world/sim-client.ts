@@ -13,7 +13,10 @@ import type { ClientShape } from "../schedule.js";
 
 export interface WriteAsk {
   readonly kind: "write";
-  readonly operationId: string;
+  /** The client's own for it; the document it writes says it. */
+  readonly name: string;
+  /** Undefined: the write may be sent once only. */
+  readonly operationId: string | undefined;
   readonly action: "put" | "create" | "patch" | "delete";
   readonly id: string;
   readonly document: Uint8Array | undefined;
@@ -54,6 +57,8 @@ export interface ClientWorld {
 
 const RETRY = { retries: 6, baseDelayMs: 50, maxDelayMs: 1000 };
 const RETRY_AFTER_MS = 200;
+/** One write of so many carries no operation id. */
+const ONCE_EVERY = 8;
 
 export class SimClient {
   readonly #name: string;
@@ -110,13 +115,14 @@ export class SimClient {
 
   async #write(): Promise<void> {
     this.#operations += 1;
-    const operationId = `${this.#name}-${this.#operations}`;
+    const name = `${this.#name}-${this.#operations}`;
+    const operationId = this.#operations % ONCE_EVERY === 0 ? undefined : name;
     const id = this.#document();
     const dice = this.#random.next();
     const action = dice < 0.7 ? "put" : dice < 0.8 ? "create" : dice < 0.9 ? "patch" : "delete";
-    const document = action === "delete" ? undefined : Buffer.from(JSON.stringify({ by: operationId }));
+    const document = action === "delete" ? undefined : Buffer.from(JSON.stringify({ by: name }));
     const ifMatch = action !== "create" && this.#random.chance(0.15) ? this.#versions.get(id) : undefined;
-    const ask: WriteAsk = { kind: "write", operationId, action, id, document, ifMatch };
+    const ask: WriteAsk = { kind: "write", name, operationId, action, id, document, ifMatch };
     const begun = this.#world.begin(ask);
     const end = await this.#call(ask);
     if (end.kind === "told") {
@@ -162,10 +168,13 @@ export class SimClient {
         this.#pool.worked(node);
         return end;
       }
+      // As the SDK's users are told to: what was seen of the history that was given up is not asked for again.
+      if (end.kind === "problem" && end.problem.code === "historyLost") this.#session = undefined;
       const outcome = this.#outcome(end, node);
       if (ask.kind === "write" && mayHaveExecuted(outcome)) executed = "unknown";
       const remainingMs = deadlineMs - performance.now();
-      const decision = decideRetry(outcome, attempt, true, RETRY, remainingMs, this.#random.next());
+      const repeatable = ask.kind === "read" || ask.operationId !== undefined;
+      const decision = decideRetry(outcome, attempt, repeatable, RETRY, remainingMs, this.#random.next());
       if (!decision.retry) return { kind: "failed", executed };
       avoid = node;
       if (decision.waitMs > 0) await this.#pause(decision.waitMs);

@@ -16,6 +16,7 @@ import { Random } from "../runtime/random.js";
 import { VirtualProcess } from "../runtime/virtual-process.js";
 import { WorldLoop } from "../runtime/world-loop.js";
 import type { Schedule } from "../schedule.js";
+import type { DataLossPerson } from "./data-loss-person.js";
 import { ClientRequests, COLLECTION } from "./client-requests.js";
 import { Counts } from "./counts.js";
 import { Machine } from "./machine.js";
@@ -50,6 +51,8 @@ export class World {
   readonly recordObjects = new Map<string, ApiObject<"PrismShard">[]>();
   readonly store = new MemoryStore();
   readonly storeProcess: VirtualProcess;
+  /** Whoever gives data up, once there is somebody. */
+  person: DataLossPerson | undefined;
   onNote: (copy: MemoryCopy, note: ProtocolNote) => void = () => undefined;
   readonly #options: WorldOptions;
   readonly #cluster: PrismCluster;
@@ -364,9 +367,11 @@ export class World {
       if (type !== "put") return;
       const { uid } = object.metadata;
       const known = this.recordObjects.get(uid);
+      const before = known?.at(-1)?.status.historyId;
       if (known === undefined) this.recordObjects.set(uid, [object]);
       else known.push(object);
       this.checker.recordStored(object);
+      if (before !== undefined && before !== object.status.historyId) this.histories.forget();
     });
   }
 
@@ -396,15 +401,18 @@ export class World {
   #ended(ask: Ask, begun: Begun, version: string | undefined): void {
     if (ask.kind === "read") this.counts.count("reads");
     if (version === undefined) return;
+    const [term, seq] = version.split(".").map(Number);
+    const isKept = [...this.checker.shards.values()].some((shard) => shard.holds({ term: term!, seq: seq! }));
+    if (!isKept) return;
     if (ask.kind === "write" || ask.consistency.level === "strong") {
-      this.histories.end(begun, Number(version.split(".")[1]), ask.kind);
+      this.histories.end(begun, seq!, ask.kind);
     }
   }
 
   #told(ask: WriteAsk, how: "refused" | "acknowledged" | "unknown"): void {
     this.counts.count(`writes.${how}`);
-    this.trace(`client: ${ask.operationId} (${ask.action} ${ask.id}) ${how}`);
-    if (how === "refused") for (const shard of this.checker.shards.values()) shard.refused(ask.operationId);
+    this.trace(`client: ${ask.name} (${ask.action} ${ask.id}) ${how}`);
+    if (how === "refused") for (const shard of this.checker.shards.values()) shard.refused(ask.name);
   }
 }
 
