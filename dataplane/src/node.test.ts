@@ -186,6 +186,30 @@ describe("a node", () => {
     expect(control.frames.some((frame) => frame.report?.draining === true)).toBe(true);
   });
 
+  test("is not ready as soon as it is told to stop, and waits for no hand-off once the control plane is gone", async () => {
+    const node = await start("no-successor");
+    const control = await give(node, mapOf(node));
+    await vi.waitFor(async () => expect((await probe(node, "/readyz")).status).toBe(200), WAIT);
+    let hasStopped = false;
+    const stopped = node.stop("test").then(() => (hasStopped = true));
+    const { status, text } = await probe(node, "/readyz");
+    expect([status, JSON.parse(text)]).toEqual([503, { ready: false, reasons: ["draining"] }]);
+    expect((await probe(node, "/livez")).status).toBe(200);
+    await control.frame("drain");
+    expect(hasStopped).toBe(false);
+    const goneMs = performance.now();
+    control.hangUp();
+    await stopped;
+    // The time for a hand-off is 4 s.
+    expect(performance.now() - goneMs).toBeLessThan(3500);
+  });
+
+  test("has started once its workers have, without a map and without peers", async () => {
+    const node = await start("a");
+    await vi.waitFor(async () => expect((await probe(node, "/startupz")).status).toBe(200), WAIT);
+    expect((await probe(node, "/readyz")).status).toBe(503);
+  });
+
   test("reports the copies of a worker that died as failed, and that it can't go on", async () => {
     const onFatal = vi.fn();
     const node = await start("a", { onFatal });

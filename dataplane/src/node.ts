@@ -14,13 +14,13 @@ import { PLAIN } from "@prism/proto/internal-credentials";
 import type { Logger } from "pino";
 import { startAdminServer, type AdminServer } from "./adapters/admin/admin-server.js";
 import { NodeMetrics } from "./adapters/admin/node-metrics.js";
+import { readMemoryLimit, readProcessorQuota } from "./adapters/files/control-group.js";
 import { DataDirectory } from "./adapters/files/data-directory.js";
 import { DiskSpace } from "./adapters/files/disk-space.js";
 import { FORMAT } from "./adapters/files/format-file.js";
 import { MapFile } from "./adapters/files/map-file.js";
 import { StartCount } from "./adapters/files/start-count.js";
 import { TlsDirectory } from "./adapters/files/tls-directory.js";
-import { readMemoryLimit } from "./adapters/files/memory-limit.js";
 import { ControlEndpoint } from "./adapters/grpc/control-endpoint.js";
 import { startHttpServer, type HttpServer } from "./adapters/http/http-server.js";
 import { startInternalServer, type InternalServer } from "./adapters/grpc/internal-server.js";
@@ -33,7 +33,7 @@ import type { NodeSettings } from "./config.js";
 import type { ClusterMap, NodeId } from "./domain/cluster-map.js";
 import { decisiveFacts } from "./domain/copy-facts.js";
 import { planMemory, type MemoryBudget } from "./domain/memory-budget.js";
-import { chooseWorkers } from "./domain/worker-count.js";
+import { chooseWorkers, type Processors } from "./domain/worker-count.js";
 import type { ClusterView } from "./services/cluster-view.js";
 import type { ShardCalls } from "./services/shard-calls.js";
 import { createCoordinator } from "./services/coordinator.js";
@@ -93,7 +93,7 @@ export class Node {
     const { settings, logger, version } = options;
     const tls =
       settings.tlsDirectory === "" ? undefined : await TlsDirectory.open(settings.tlsDirectory, logger);
-    const fresh = chooseWorkers(settings.workers, availableParallelism(), undefined);
+    const fresh = chooseWorkers(settings.workers, processors(), undefined);
     const directory = await DataDirectory.open(settings.dataDirectory, fresh.workers, version);
     let node: Node | undefined;
     try {
@@ -132,7 +132,7 @@ export class Node {
     this.#mapFile = mapFile;
     this.nodeId = directory.nodeRecord.nodeId;
     const { stores } = directory.format;
-    const { workers, reason } = chooseWorkers(settings.workers, availableParallelism(), stores);
+    const { workers, reason } = chooseWorkers(settings.workers, processors(), stores);
     this.#memory = this.#planMemory(workers);
     logger.info({ workers, stores, reason }, "workers chosen");
     this.#current = new CurrentMap(this.nodeId);
@@ -173,13 +173,17 @@ export class Node {
     return this.#current;
   }
 
+  /** What the start still waits for; a large store takes long to open. */
+  #notStarted(): string[] {
+    return this.#workers.isReady ? [] : ["workers are starting"];
+  }
+
   /** Why the node takes no requests now; empty when it does. Other nodes do not matter. */
   notReady(): string[] {
     const reasons: string[] = [];
     if (this.#current.map() === undefined) reasons.push("no cluster map yet");
-    if (!this.#workers.isReady) reasons.push("workers are starting");
     if (this.#draining) reasons.push("draining");
-    return [...reasons, ...this.#stuckWorkers()];
+    return [...reasons, ...this.#notStarted(), ...this.#stuckWorkers()];
   }
 
   /**
@@ -197,7 +201,8 @@ export class Node {
     if (this.#control.isConnected()) {
       this.#control.announceDrain(reason);
       this.#control.reportNow();
-      await this.#workers.drain(DRAIN_TIMEOUT_MS);
+      // Without a control plane nobody takes the primaries over.
+      await Promise.race([this.#workers.drain(DRAIN_TIMEOUT_MS), this.#control.disconnected()]);
     }
     await this.#httpServer?.close(HTTP_CLOSE_TIMEOUT_MS);
     await this.#workers.close(CLOSE_TIMEOUT_MS);
@@ -270,6 +275,7 @@ export class Node {
 
   async #startAdmin(): Promise<AdminServer> {
     return await startAdminServer(this.#options.settings.adminAddress, {
+      notStarted: () => this.#notStarted(),
       notReady: () => this.notReady(),
       notAlive: () => this.#stuckWorkers(),
       debug: () => this.#describe(),
@@ -445,4 +451,8 @@ export class Node {
       map: this.#current.map(),
     };
   }
+}
+
+function processors(): Processors {
+  return { parallelism: availableParallelism(), quota: readProcessorQuota() };
 }

@@ -4,6 +4,8 @@ import type { Registry } from "prom-client";
 import type { HostPort } from "../../config.js";
 
 export interface AdminSources {
+  /** What the start still waits for; empty when it is over. */
+  readonly notStarted: () => readonly string[];
   /** Why the node takes no requests now; empty when it does. Never about other nodes. */
   readonly notReady: () => readonly string[];
   /** Why the process is of no use any more; empty when it is. */
@@ -22,6 +24,11 @@ export interface AdminServer {
 /** Rejects when the address can't be bound. */
 export async function startAdminServer(address: HostPort, sources: AdminSources): Promise<AdminServer> {
   const server = Fastify({ logger: false, forceCloseConnections: true });
+  server.get("/startupz", async (_request, reply) => {
+    const reasons = sources.notStarted();
+    const started = reasons.length === 0;
+    return await reply.status(started ? 200 : 503).send({ started, reasons });
+  });
   server.get("/livez", async (_request, reply) => {
     const reasons = sources.notAlive();
     return await reply.status(reasons.length === 0 ? 200 : 503).send({ live: reasons.length === 0, reasons });

