@@ -117,7 +117,7 @@ function probes(): Readonly<Record<string, unknown>> {
   const ask = (path: string): object => ({ httpGet: { path, port: "admin", scheme: "HTTP" } });
   return {
     startupProbe: {
-      ...ask("/livez"),
+      ...ask("/startupz"),
       periodSeconds: 1,
       timeoutSeconds: 2,
       failureThreshold: START_TIMEOUT_SECONDS,
