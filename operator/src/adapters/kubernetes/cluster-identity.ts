@@ -11,7 +11,8 @@ import type { ApiClient } from "@prism/kube-machinery/api-client";
 import type { Stored } from "@prism/kube-machinery/kube-object";
 import type { ClusterStatus } from "../../domain/objects.js";
 import type { ApiObject } from "../../ports/store.js";
-import { CLUSTER_LABEL, CONFIG_MAPS, type ConfigMap } from "./prism-resources.js";
+import { CONFIG_MAPS, type ConfigMap } from "./prism-resources.js";
+import { objectLabels } from "../../resources/owned-object.js";
 import { toStoreError } from "./store-errors.js";
 
 type Cluster = ApiObject<"PrismCluster">;
@@ -59,7 +60,7 @@ export class ClusterIdentity {
     const object: ConfigMap = {
       apiVersion: "v1",
       kind: "ConfigMap",
-      metadata: { name: this.#name, namespace: this.#namespace, labels: { [CLUSTER_LABEL]: this.#cluster } },
+      metadata: { name: this.#name, namespace: this.#namespace, labels: objectLabels(this.#cluster) },
       data: dataOf({ generation: 1, spec, status }),
     };
     try {
@@ -81,7 +82,7 @@ export class ClusterIdentity {
       metadata: {
         name: this.#name,
         namespace: this.#namespace,
-        labels: { [CLUSTER_LABEL]: name },
+        labels: objectLabels(name),
         uid,
         resourceVersion,
         creationTimestamp: cluster.metadata.creationTimestamp,

@@ -7,18 +7,8 @@ import type { Stored } from "@prism/kube-machinery/kube-object";
 import { HTTP_MANAGER, MANAGED_BY } from "../../domain/collection-change.js";
 import type { NodeSpec, NodeStatus } from "../../domain/objects.js";
 import type { ApiObject, NewObject, ObjectMetadata } from "../../ports/store.js";
-import { CLUSTER_LABEL, type RawObject } from "./prism-resources.js";
-
-/** Of everything of a cluster: for people and their tools. */
-export function ownLabels(cluster: string): Readonly<Record<string, string>> {
-  return {
-    "app.kubernetes.io/name": "prism",
-    "app.kubernetes.io/instance": cluster,
-    "app.kubernetes.io/part-of": "prism",
-    "app.kubernetes.io/managed-by": "prism-operator",
-    [CLUSTER_LABEL]: cluster,
-  };
-}
+import { objectLabels } from "../../resources/owned-object.js";
+import type { RawObject } from "./prism-resources.js";
 
 /** What a PrismCollection's status holds for the operator itself. */
 export interface Accepted {
@@ -127,7 +117,7 @@ function metadataOf(object: Stored<RawObject>, name: string): ObjectMetadata {
 
 /** Those that this adapter did not put there itself. */
 function foreignLabels({ metadata }: Stored<RawObject>): Readonly<Record<string, string>> {
-  const own = ownLabels("");
+  const own = objectLabels("");
   return Object.fromEntries(
     Object.entries(metadata.labels ?? {}).filter(([key]) => !Object.hasOwn(own, key)),
   );
@@ -148,7 +138,7 @@ export function toRaw<K extends RecordKind>(
     metadata: {
       name: rawName(object, cluster),
       namespace,
-      labels: { ...labels, ...ownLabels(cluster) },
+      labels: { ...labels, ...objectLabels(cluster) },
     },
     spec: { ...object.spec, clusterRef: { name: cluster } },
     ...(object.kind === "PrismCollection" ? {} : { status: { ...object.status } }),

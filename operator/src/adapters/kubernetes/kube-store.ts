@@ -22,6 +22,7 @@ import {
   type ObjectList,
   type Store,
 } from "../../ports/store.js";
+import { FIELD_MANAGER } from "../../resources/owned-object.js";
 import { ChangeFeed } from "../local/change-feed.js";
 import { ClusterIdentity } from "./cluster-identity.js";
 import type { FreshChange } from "./fresh-objects.js";
@@ -45,8 +46,6 @@ export interface KubeStoreOptions {
   readonly namespace: string;
   readonly cluster: string;
 }
-
-export const FIELD_MANAGER = "prism-operator";
 
 const RESOURCES: Readonly<Record<RecordKind, Resource>> = {
   PrismCollection: PRISM_COLLECTIONS,

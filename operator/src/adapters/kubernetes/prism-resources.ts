@@ -1,7 +1,8 @@
 /** The kinds of Prism as the API server has them, and what their objects look like there. */
-import { API_GROUP, API_GROUP_VERSION, API_KINDS, LABEL_PREFIX, type ApiKind } from "@prism/api/api-object";
+import { API_GROUP, API_GROUP_VERSION, API_KINDS, type ApiKind } from "@prism/api/api-object";
 import type { KubeObject } from "@prism/kube-machinery/kube-object";
 import type { Resource } from "@prism/kube-machinery/resource";
+import { CLUSTER_LABEL } from "../../resources/owned-object.js";
 
 function prismResource(kind: ApiKind): Resource {
   const { plural } = API_KINDS[kind];
@@ -20,9 +21,6 @@ export const CONFIG_MAPS: Resource = {
   plural: "configmaps",
   namespaced: true,
 };
-
-/** Says of everything that belongs to a cluster which one it is. */
-export const CLUSTER_LABEL = `${LABEL_PREFIX}cluster`;
 
 /** As read: nothing of it has been checked. */
 export interface RawObject extends KubeObject {
