@@ -76,7 +76,7 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   PodNotStarting: "It is tried again when the cause is gone.",
   VolumePending: "It starts when the volume is there: look at the PersistentVolumeClaim and its storage class.",
   VolumeOnLostMachine:
-    "It starts when the machine is back. If that is gone for good, delete the PersistentVolumeClaim and the pod: " +
+    "It starts when the machine is back, or takes pods again. If it is gone for good, delete the PersistentVolumeClaim and the pod: " +
     "a new node begins empty, and its peers fill it.",
   MachineLost:
     "Its copies are made anew elsewhere after rebuildDelaySeconds; the pod itself comes back with its machine. " +

@@ -17,12 +17,16 @@ export interface ClusterOwner {
   readonly uid: string;
 }
 
-/** Everything of the group that the operator makes; its watches ask for these. */
-export const MANAGED_SELECTOR = "app.kubernetes.io/managed-by=prism-operator,app.kubernetes.io/name=prism";
+/** What the operator makes for clusters; its watches ask for these. */
+export const MANAGED_SELECTOR = `app.kubernetes.io/managed-by=prism-operator,${CLUSTER_LABEL}`;
 
 /** Found by these and never changed: a StatefulSet keeps its selector for life. */
 export function selectorLabels(cluster: string): Readonly<Record<string, string>> {
-  return { "app.kubernetes.io/name": "prism", "app.kubernetes.io/component": "node", [CLUSTER_LABEL]: cluster };
+  return {
+    "app.kubernetes.io/name": "prism",
+    "app.kubernetes.io/component": "node",
+    [CLUSTER_LABEL]: cluster,
+  };
 }
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/ */
@@ -38,7 +42,14 @@ export function objectLabels(cluster: string, zone = ""): Readonly<Record<string
 
 /** Deleting the cluster deletes what carries this. */
 export function ownerReference({ name, uid }: ClusterOwner): OwnerReference {
-  return { apiVersion: API_VERSION, kind: "PrismCluster", name, uid, controller: true, blockOwnerDeletion: true };
+  return {
+    apiVersion: API_VERSION,
+    kind: "PrismCluster",
+    name,
+    uid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
 }
 
 export interface OwnedObject extends KubeObject {
@@ -46,6 +57,8 @@ export interface OwnedObject extends KubeObject {
   readonly metadata: {
     readonly name: string;
     readonly namespace: string;
+    /** Makes a write conditional on its being this very object. */
+    readonly uid?: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
     readonly ownerReferences: readonly OwnerReference[];

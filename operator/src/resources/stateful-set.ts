@@ -44,7 +44,11 @@ function zoneSelector(cluster: string, zone: string): Readonly<Record<string, st
   return { ...selectorLabels(cluster), ...(zone === "" ? {} : { [ZONE_LABEL]: zoneSlug(zone) }) };
 }
 
-function claim(cluster: string, { storage }: ClusterSpec, zone: ClusterZone): Readonly<Record<string, unknown>> {
+function claim(
+  cluster: string,
+  { storage }: ClusterSpec,
+  zone: ClusterZone,
+): Readonly<Record<string, unknown>> {
   const storageClassName = zone.storageClassName === "" ? storage.storageClassName : zone.storageClassName;
   return {
     apiVersion: "v1",

@@ -1,0 +1,308 @@
+/**
+ * What is to be done so that a cluster's objects are as its specification asks: pure, from one look at them.
+ *
+ * A pod that ends for any reason comes back with its StatefulSet's template. So a new template goes to one zone at a
+ * time, and to the next one only when every pod before it runs it and everything is in sync.
+ */
+import type { ClusterSpec, ClusterZone } from "@prism/api/cluster";
+import type { Reason } from "@prism/api/reason";
+import { clusterObjectNames, statefulSetName } from "@prism/api/object-names";
+import { NO_ZONE, nodePlaces } from "../domain/node-place.js";
+import { NEXT_STEP } from "../domain/status-text.js";
+import { buildDisruptionBudget } from "../resources/disruption-budget.js";
+import { buildNetworkPolicy } from "../resources/network-policy.js";
+import { nodeSettingsFile } from "../resources/node-settings.js";
+import {
+  CLUSTER_LABEL,
+  TEMPLATE_HASH,
+  type ClusterOwner,
+  type OwnedObject,
+} from "../resources/owned-object.js";
+import { buildPodTemplate, SETTINGS_KEY, type PodTemplate } from "../resources/pod-template.js";
+import { buildClientService, buildNodesService } from "../resources/services.js";
+import { buildSettingsMap } from "../resources/settings-map.js";
+import { buildStatefulSet } from "../resources/stateful-set.js";
+import { firstDifference } from "./own-fields.js";
+import {
+  objectName,
+  type LiveObject,
+  type WorkloadAction,
+  type WorkloadActionKind,
+} from "./workload-action.js";
+
+/** What the plan needs to know of a pod of the cluster. */
+export interface PodFacts {
+  readonly name: string;
+  readonly templateHash: string;
+  readonly settingsKey: string;
+}
+
+export interface WorkloadObservation {
+  readonly owner: ClusterOwner;
+  readonly spec: ClusterSpec;
+  /** Nothing that is there is changed; what is missing is still made. */
+  readonly paused: boolean;
+  readonly imageRepository: string;
+  readonly operatorNamespace: string;
+  readonly children: readonly LiveObject[];
+  readonly pods: readonly PodFacts[];
+  /** Nodes that the control plane counts on; their pods are never taken away. */
+  readonly knownNodes: ReadonlySet<string>;
+  /** How many pods may be away. */
+  readonly maxUnavailable: 0 | 1;
+  /** Every shard has all its copies in sync. */
+  readonly allInSync: boolean;
+  /** Objects that were there before: `StatefulSet/demo-a`. */
+  readonly seen: ReadonlySet<string>;
+  /** Of StatefulSets, by name, as they were last seen: one that is made again must not bring a newer one along. */
+  readonly lastTemplates: ReadonlyMap<string, PodTemplate>;
+}
+
+export interface PlanBlocker {
+  readonly rule: Reason;
+  readonly evidence: string;
+  readonly unblock: string;
+}
+
+export interface WorkloadPlan {
+  readonly actions: readonly WorkloadAction[];
+  readonly blockers: readonly PlanBlocker[];
+}
+
+export function planWorkloads(observation: WorkloadObservation): WorkloadPlan {
+  const plan = new Plan(observation);
+  const { owner, operatorNamespace, maxUnavailable } = observation;
+  plan.keep("applySettings", settingsMap(observation));
+  plan.keep("applyNodesService", buildNodesService(owner));
+  plan.keep("applyClientService", buildClientService(owner));
+  plan.keep("applyNetworkPolicy", buildNetworkPolicy(owner, operatorNamespace));
+  plan.keepBudget(buildDisruptionBudget(owner, maxUnavailable), maxUnavailable);
+  plan.keepStatefulSets();
+  return { actions: plan.actions, blockers: plan.blockers };
+}
+
+class Plan {
+  readonly actions: WorkloadAction[] = [];
+  readonly blockers: PlanBlocker[] = [];
+  readonly #seen: WorkloadObservation;
+
+  constructor(observation: WorkloadObservation) {
+    this.#seen = observation;
+  }
+
+  keep(kind: WorkloadActionKind, wanted: OwnedObject): void {
+    const live = this.#usable(wanted);
+    if (live === "none") return;
+    if (live === undefined) this.#create(kind, wanted);
+    else if (!this.#seen.paused) this.#correct(kind, wanted, live);
+  }
+
+  /** Also while paused: a budget that stays open lets copies go that are needed. */
+  keepBudget(wanted: OwnedObject, maxUnavailable: 0 | 1): void {
+    const kind = maxUnavailable === 1 ? "openBudget" : "closeBudget";
+    const live = this.#usable(wanted);
+    if (live === "none") return;
+    if (live === undefined) return this.#create(kind, wanted);
+    const difference = firstDifference(wanted, live);
+    if (difference === undefined) return;
+    const reason = maxUnavailable === 1 ? "DisruptionsAllowed" : "DisruptionsHeld";
+    this.#apply(kind, wanted, live, difference === "spec.maxUnavailable" ? reason : "DriftCorrected", {
+      object: objectName(wanted),
+      field: difference,
+    });
+  }
+
+  keepStatefulSets(): void {
+    const { spec } = this.#seen;
+    const zones = spec.topology.zones.length === 0 ? [NO_ZONE] : spec.topology.zones;
+    let earlierZonesRunIt = true;
+    for (const zone of zones) {
+      const replicas = nodePlaces(spec, (one, ordinal) => `${one.name}-${ordinal}`).filter(
+        (place) => place.zone.name === zone.name,
+      ).length;
+      if (replicas === 0) continue;
+      const runsIt = this.#keepStatefulSet(zone, replicas, earlierZonesRunIt);
+      earlierZonesRunIt &&= runsIt;
+    }
+  }
+
+  /** Whether the zone's StatefulSet and all of its pods have the wanted template. */
+  #keepStatefulSet(zone: ClusterZone, wantedReplicas: number, earlierZonesRunIt: boolean): boolean {
+    const { owner, spec, imageRepository, lastTemplates, allInSync, paused } = this.#seen;
+    const name = statefulSetName(owner.name, zone.name);
+    const wanted = buildPodTemplate({ cluster: owner.name, spec, zone, imageRepository });
+    const wantedHash = hashOf(wanted);
+    const pods = this.#seen.pods.filter((pod) => isPodOf(pod.name, name));
+    const build = (template: PodTemplate, replicas: number): OwnedObject =>
+      buildStatefulSet({ owner, spec, zone, replicas, template });
+    const live = this.#usable(build(wanted, wantedReplicas));
+    if (live === "none") return false;
+    if (live === undefined) {
+      const last = pods.length > 0 ? lastTemplates.get(name) : undefined;
+      this.#create("createStatefulSet", build(last ?? wanted, this.#atLeastKnown(name, wantedReplicas)));
+      return last === undefined;
+    }
+    const liveHash = live.metadata.annotations?.[TEMPLATE_HASH] ?? "";
+    const replicas = this.#replicas(live, wantedReplicas);
+    const older = pods.filter((pod) => pod.templateHash !== wantedHash).map((pod) => pod.name);
+    if (older.length > 0) this.#reportOlder(older, liveHash === wantedHash);
+    if (liveHash === wantedHash) {
+      if (!paused) this.#correct("updateStatefulSet", this.#keepClaims(build(wanted, replicas), live), live);
+      return older.length === 0;
+    }
+    if (paused) return false;
+    if (pods.length === 0 || (earlierZonesRunIt && allInSync)) {
+      const object = this.#keepClaims(build(wanted, replicas), live);
+      this.#apply("changeTemplate", object, live, "WorkloadChanged", {
+        object: objectName(object),
+        field: firstDifference(wanted.spec, templateOf(live).spec, "spec.template.spec") ?? "spec.template",
+      });
+      return false;
+    }
+    const held = build(templateOf(live), replicas);
+    this.#correct("updateStatefulSet", this.#keepClaims(withHash(held, liveHash), live), live);
+    return false;
+  }
+
+  /** What is there under the name: nothing, our object, or `none` when it is not ours to touch now. */
+  #usable(wanted: OwnedObject): LiveObject | undefined | "none" {
+    const live = this.#seen.children.find(
+      (child) => child.kind === wanted.kind && child.metadata.name === wanted.metadata.name,
+    );
+    if (live === undefined) return undefined;
+    // Its end is seen, and then it is made again.
+    if (live.metadata.deletionTimestamp !== undefined) return "none";
+    if (isOursToKeep(live, this.#seen.owner)) return live;
+    this.blockers.push(nameInUse(live));
+    return "none";
+  }
+
+  #create(kind: WorkloadActionKind, object: OwnedObject): void {
+    const name = objectName(object);
+    const reason = this.#seen.seen.has(name) ? "WorkloadRestored" : "WorkloadCreated";
+    this.actions.push({ kind, object, precondition: "absent", reason, evidence: { object: name } });
+  }
+
+  #correct(kind: WorkloadActionKind, wanted: OwnedObject, live: LiveObject): void {
+    const difference = firstDifference(wanted, live);
+    if (difference === undefined) return;
+    const scaled = difference === "spec.replicas" && isGrowth(wanted, live);
+    const reason = scaled || kind === "applySettings" ? "WorkloadChanged" : "DriftCorrected";
+    const evidence = { object: objectName(wanted), field: difference, changedBy: lastOtherManager(live) };
+    this.#apply(kind, wanted, live, reason, evidence);
+  }
+
+  #apply(
+    kind: WorkloadActionKind,
+    object: OwnedObject,
+    live: LiveObject,
+    reason: Reason,
+    evidence: WorkloadAction["evidence"],
+  ): void {
+    this.actions.push({ kind, object, precondition: { uid: live.metadata.uid }, reason, evidence });
+  }
+
+  /** Pods of nodes that are counted on are not taken away, whatever somebody or something says of their number. */
+  #replicas(live: LiveObject, wanted: number): number {
+    const present = Number(live.spec?.["replicas"] ?? wanted);
+    // Before the control plane has said which nodes there are, all of them may be.
+    if (this.#seen.knownNodes.size === 0) return Math.max(present, wanted);
+    return this.#atLeastKnown(live.metadata.name, wanted);
+  }
+
+  #atLeastKnown(statefulSet: string, wanted: number): number {
+    let replicas = wanted;
+    while (this.#seen.knownNodes.has(`${statefulSet}-${replicas}`)) replicas += 1;
+    return replicas;
+  }
+
+  /** Claims of a StatefulSet can't be changed: a write that tries is refused as a whole. */
+  #keepClaims(wanted: OwnedObject, live: LiveObject): OwnedObject {
+    const spec = wanted["spec"] as Readonly<Record<string, unknown>>;
+    const claims = live.spec?.["volumeClaimTemplates"];
+    const difference = firstDifference(spec["volumeClaimTemplates"], claims, "volumeClaimTemplates");
+    if (difference === undefined) return wanted;
+    this.blockers.push({
+      rule: "ChangeRefused",
+      evidence: `${objectName(live)} keeps its ${difference}: claims of a StatefulSet can't be changed`,
+      unblock: "Set spec.storage back to what it was.",
+    });
+    const { volumeClaimTemplates: _, ...rest } = spec;
+    return { ...wanted, spec: claims === undefined ? rest : { ...rest, volumeClaimTemplates: claims } };
+  }
+
+  #reportOlder(pods: readonly string[], isTheirTurn: boolean): void {
+    const turn = isTheirTurn ? "the newer one is theirs when they start again" : "the newer one is held back";
+    this.blockers.push({
+      rule: "TemplateHeldBack",
+      evidence: `${pods.join(", ")}: ${turn}`,
+      unblock: NEXT_STEP.TemplateHeldBack,
+    });
+  }
+}
+
+/** The files of all pods and StatefulSets that there are: a pod whose file is gone can't start its container again. */
+function settingsMap({ owner, spec, children, pods }: WorkloadObservation): OwnedObject {
+  const { key, text } = nodeSettingsFile(spec.resources);
+  const inUse = new Set(pods.map((pod) => pod.settingsKey));
+  for (const child of children) {
+    if (child.kind !== "StatefulSet") continue;
+    inUse.add(templateOf(child).metadata.annotations[SETTINGS_KEY] ?? "");
+  }
+  const { settings } = clusterObjectNames(owner.name);
+  const map = children.find((child) => child.kind === "ConfigMap" && child.metadata.name === settings);
+  const present = map?.data ?? {};
+  const kept = Object.entries(present).filter(([one]) => inUse.has(one));
+  return buildSettingsMap(owner, { ...Object.fromEntries(kept), [key]: text });
+}
+
+/** Ours, or left by a cluster of the name that was deleted without its objects. */
+export function isOursToKeep(live: LiveObject, owner: ClusterOwner): boolean {
+  const controller = live.metadata.ownerReferences?.find((reference) => reference.controller === true);
+  if (controller !== undefined) return controller.uid === owner.uid;
+  return live.metadata.labels?.[CLUSTER_LABEL] === owner.name;
+}
+
+export function nameInUse(live: LiveObject): PlanBlocker {
+  const controller = live.metadata.ownerReferences?.find((reference) => reference.controller === true);
+  const whose = controller === undefined ? "nobody of ours" : `${controller.kind} ${controller.name}`;
+  return {
+    rule: "NameInUse",
+    evidence: `${objectName(live)} belongs to ${whose} (uid ${controller?.uid ?? "none"})`,
+    unblock: NEXT_STEP.NameInUse,
+  };
+}
+
+export function templateOf(live: LiveObject): PodTemplate {
+  const template = live.spec?.["template"] as Partial<PodTemplate> | undefined;
+  return {
+    metadata: { labels: {}, annotations: {}, ...template?.metadata },
+    spec: template?.spec ?? {},
+  };
+}
+
+function hashOf(template: PodTemplate): string {
+  return template.metadata.annotations[TEMPLATE_HASH] ?? "";
+}
+
+function withHash(object: OwnedObject, hash: string): OwnedObject {
+  return { ...object, metadata: { ...object.metadata, annotations: { [TEMPLATE_HASH]: hash } } };
+}
+
+function isPodOf(pod: string, statefulSet: string): boolean {
+  return pod.startsWith(`${statefulSet}-`) && /^\d+$/.test(pod.slice(statefulSet.length + 1));
+}
+
+function isGrowth(wanted: OwnedObject, live: LiveObject): boolean {
+  const { replicas } = wanted["spec"] as { readonly replicas: number };
+  return replicas > Number(live.spec?.["replicas"] ?? 0);
+}
+
+/** Who wrote to the object last, besides the operator and the controllers of Kubernetes. */
+function lastOtherManager(live: LiveObject): string {
+  const others = (live.metadata.managedFields ?? []).filter(
+    ({ manager, subresource }) => manager !== "prism-operator" && subresource !== "status",
+  );
+  const newest = others.sort((left, right) => (left.time ?? "").localeCompare(right.time ?? "")).at(-1);
+  return newest?.manager ?? "unknown";
+}
