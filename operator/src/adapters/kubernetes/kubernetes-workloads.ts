@@ -207,11 +207,11 @@ export class KubernetesWorkloads implements ClusterWorkloads {
       children: () => watches.childrenOf(cluster),
       pods: () => this.#pods().map(toFacts),
       read: (object) => api.get<LiveObject>(resourceOf(object), object.metadata),
-      apply: (object) =>
-        api.apply(resourceOf(object), object, {
-          fieldManager: FIELD_MANAGER,
-          force: true,
-        }) as Promise<unknown> as Promise<LiveObject>,
+      apply: async (object) => {
+        const resource = resourceOf(object);
+        const applied = await api.apply(resource, object, { fieldManager: FIELD_MANAGER, force: true });
+        return watches.heard(resource, applied as LiveObject);
+      },
     };
   }
 }
