@@ -57,10 +57,9 @@ export class CertificateAuthority {
       writeFile(this.path(`${name}.ext`), extensions.join("\n")),
     ]);
     const serial = `0x${Buffer.from(name).toString("hex").slice(0, 32)}`;
-    const certificate = await openssl(
-      ...["x509", "-req", "-in", this.path(`${name}.csr`), "-days", DAYS, "-set_serial", serial],
-      ...["-CA", this.path("ca.crt"), "-CAkey", this.path("ca.key"), "-extfile", this.path(`${name}.ext`)],
-    );
+    const input = ["-in", this.path(`${name}.csr`), "-extfile", this.path(`${name}.ext`)];
+    const signer = ["-CA", this.path("ca.crt"), "-CAkey", this.path("ca.key"), "-set_serial", serial];
+    const certificate = await openssl("x509", "-req", ...input, ...signer, "-days", DAYS);
     await writeFile(this.path(`${name}.crt`), certificate);
   }
 

@@ -135,6 +135,7 @@ interface Kubeconfig {
 /** Starts a control plane and resolves when its API server, controllers and scheduler work: about 5 s. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const { address = "127.0.0.1", prefix = [], endWithParent = true, identities = [] } = options;
+  const { apiServerArguments = [], controllerManagerArguments = [] } = options;
   const bin = await kubeBinaries();
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "prism-kube-")));
   const ports = prefix.length > 0 ? FIXED_PORTS : await freePorts();
@@ -147,12 +148,15 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     const start = async (name: Component, args: readonly string[]) => {
       await plane.daemons.start(name, [...prefix, join(bin, name), ...args]);
     };
-    await start("etcd", etcdArguments(ports, data));
-    await start("kube-apiserver", apiServerArguments(plane, address, ports, options));
+    await start("etcd", etcdFlags(ports, data));
+    await start("kube-apiserver", [...apiServerFlags(plane, address, ports), ...apiServerArguments]);
     await plane.ready();
     // Not before: until then the bootstrap roles are missing, and the controller manager would end.
-    await start("kube-controller-manager", controllerManagerArguments(plane, ports, options));
-    await start("kube-scheduler", schedulerArguments(plane, ports));
+    await start("kube-controller-manager", [
+      ...controllerManagerFlags(plane, ports),
+      ...controllerManagerArguments,
+    ]);
+    await start("kube-scheduler", schedulerFlags(plane, ports));
     await plane.controllersWork();
     return plane;
   } catch (error) {
@@ -190,72 +194,87 @@ async function writeIdentities(
     });
 }
 
-function etcdArguments(ports: Ports, data: string): string[] {
+function etcdFlags(ports: Ports, data: string): string[] {
   const url = `http://127.0.0.1:${ports.etcd}`;
   const peerUrl = `http://127.0.0.1:${ports.etcdPeer}`;
-  return [
-    ...["--name", "main", "--data-dir", data, "--unsafe-no-fsync", "--log-level", "warn"],
-    ...["--listen-client-urls", url, "--advertise-client-urls", url],
-    ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
-    ...["--initial-cluster", `main=${peerUrl}`],
-  ];
+  return flags({
+    name: "main",
+    "data-dir": data,
+    "unsafe-no-fsync": true,
+    "log-level": "warn",
+    "listen-client-urls": url,
+    "advertise-client-urls": url,
+    "listen-peer-urls": peerUrl,
+    "initial-advertise-peer-urls": peerUrl,
+    "initial-cluster": `main=${peerUrl}`,
+  });
 }
 
-function apiServerArguments(
-  plane: ControlPlane,
-  address: string,
-  ports: Ports,
-  { apiServerArguments: more = [] }: ControlPlaneOptions,
-): string[] {
+function apiServerFlags(plane: ControlPlane, address: string, ports: Ports): string[] {
   const pki = (file: string) => join(plane.directory, "pki", file);
-  // A loopback address is refused as the endpoint of the service "kubernetes": nothing is written then.
-  const reconciler = address.startsWith("127.") ? "none" : "lease";
-  return [
-    ...["--etcd-servers", `http://127.0.0.1:${ports.etcd}`, "--endpoint-reconciler-type", reconciler],
-    ...["--bind-address", address, "--advertise-address", address, "--secure-port", String(ports.api)],
-    ...["--tls-cert-file", pki("apiserver.crt"), "--tls-private-key-file", pki("apiserver.key")],
-    ...["--client-ca-file", pki("ca.crt"), "--cert-dir", pki("own")],
-    ...["--kubelet-client-certificate", pki("admin.crt"), "--kubelet-client-key", pki("admin.key")],
-    ...["--kubelet-preferred-address-types", "InternalIP", "--allow-privileged=true"],
-    ...["--service-account-issuer", "https://kubernetes.default.svc.cluster.local"],
-    ...["--service-account-key-file", pki("service-account.pub")],
-    ...["--service-account-signing-key-file", pki("service-account.key")],
-    ...["--service-cluster-ip-range", SERVICE_CIDR, "--authorization-mode", "Node,RBAC"],
-    ...["--enable-admission-plugins", "NodeRestriction", ...more],
-  ];
+  return flags({
+    "etcd-servers": `http://127.0.0.1:${ports.etcd}`,
+    // A loopback address is refused as the endpoint of the service "kubernetes": nothing is written then.
+    "endpoint-reconciler-type": address.startsWith("127.") ? "none" : "lease",
+    "bind-address": address,
+    "advertise-address": address,
+    "secure-port": ports.api,
+    "tls-cert-file": pki("apiserver.crt"),
+    "tls-private-key-file": pki("apiserver.key"),
+    "client-ca-file": pki("ca.crt"),
+    "cert-dir": pki("own"),
+    "kubelet-client-certificate": pki("admin.crt"),
+    "kubelet-client-key": pki("admin.key"),
+    "kubelet-preferred-address-types": "InternalIP",
+    "allow-privileged": true,
+    "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
+    "service-account-key-file": pki("service-account.pub"),
+    "service-account-signing-key-file": pki("service-account.key"),
+    "service-cluster-ip-range": SERVICE_CIDR,
+    "authorization-mode": "Node,RBAC",
+    "enable-admission-plugins": "NodeRestriction",
+  });
 }
 
-function controllerManagerArguments(
-  plane: ControlPlane,
-  ports: Ports,
-  { controllerManagerArguments: more = [] }: ControlPlaneOptions,
-): string[] {
+function controllerManagerFlags(plane: ControlPlane, ports: Ports): string[] {
   const pki = (file: string) => join(plane.directory, "pki", file);
-  return [
-    ...clientArguments(plane.kubeconfigOf("controller-manager"), ports.controllerManager, pki("own")),
-    ...["--root-ca-file", pki("ca.crt"), "--service-account-private-key-file", pki("service-account.key")],
-    ...["--cluster-signing-cert-file", pki("ca.crt"), "--cluster-signing-key-file", pki("ca.key")],
-    ...["--use-service-account-credentials=true", "--service-cluster-ip-range", SERVICE_CIDR],
-    ...["--allocate-node-cidrs=true", "--cluster-cidr", POD_CIDR, "--node-cidr-mask-size", "24", ...more],
-  ];
+  return flags({
+    ...clientFlags(plane, "controller-manager", ports.controllerManager),
+    "root-ca-file": pki("ca.crt"),
+    "service-account-private-key-file": pki("service-account.key"),
+    "cluster-signing-cert-file": pki("ca.crt"),
+    "cluster-signing-key-file": pki("ca.key"),
+    "use-service-account-credentials": true,
+    "service-cluster-ip-range": SERVICE_CIDR,
+    "cluster-cidr": POD_CIDR,
+    "node-cidr-mask-size": 24,
+  });
 }
 
-function schedulerArguments(plane: ControlPlane, ports: Ports): string[] {
-  return clientArguments(
-    plane.kubeconfigOf("scheduler"),
-    ports.scheduler,
-    join(plane.directory, "pki", "own"),
-  );
+function schedulerFlags(plane: ControlPlane, ports: Ports): string[] {
+  return flags(clientFlags(plane, "scheduler", ports.scheduler));
 }
 
 /** Without raised rates the controller manager needs 5 s to start its controllers. */
-function clientArguments(kubeconfig: string, port: number, certificates: string): string[] {
-  return [
-    ...["--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig],
-    ...["--authorization-kubeconfig", kubeconfig, "--leader-elect=false"],
-    ...["--kube-api-qps=500", "--kube-api-burst=1000", "--bind-address", "127.0.0.1"],
-    ...["--secure-port", String(port), "--cert-dir", certificates],
-  ];
+function clientFlags(plane: ControlPlane, identity: string, port: number): Flags {
+  const kubeconfig = plane.kubeconfigOf(identity);
+  return {
+    kubeconfig,
+    "authentication-kubeconfig": kubeconfig,
+    "authorization-kubeconfig": kubeconfig,
+    "leader-elect": false,
+    "kube-api-qps": 500,
+    "kube-api-burst": 1000,
+    "bind-address": "127.0.0.1",
+    "secure-port": port,
+    "cert-dir": join(plane.directory, "pki", "own"),
+  };
+}
+
+type Flags = Readonly<Record<string, string | number | boolean>>;
+
+function flags(values: Flags): string[] {
+  return Object.entries(values).map(([name, value]) => `--${name}=${value}`);
 }
 
 /** The status of a GET, or 0 when there was no answer. */
