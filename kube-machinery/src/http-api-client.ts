@@ -56,10 +56,10 @@ export class HttpApiClient implements ApiClient {
       signal,
       timeoutMs,
     });
-    const list = parse<{
-      items: (T & Partial<KubeObject>)[] | null;
+    const list = parse(text) as {
+      items: T[] | null;
       metadata: { resourceVersion: string; continue?: string };
-    }>(text);
+    };
     // Items of a list do not carry their kind.
     const apiVersion = apiVersionOf(resource);
     const items = (list.items ?? []).map(
@@ -232,7 +232,7 @@ export class HttpApiClient implements ApiClient {
   }
 
   async #object<T extends KubeObject>(request: HttpRequest): Promise<Stored<T>> {
-    return parse<Stored<T>>(await this.#transport.request(request));
+    return parse(await this.#transport.request(request)) as Stored<T>;
   }
 }
 
@@ -246,9 +246,9 @@ function writeQuery({ fieldManager, dryRun }: WriteOptions): NonNullable<HttpReq
   return { fieldManager, dryRun: dryRun ? "All" : undefined };
 }
 
-function parse<T>(text: string): T {
+function parse(text: string): unknown {
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text);
   } catch (error) {
     throw new ApiError(
       {

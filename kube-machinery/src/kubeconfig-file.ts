@@ -112,8 +112,8 @@ async function authenticated(apply: (options: RequestOptions) => Promise<void>):
   const authorization = headers["Authorization"];
   return {
     headers: authorization === undefined ? {} : { authorization },
-    cert: options.cert?.toString(),
-    key: options.key?.toString(),
+    cert: options.cert as string | undefined,
+    key: options.key as string | undefined,
   };
 }
 
