@@ -184,7 +184,7 @@ class Plan {
   }
 
   #correct(kind: WorkloadActionKind, wanted: OwnedObject, live: LiveObject): void {
-    const difference = firstDifference(wanted, live);
+    const difference = firstDifference(wanted, live) ?? unusedFile(wanted, live);
     if (difference === undefined) return;
     const scaled = difference === "spec.replicas" && isGrowth(wanted, live);
     const reason = scaled || kind === "applySettings" ? "WorkloadChanged" : "DriftCorrected";
@@ -291,6 +291,13 @@ function withHash(object: OwnedObject, hash: string): OwnedObject {
 
 function isPodOf(pod: string, statefulSet: string): boolean {
   return pod.startsWith(`${statefulSet}-`) && /^\d+$/.test(pod.slice(statefulSet.length + 1));
+}
+
+/** A file of settings that no pod has any more. */
+function unusedFile(wanted: OwnedObject, live: LiveObject): string | undefined {
+  const files = wanted["data"] as Readonly<Record<string, string>> | undefined;
+  const unused = files && Object.keys(live.data ?? {}).find((key) => !Object.hasOwn(files, key));
+  return unused && `data.${unused}`;
 }
 
 function isGrowth(wanted: OwnedObject, live: LiveObject): boolean {

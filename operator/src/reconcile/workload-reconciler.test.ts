@@ -1,0 +1,350 @@
+import { describe, expect, it } from "vitest";
+import type { Reason } from "@prism/api/reason";
+import type { ClusterSpec } from "@prism/api/cluster";
+import type { Evidence } from "../domain/action.js";
+import { IMAGE, OWNER, sampleSpec } from "../resources/testing/sample-cluster.js";
+import { FakeObjects } from "./testing/fake-objects.js";
+import { WORKLOAD_ACTION_KINDS, type WorkloadActionKind } from "./workload-action.js";
+import { planWorkloads, templateOf } from "./workload-plan.js";
+import { WorkloadReconciler, type WorkloadPass, type WorkloadWish } from "./workload-reconciler.js";
+
+interface Told {
+  readonly reason: Reason;
+  readonly about: string;
+  readonly evidence: Evidence;
+}
+
+class Bench {
+  readonly objects: FakeObjects;
+  readonly told: Told[] = [];
+  readonly #reconciler: WorkloadReconciler;
+
+  constructor(objects = new FakeObjects()) {
+    this.objects = objects;
+    this.#reconciler = new WorkloadReconciler({
+      owner: OWNER,
+      objects,
+      imageRepository: IMAGE,
+      operatorNamespace: "prism-system",
+      onAction: (reason, about, evidence) => this.told.push({ reason, about, evidence }),
+      nowMs: () => 0,
+    });
+  }
+
+  pass(spec: ClusterSpec, over: Partial<WorkloadWish> = {}): Promise<WorkloadPass> {
+    return this.#reconciler.reconcile({
+      spec,
+      paused: false,
+      knownNodes: new Set(),
+      maxUnavailable: 0,
+      allInSync: true,
+      ...over,
+    });
+  }
+
+  /** Pods of every StatefulSet that run its present template. */
+  startPods(): void {
+    this.objects.podFacts = [...this.objects.stored.values()]
+      .filter((object) => object.kind === "StatefulSet")
+      .flatMap((object) => {
+        const { annotations } = templateOf(object).metadata;
+        return Array.from({ length: Number(object.spec?.["replicas"]) }, (_, i) => ({
+          name: `${object.metadata.name}-${i}`,
+          templateHash: annotations["prism.dev/template-hash"] ?? "",
+          settingsKey: annotations["prism.dev/settings"] ?? "",
+        }));
+      });
+  }
+
+  restartPod(name: string): void {
+    const before = this.objects.podFacts;
+    this.startPods();
+    this.objects.podFacts = this.objects.podFacts.map((pod) =>
+      pod.name === name ? pod : (before.find((one) => one.name === pod.name) ?? pod),
+    );
+  }
+
+  image(statefulSet: string): string {
+    const { spec } = templateOf(this.objects.stored.get(`StatefulSet/${statefulSet}`)!);
+    return (spec["containers"] as { image: string }[])[0]!.image;
+  }
+
+  takeTold(): Told[] {
+    return this.told.splice(0);
+  }
+}
+
+async function running(spec = sampleSpec()): Promise<Bench> {
+  const bench = new Bench();
+  await bench.pass(spec);
+  bench.startPods();
+  await bench.pass(spec);
+  bench.takeTold();
+  return bench;
+}
+
+describe("keeping a cluster's objects", () => {
+  it("makes all of them once, a StatefulSet for each zone, evictions held", async () => {
+    const bench = new Bench();
+    const { acted } = await bench.pass(sampleSpec({ nodes: 4 }));
+    expect(acted).toBe(8);
+    expect(bench.objects.applied.slice(-3)).toEqual([
+      "StatefulSet/demo-a",
+      "StatefulSet/demo-b",
+      "StatefulSet/demo-c",
+    ]);
+    expect(bench.objects.spec("StatefulSet/demo-a")["replicas"]).toBe(2);
+    expect(bench.objects.spec("StatefulSet/demo-c")["replicas"]).toBe(1);
+    expect(bench.objects.spec("PodDisruptionBudget/demo")["maxUnavailable"]).toBe(0);
+    expect(new Set(bench.told.map((one) => one.reason))).toEqual(new Set(["WorkloadCreated"]));
+    expect((await bench.pass(sampleSpec({ nodes: 4 }))).acted).toBe(0);
+  });
+
+  it("makes one StatefulSet of the cluster's name where there are no zones", async () => {
+    const bench = new Bench();
+    await bench.pass(sampleSpec({ nodes: 3 }, [undefined, undefined]));
+    expect(bench.objects.spec("StatefulSet/demo")["replicas"]).toBe(3);
+  });
+
+  it("sets back what somebody edited, and says who", async () => {
+    const bench = await running();
+    bench.objects.edit(
+      "StatefulSet/demo-b",
+      (object) => ((object["spec"] as { replicas: number }).replicas = 5),
+    );
+    bench.objects.edit("Service/demo-nodes", (object) => {
+      (object["spec"] as { publishNotReadyAddresses: boolean }).publishNotReadyAddresses = false;
+    });
+    await bench.pass(sampleSpec(), { knownNodes: new Set(["demo-a-0", "demo-b-0", "demo-c-0"]) });
+    expect(bench.objects.spec("StatefulSet/demo-b")["replicas"]).toBe(1);
+    expect(bench.takeTold()).toEqual([
+      {
+        reason: "DriftCorrected",
+        about: "Service/demo-nodes",
+        evidence: {
+          object: "Service/demo-nodes",
+          field: "spec.publishNotReadyAddresses",
+          changedBy: "kubectl-edit",
+        },
+      },
+      {
+        reason: "DriftCorrected",
+        about: "StatefulSet/demo-b",
+        evidence: { object: "StatefulSet/demo-b", field: "spec.replicas", changedBy: "kubectl-edit" },
+      },
+    ]);
+  });
+
+  it("sets back an image that somebody edited", async () => {
+    const bench = await running();
+    bench.objects.edit("StatefulSet/demo-a", (object) => {
+      const { template } = object["spec"] as { template: { spec: { containers: { image: string }[] } } };
+      template.spec.containers[0]!.image = "example.com/other:1";
+    });
+    await bench.pass(sampleSpec());
+    expect(bench.image("demo-a")).toBe("example.com/prism-node:0.1.0");
+  });
+
+  it("leaves fields alone that others own", async () => {
+    const bench = await running();
+    bench.objects.edit("Service/demo", (object) => {
+      (object["metadata"] as { annotations: object }).annotations = { "example.com/note": "mine" };
+    });
+    expect((await bench.pass(sampleSpec())).acted).toBe(0);
+  });
+
+  it("makes a deleted StatefulSet again", async () => {
+    const bench = await running();
+    bench.objects.stored.delete("StatefulSet/demo-b");
+    await bench.pass(sampleSpec());
+    expect(bench.takeTold()).toMatchObject([{ reason: "WorkloadRestored", about: "StatefulSet/demo-b" }]);
+  });
+
+  it("makes a StatefulSet that was deleted without its pods again with the template they run", async () => {
+    const bench = await running();
+    const newer = sampleSpec({ version: "0.2.0" });
+    await bench.pass(newer, { allInSync: false });
+    bench.objects.stored.delete("StatefulSet/demo-b");
+    await bench.pass(newer, { allInSync: false });
+    expect(bench.image("demo-b")).toBe("example.com/prism-node:0.1.0");
+  });
+
+  it("waits for a StatefulSet that is being deleted to be gone", async () => {
+    const bench = await running();
+    bench.objects.edit("StatefulSet/demo-b", (object) => {
+      (object["metadata"] as { deletionTimestamp: string }).deletionTimestamp = "2026-01-01T00:00:02Z";
+    });
+    expect((await bench.pass(sampleSpec())).acted).toBe(0);
+  });
+
+  it("never takes a pod away whose node is counted on", async () => {
+    const bench = await running(sampleSpec({ nodes: 6 }));
+    const knownNodes = new Set(["a", "b", "c"].flatMap((zone) => [`demo-${zone}-0`, `demo-${zone}-1`]));
+    await bench.pass(sampleSpec({ nodes: 3 }), { knownNodes });
+    await bench.pass(sampleSpec({ nodes: 3 }));
+    expect(bench.objects.spec("StatefulSet/demo-a")["replicas"]).toBe(2);
+  });
+
+  it("grows", async () => {
+    const bench = await running();
+    await bench.pass(sampleSpec({ nodes: 5 }));
+    expect(bench.takeTold().map((one) => `${one.reason} ${one.about}`)).toEqual([
+      "WorkloadChanged StatefulSet/demo-a",
+      "WorkloadChanged StatefulSet/demo-b",
+    ]);
+  });
+});
+
+describe("a newer template", () => {
+  const newer = sampleSpec({ version: "0.2.0" });
+
+  it("goes to one zone at a time, and to the next when its pods run it and all is in sync", async () => {
+    const bench = await running();
+    await bench.pass(newer);
+    const images = (): string[] =>
+      ["demo-a", "demo-b", "demo-c"].map((name) => bench.image(name).split(":")[1]!);
+    expect(images()).toEqual(["0.2.0", "0.1.0", "0.1.0"]);
+    const { blockers } = await bench.pass(newer);
+    expect(images()).toEqual(["0.2.0", "0.1.0", "0.1.0"]);
+    expect(blockers.map((one) => one.rule)).toContain("TemplateHeldBack");
+    expect(blockers[0]?.evidence).toContain("demo-a-0");
+    bench.restartPod("demo-a-0");
+    await bench.pass(newer, { allInSync: false });
+    expect(images()).toEqual(["0.2.0", "0.1.0", "0.1.0"]);
+    await bench.pass(newer);
+    expect(images()).toEqual(["0.2.0", "0.2.0", "0.1.0"]);
+  });
+
+  it("does not come along with a change of something else", async () => {
+    const bench = await running();
+    await bench.pass(sampleSpec({ version: "0.2.0", nodes: 6 }), { allInSync: false });
+    expect(bench.objects.spec("StatefulSet/demo-b")["replicas"]).toBe(2);
+    expect(bench.image("demo-b")).toBe("example.com/prism-node:0.1.0");
+  });
+
+  it("leaves the settings' file of pods that still have the older one", async () => {
+    const bench = await running();
+    const larger = sampleSpec({ resources: { limits: { cpu: "4", memory: "2Gi" } } });
+    await bench.pass(larger);
+    expect(Object.keys(bench.objects.stored.get("ConfigMap/demo-settings")?.data ?? {})).toHaveLength(2);
+    for (const pod of ["demo-a-0", "demo-b-0", "demo-c-0"]) {
+      bench.restartPod(pod);
+      await bench.pass(larger);
+    }
+    await bench.pass(larger);
+    expect(Object.keys(bench.objects.stored.get("ConfigMap/demo-settings")?.data ?? {})).toHaveLength(1);
+  });
+
+  it("can't change claims: they stay, and status says so", async () => {
+    const bench = await running();
+    const { blockers } = await bench.pass(sampleSpec({ storage: { size: "40Gi" } }));
+    expect(blockers.map((one) => one.rule)).toContain("ChangeRefused");
+    const claims = bench.objects.spec("StatefulSet/demo-a")["volumeClaimTemplates"];
+    expect(JSON.stringify(claims)).toContain("20Gi");
+  });
+});
+
+describe("what stops the operator", () => {
+  it("is a pause: nothing that is there changes, but what is missing is made, and evictions are still held", async () => {
+    const bench = await running();
+    bench.objects.stored.delete("StatefulSet/demo-c");
+    bench.objects.edit(
+      "StatefulSet/demo-a",
+      (object) => ((object["spec"] as { replicas: number }).replicas = 2),
+    );
+    await bench.pass(sampleSpec({ nodes: 6 }), { paused: true, maxUnavailable: 1 });
+    expect(bench.takeTold().map((one) => `${one.reason} ${one.about}`)).toEqual([
+      "DisruptionsAllowed PodDisruptionBudget/demo",
+      "WorkloadRestored StatefulSet/demo-c",
+    ]);
+  });
+
+  it("is an object of that name that belongs to somebody else, seen or not by the cache", async () => {
+    const bench = new Bench();
+    const stranger = { apiVersion: "v1", kind: "Service", metadata: { name: "demo" }, spec: { ports: [] } };
+    bench.objects.put(stranger as never);
+    const { blockers } = await bench.pass(sampleSpec());
+    expect(blockers).toMatchObject([{ rule: "NameInUse" }]);
+    bench.objects.lagging = [...bench.objects.stored.values()].filter((one) => one.kind !== "Service");
+    expect((await bench.pass(sampleSpec())).blockers).toMatchObject([{ rule: "NameInUse" }]);
+    expect(bench.objects.spec("Service/demo")).toEqual({ ports: [] });
+  });
+
+  it("is a cache that has not seen the last writes", async () => {
+    const bench = new Bench();
+    bench.objects.lagging = [];
+    await bench.pass(sampleSpec());
+    const writes = bench.objects.applied.length;
+    expect(await bench.pass(sampleSpec({ version: "0.2.0" }))).toMatchObject({ planned: false, acted: 0 });
+    expect(bench.objects.applied).toHaveLength(writes);
+  });
+});
+
+describe("an operator that ends after any of its actions", () => {
+  /** Ends in a state in which exactly this kind of action is next. */
+  const scenes: Record<
+    WorkloadActionKind,
+    () => Promise<{ bench: Bench; spec: ClusterSpec; open?: boolean }>
+  > = {
+    applySettings: async () => ({ bench: new Bench(), spec: sampleSpec() }),
+    applyNodesService: async () => ({ bench: new Bench(), spec: sampleSpec() }),
+    applyClientService: async () => ({ bench: new Bench(), spec: sampleSpec() }),
+    applyNetworkPolicy: async () => ({ bench: new Bench(), spec: sampleSpec() }),
+    closeBudget: async () => ({ bench: new Bench(), spec: sampleSpec() }),
+    createStatefulSet: async () => ({ bench: new Bench(), spec: sampleSpec() }),
+    openBudget: async () => ({ bench: await running(), spec: sampleSpec(), open: true }),
+    updateStatefulSet: async () => ({ bench: await running(), spec: sampleSpec({ nodes: 6 }) }),
+    changeTemplate: async () => ({ bench: await running(), spec: sampleSpec({ version: "0.2.0" }) }),
+  };
+
+  it.each(WORKLOAD_ACTION_KINDS)("goes on from there: %s", async (kind) => {
+    const { bench, spec, open } = await scenes[kind]();
+    const maxUnavailable = open === true ? 1 : 0;
+    let struck = false;
+    bench.objects.afterApply = () => {
+      if (struck || lastKind(bench, spec, maxUnavailable) === kind) return;
+      struck = true;
+      throw new Error("the operator was killed");
+    };
+    const wish = { maxUnavailable } as const;
+    await bench.pass(spec, wish).catch(() => undefined);
+    const successor = new Bench(bench.objects);
+    bench.objects.afterApply = () => undefined;
+    await successor.pass(spec, wish);
+    await successor.pass(spec, wish);
+    const left = planWorkloads({
+      owner: OWNER,
+      spec,
+      paused: false,
+      imageRepository: IMAGE,
+      operatorNamespace: "prism-system",
+      children: successor.objects.children(),
+      pods: successor.objects.podFacts,
+      knownNodes: new Set(),
+      maxUnavailable,
+      allInSync: true,
+      seen: new Set(),
+      lastTemplates: new Map(),
+    });
+    expect(left.actions).toEqual([]);
+    const templates = new Set(["demo-a", "demo-b", "demo-c"].map((name) => successor.image(name)));
+    expect(templates.size).toBe(kind === "changeTemplate" ? 2 : 1);
+  });
+
+  function lastKind(bench: Bench, spec: ClusterSpec, maxUnavailable: 0 | 1): WorkloadActionKind | undefined {
+    return planWorkloads({
+      owner: OWNER,
+      spec,
+      paused: false,
+      imageRepository: IMAGE,
+      operatorNamespace: "prism-system",
+      children: bench.objects.children(),
+      pods: bench.objects.podFacts,
+      knownNodes: new Set(),
+      maxUnavailable,
+      allInSync: true,
+      seen: new Set(),
+      lastTemplates: new Map(),
+    }).actions[0]?.kind;
+  }
+});
