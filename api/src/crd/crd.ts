@@ -1,5 +1,5 @@
 /** The CustomResourceDefinitions, made from the schemas of the objects. */
-import * as z from "zod";
+import type * as z from "zod";
 import { API_GROUP, API_GROUP_VERSION, API_KINDS, type ApiKind } from "../api-object.js";
 import { clusterObjectSchema } from "../cluster.js";
 import { collectionObjectSchema } from "../collection.js";

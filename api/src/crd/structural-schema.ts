@@ -53,7 +53,7 @@ export function toStructuralSchema(schema: z.ZodType): StructuralSchema {
     reused: "inline",
     unrepresentable: "any",
   });
-  const structural = convert(json as Json);
+  const structural = convert(json);
   fillDefaults(structural);
   return structural;
 }
