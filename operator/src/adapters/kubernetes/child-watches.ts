@@ -1,12 +1,14 @@
-/** The objects and pods of all clusters, as the API server's watches tell of them. */
+/** The objects and pods of all clusters, and the machines, as the API server's watches tell of them. */
+import type { ApiClient } from "@prism/kube-machinery/api-client";
 import type { KubeObject, Stored } from "@prism/kube-machinery/kube-object";
+import { ObjectCache } from "@prism/kube-machinery/object-cache";
+import { Reflector } from "@prism/kube-machinery/reflector";
 import type { Resource } from "@prism/kube-machinery/resource";
 import type { Machine } from "../../domain/zone-discovery.js";
 import type { LiveObject } from "../../reconcile/workload-action.js";
-import { CLUSTER_LABEL } from "../../resources/owned-object.js";
-import { CHILD_RESOURCES } from "./child-resources.js";
+import { CLUSTER_LABEL, MANAGED_SELECTOR } from "../../resources/owned-object.js";
+import { CHILD_RESOURCES, MACHINES, PODS } from "./child-resources.js";
 import type { LivePod } from "./live-pod.js";
-import { ObjectFeed } from "./object-feed.js";
 
 export interface ClusterKey {
   readonly namespace: string;
@@ -20,41 +22,75 @@ export interface ChildListener {
   readonly onChild: () => void;
 }
 
+export interface ChildWatchesOptions {
+  readonly client: Pick<ApiClient, "list" | "watch">;
+  /** That are watched; none for all of them. */
+  readonly namespaces: readonly string[];
+  readonly onError: (error: unknown) => void;
+}
+
 interface MachineObject extends KubeObject {
   readonly spec?: { readonly taints?: Machine["taints"] };
 }
 
-class ClusterChildren {
-  readonly objects = new Map<string, LiveObject>();
-  readonly pods = new Map<string, LivePod>();
-  readonly listeners = new Set<ChildListener>();
+type ByCluster<T extends KubeObject> = ObjectCache<T, "cluster">;
+
+/** Where lists and watches reach: one namespace, or all of them. */
+interface Scope {
+  readonly namespace: string | undefined;
+  readonly pods: ByCluster<LivePod>;
+  readonly children: ReadonlyMap<string, ByCluster<LiveObject>>;
 }
 
-/** Feeds for a reflector of each kind to fill, and what is in them by cluster. */
 export class ChildWatches {
-  readonly pods = new ObjectFeed<LivePod>();
-  readonly machineFeed = new ObjectFeed<MachineObject>();
-  readonly children: ReadonlyMap<Resource, ObjectFeed<LiveObject>>;
-  readonly #clusters = new Map<string, ClusterChildren>();
+  readonly #scopes: readonly Scope[];
+  readonly #machines = new ObjectCache<MachineObject>();
+  readonly #reflectors: readonly Pick<Reflector<KubeObject>, "start" | "stop" | "synced">[];
+  readonly #listeners = new Map<string, Set<ChildListener>>();
 
-  constructor() {
-    this.children = new Map(CHILD_RESOURCES.map((resource) => [resource, new ObjectFeed<LiveObject>()]));
-    for (const feed of this.children.values()) {
-      feed.follow(({ type, object }) => this.#onChild(object, type === "deleted"));
-    }
-    this.pods.follow(({ type, object }) => this.#onPod(object, type === "deleted"));
+  constructor({ client, namespaces, onError }: ChildWatchesOptions) {
+    this.#scopes = (namespaces.length === 0 ? [undefined] : namespaces).map((namespace) =>
+      this.#scope(namespace),
+    );
+    const follow = <T extends KubeObject>(
+      resource: Resource,
+      sink: ObjectCache<T, never> | ByCluster<T>,
+      selection: { readonly namespace?: string | undefined; readonly labelSelector?: string },
+    ): Reflector<T> => new Reflector<T>({ client, resource, sink, onError, ...selection });
+    this.#reflectors = [
+      follow(MACHINES, this.#machines, {}),
+      ...this.#scopes.flatMap(({ namespace, pods, children }) => {
+        const selection = { namespace, labelSelector: MANAGED_SELECTOR };
+        return [
+          follow(PODS, pods, selection),
+          ...CHILD_RESOURCES.map((resource) => follow(resource, children.get(resource.kind)!, selection)),
+        ];
+      }),
+    ];
+  }
+
+  /** Resolves when all that there is has been read once. */
+  async start(signal?: AbortSignal): Promise<void> {
+    for (const reflector of this.#reflectors) reflector.start();
+    await Promise.all(this.#reflectors.map((reflector) => reflector.synced(signal)));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
   }
 
   childrenOf(cluster: ClusterKey): readonly LiveObject[] {
-    return [...this.#of(cluster).objects.values()];
+    const key = toKey(cluster);
+    const caches = this.#scopeOf(cluster.namespace)?.children.values() ?? [];
+    return [...caches].flatMap((cache) => cache.byIndex("cluster", key));
   }
 
   podsOf(cluster: ClusterKey): readonly LivePod[] {
-    return [...this.#of(cluster).pods.values()];
+    return this.#scopeOf(cluster.namespace)?.pods.byIndex("cluster", toKey(cluster)) ?? [];
   }
 
   machines(): readonly Machine[] {
-    return [...this.machineFeed.objects.values()].map(({ metadata, spec }) => ({
+    return [...this.#machines.values()].map(({ metadata, spec }) => ({
       name: metadata.name,
       labels: metadata.labels ?? {},
       taints: spec?.taints ?? [],
@@ -63,43 +99,49 @@ export class ChildWatches {
 
   /** Returns the function that ends it. */
   listen(cluster: ClusterKey, listener: ChildListener): () => void {
-    const { listeners } = this.#of(cluster);
-    listeners.add(listener);
+    const key = toKey(cluster);
+    const listeners = this.#listeners.get(key) ?? new Set();
+    this.#listeners.set(key, listeners.add(listener));
     return () => listeners.delete(listener);
   }
 
   /** An answer to a write of our own: known before the watch tells of it. */
-  heard(resource: Resource, object: LiveObject): LiveObject {
-    return this.children.get(resource)?.heard(object) ?? object;
+  heard(object: LiveObject): LiveObject {
+    const cache = this.#scopeOf(object.metadata.namespace ?? "")?.children.get(object.kind);
+    return cache?.heard(object) ?? object;
   }
 
-  #onChild(object: LiveObject, deleted: boolean): void {
-    const children = this.#of(clusterOf(object));
-    const key = `${object.kind}/${object.metadata.name}`;
-    if (deleted) children.objects.delete(key);
-    else children.objects.set(key, object);
-    for (const listener of children.listeners) listener.onChild();
+  #scope(namespace: string | undefined): Scope {
+    const indexers = { cluster: (object: Stored): readonly string[] => [toKey(clusterOf(object))] };
+    const pods = new ObjectCache<LivePod, "cluster">({ indexers });
+    pods.follow(({ type, object }) => {
+      for (const listener of this.#listenersOf(object)) listener.onPod(object, type === "deleted");
+    });
+    const children = new Map(
+      CHILD_RESOURCES.map(({ kind }) => {
+        const cache = new ObjectCache<LiveObject, "cluster">({ indexers });
+        cache.follow(({ object }) => {
+          for (const listener of this.#listenersOf(object)) listener.onChild();
+        });
+        return [kind, cache];
+      }),
+    );
+    return { namespace, pods, children };
   }
 
-  #onPod(pod: LivePod, deleted: boolean): void {
-    const children = this.#of(clusterOf(pod));
-    const { name, uid } = pod.metadata;
-    if (!deleted) children.pods.set(name, pod);
-    else if (children.pods.get(name)?.metadata.uid === uid) children.pods.delete(name);
-    for (const listener of children.listeners) listener.onPod(pod, deleted);
+  #scopeOf(namespace: string): Scope | undefined {
+    return this.#scopes.find((scope) => scope.namespace === undefined || scope.namespace === namespace);
   }
 
-  #of({ namespace, name }: ClusterKey): ClusterChildren {
-    const key = `${namespace}/${name}`;
-    let children = this.#clusters.get(key);
-    if (!children) {
-      children = new ClusterChildren();
-      this.#clusters.set(key, children);
-    }
-    return children;
+  #listenersOf(object: Stored): Iterable<ChildListener> {
+    return this.#listeners.get(toKey(clusterOf(object))) ?? [];
   }
 }
 
 function clusterOf({ metadata }: Stored): ClusterKey {
   return { namespace: metadata.namespace ?? "", name: metadata.labels?.[CLUSTER_LABEL] ?? "" };
+}
+
+function toKey({ namespace, name }: ClusterKey): string {
+  return `${namespace}/${name}`;
 }
