@@ -10,6 +10,7 @@ import { REASONS, type Reason } from "@prism/api/reason";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
 import { ApiError } from "@prism/kube-machinery/api-error";
 import type { Stored } from "@prism/kube-machinery/kube-object";
+import type { ObjectCache } from "@prism/kube-machinery/object-cache";
 import type { CollectionOutlook } from "../../control/collection-outlook.js";
 import {
   judgeCollections,
@@ -20,12 +21,11 @@ import { toCollectionSpec } from "../../domain/map-of-cluster.js";
 import { KeyQueue } from "../../reconcile/key-queue.js";
 import { FIELD_MANAGER } from "../../resources/owned-object.js";
 import { acceptedOf, withAccepted, type Accepted } from "./kube-objects.js";
-import type { ObjectFeed } from "./object-feed.js";
 import { clusterOf, PRISM_COLLECTIONS, type RawObject } from "./prism-resources.js";
 
 export interface CollectionKeeperOptions {
   readonly client: ApiClient;
-  readonly feed: ObjectFeed<RawObject>;
+  readonly cache: ObjectCache<RawObject>;
   readonly namespace: string;
   readonly cluster: string;
   /** What collections take from their cluster now. */
@@ -55,8 +55,8 @@ export class CollectionKeeper {
   }
 
   start(): void {
-    const { feed } = this.#options;
-    this.#unfollow = feed.follow(({ object }) => {
+    const { cache } = this.#options;
+    this.#unfollow = cache.follow(({ object }) => {
       if (this.#isOurs(object)) this.#queue.add(KEY);
     });
     this.#queue.start();
@@ -78,8 +78,8 @@ export class CollectionKeeper {
   }
 
   async #judge(): Promise<{ readonly againInMs: number | undefined }> {
-    const { feed, defaults } = this.#options;
-    const objects = [...feed.objects.values()].filter((object) => this.#isOurs(object));
+    const { cache, defaults, namespace } = this.#options;
+    const objects = cache.inNamespace(namespace).filter((object) => this.#isOurs(object));
     const verdicts = judgeCollections(objects.map(toClaim), defaults());
     let conflicts = 0;
     for (const object of objects) {
@@ -91,7 +91,7 @@ export class CollectionKeeper {
 
   /** False when the object has changed meanwhile. */
   async #write(object: Stored<RawObject>, verdict: CollectionVerdict): Promise<boolean> {
-    const { client, feed, outlook, onEvent } = this.#options;
+    const { client, cache, outlook, onEvent } = this.#options;
     const before = acceptedOf(object);
     const generation = object.metadata.generation ?? 1;
     const accepted = acceptedNow(verdict, before, generation);
@@ -104,7 +104,7 @@ export class CollectionKeeper {
     if (isDeepStrictEqual(status, object.status)) return true;
     try {
       const next: Stored<RawObject> = { ...object, status };
-      feed.heard(await client.replaceStatus(PRISM_COLLECTIONS, next, { fieldManager: FIELD_MANAGER }));
+      cache.heard(await client.replaceStatus(PRISM_COLLECTIONS, next, { fieldManager: FIELD_MANAGER }));
     } catch (error) {
       if (error instanceof ApiError && (error.isConflict || error.isNotFound)) return false;
       throw error;

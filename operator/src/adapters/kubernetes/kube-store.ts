@@ -3,12 +3,13 @@
  * collections as they were accepted (domain/collection-admission.ts), under the names that HTTP knows them by.
  *
  * What a writer wrote is heard here before its promise resolves, and a watch that lags behind never takes it
- * back (fresh-objects.ts). After a conflict the object is read again before the writer is told, so that who
+ * back: that is the cache's doing. After a conflict the object is read again before the writer is told, so that who
  * decides again decides from what is there.
  */
 import { isDeepStrictEqual } from "node:util";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
-import { keyOf, type Stored } from "@prism/kube-machinery/kube-object";
+import type { Stored } from "@prism/kube-machinery/kube-object";
+import type { CacheChange, ObjectCache } from "@prism/kube-machinery/object-cache";
 import type { Resource } from "@prism/kube-machinery/resource";
 import { HTTP_MANAGER } from "../../domain/collection-change.js";
 import { toCollectionSpec } from "../../domain/map-of-cluster.js";
@@ -25,9 +26,7 @@ import {
 import { FIELD_MANAGER } from "../../resources/owned-object.js";
 import { ChangeFeed } from "../local/change-feed.js";
 import { ClusterIdentity } from "./cluster-identity.js";
-import type { FreshChange } from "./fresh-objects.js";
 import { toCollection, toNode, toRaw, toShard, withAccepted, type RecordKind } from "./kube-objects.js";
-import type { ObjectFeed } from "./object-feed.js";
 import {
   clusterOf,
   PRISM_COLLECTIONS,
@@ -37,14 +36,16 @@ import {
 } from "./prism-resources.js";
 import { toStoreError } from "./store-errors.js";
 
-export type RawFeeds = Readonly<Record<RecordKind, ObjectFeed<RawObject>>>;
+export type RawCaches = Readonly<Record<RecordKind, ObjectCache<RawObject>>>;
 
 export interface KubeStoreOptions {
   readonly client: ApiClient;
   /** In step with the API server: a list that is not complete would show records as lost. */
-  readonly feeds: RawFeeds;
+  readonly caches: RawCaches;
   readonly namespace: string;
   readonly cluster: string;
+  /** A watch can take up after so many of the last changes; default 4096. */
+  readonly remembered?: number;
 }
 
 const RESOURCES: Readonly<Record<RecordKind, Resource>> = {
@@ -56,27 +57,28 @@ const RECORD_KINDS = ["PrismCollection", "PrismShard", "PrismNode"] as const;
 
 export class KubeStore implements Store {
   readonly #client: ApiClient;
-  readonly #feeds: RawFeeds;
+  readonly #caches: RawCaches;
   readonly #namespace: string;
   readonly #cluster: string;
   readonly #identity: ClusterIdentity;
-  readonly #changes = new ChangeFeed(0);
+  readonly #changes: ChangeFeed;
   /** By kind, then by the name that the Store shows. */
   readonly #shown: Readonly<Record<RecordKind, Map<string, ApiObject>>>;
-  /** By uid: under which name an object is shown, and the key it has in its feed. */
-  readonly #places = new Map<string, { readonly name: string; readonly key: string }>();
+  /** By uid: under which name an object is shown. */
+  readonly #names = new Map<string, string>();
   readonly #stops: (() => void)[] = [];
 
   constructor(options: KubeStoreOptions) {
     const { client, namespace, cluster } = options;
     this.#client = client;
-    this.#feeds = options.feeds;
+    this.#caches = options.caches;
+    this.#changes = new ChangeFeed(0, options.remembered);
     this.#namespace = namespace;
     this.#cluster = cluster;
     this.#identity = new ClusterIdentity({ client, namespace, cluster, fieldManager: FIELD_MANAGER });
     this.#shown = { PrismCollection: new Map(), PrismShard: new Map(), PrismNode: new Map() };
     for (const kind of RECORD_KINDS) {
-      this.#stops.push(options.feeds[kind].follow((change) => this.#take(kind, change)));
+      this.#stops.push(options.caches[kind].follow((change) => this.#take(kind, change)));
     }
   }
 
@@ -164,7 +166,7 @@ export class KubeStore implements Store {
       throw toStoreError(error);
     }
     // A finalizer keeps it: it goes when the watch says so.
-    if ((raw.metadata.finalizers ?? []).length === 0) this.#feeds[record].objects.removeHere(raw);
+    if ((raw.metadata.finalizers ?? []).length === 0) this.#caches[record].heardGone(raw);
   }
 
   async close(): Promise<void> {
@@ -182,7 +184,7 @@ export class KubeStore implements Store {
       );
     } catch (error) {
       // Whoever else looks after collections here may have accepted it in between.
-      const isShown = this.#places.has(raw.metadata.uid);
+      const isShown = this.#names.has(raw.metadata.uid);
       if (!(error instanceof StoreError) || error.failure !== "conflict" || !isShown) throw error;
     }
   }
@@ -214,7 +216,7 @@ export class KubeStore implements Store {
     write: () => Promise<Stored<RawObject>>,
   ): Promise<Stored<RawObject>> {
     try {
-      return this.#feeds[kind].heard(await write());
+      return this.#caches[kind].heard(await write());
     } catch (error) {
       const failure = toStoreError(error);
       if (failure instanceof StoreError) await this.#refresh(kind, rawName);
@@ -224,11 +226,11 @@ export class KubeStore implements Store {
 
   async #refresh(kind: RecordKind, rawName: string): Promise<void> {
     const name = { namespace: this.#namespace, name: rawName };
-    const { objects } = this.#feeds[kind];
-    const before = objects.get(keyOf(name));
+    const cache = this.#caches[kind];
+    const before = cache.named(name);
     const object = await this.#client.get<RawObject>(RESOURCES[kind], name);
-    if (object) objects.take(object);
-    else if (before) objects.removeHere(before);
+    if (object) cache.heard(object);
+    else if (before) cache.heardGone(before);
   }
 
   /** The object that a caller means, as it is now. */
@@ -243,12 +245,11 @@ export class KubeStore implements Store {
 
   #rawOf(kind: RecordKind, name: string): Stored<RawObject> | undefined {
     const shown = this.#shown[kind].get(name);
-    const place = shown && this.#places.get(shown.metadata.uid);
-    return place && this.#feeds[kind].objects.get(place.key);
+    return shown && this.#caches[kind].byUid(shown.metadata.uid);
   }
 
   #shownAs(kind: RecordKind, uid: string): ApiObject {
-    const name = this.#places.get(uid)?.name;
+    const name = this.#names.get(uid);
     const object = name === undefined ? undefined : this.#shown[kind].get(name);
     if (!object) throw new StoreError("notFound", `${kind} with uid ${uid} went as it was written`);
     return object;
@@ -259,17 +260,17 @@ export class KubeStore implements Store {
     return cluster;
   }
 
-  #take(kind: RecordKind, change: FreshChange<RawObject>): void {
+  #take(kind: RecordKind, change: CacheChange<RawObject>): void {
     const raw = change.object;
     const { uid, namespace } = raw.metadata;
     if (namespace !== this.#namespace) return;
-    const knownName = this.#places.get(uid)?.name;
+    const knownName = this.#names.get(uid);
     const known = knownName === undefined ? undefined : this.#shown[kind].get(knownName);
     const isOurs = clusterOf(raw) === this.#cluster || known !== undefined;
     if (!isOurs) return;
     const object = change.type === "put" ? this.#toObject(kind, raw, known) : undefined;
     if (known && known.metadata.name !== object?.metadata.name) this.#hide(kind, known);
-    if (object) this.#show(kind, object, keyOf(raw.metadata));
+    if (object) this.#show(kind, object);
   }
 
   #toObject(kind: RecordKind, raw: Stored<RawObject>, known: ApiObject | undefined): ApiObject | undefined {
@@ -287,19 +288,19 @@ export class KubeStore implements Store {
     }
   }
 
-  #show(kind: RecordKind, object: ApiObject, key: string): void {
+  #show(kind: RecordKind, object: ApiObject): void {
     const { name, uid } = object.metadata;
     const present = this.#shown[kind].get(name);
     // Who comes second under a name is not shown; judging that is not the store's.
     if (present && present.metadata.uid !== uid) return;
     this.#shown[kind].set(name, object);
-    this.#places.set(uid, { name, key });
+    this.#names.set(uid, name);
     this.#changes.publish(this.#changes.latest + 1, "put", object);
   }
 
   #hide(kind: RecordKind, object: ApiObject): void {
     this.#shown[kind].delete(object.metadata.name);
-    this.#places.delete(object.metadata.uid);
+    this.#names.delete(object.metadata.uid);
     this.#changes.publish(this.#changes.latest + 1, "deleted", object);
   }
 }

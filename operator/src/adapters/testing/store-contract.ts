@@ -13,7 +13,7 @@ export interface StoreUnderTest {
   readonly open: () => Store | Promise<Store>;
   /** Of a kind whose spec and status are one record: a change of either counts. Default: spec alone counts. */
   readonly generationCountsStatus?: boolean;
-  /** So many changes of one kind are remembered at the least before the oldest are forgotten; default 4096. */
+  /** So many changes it remembers; default 4096. */
   readonly remembered?: number;
 }
 
@@ -83,7 +83,7 @@ export function describeStoreContract(name: string, under: StoreUnderTest): void
       const store = await open();
       const first = await store.create(nodeObject("n1"));
       const second = await store.update(withNodeId(first, "one"));
-      const third = await store.update({ ...second, spec: { ...second.spec, zone: "b" } });
+      const third = await store.update({ ...second, spec: { ...second.spec, attributes: { rack: "7" } } });
       const generations = [second, third].map((object) => object.metadata.generation);
       expect(generations).toEqual(generationCountsStatus ? [2, 3] : [1, 2]);
     });
@@ -160,8 +160,9 @@ export function describeStoreContract(name: string, under: StoreUnderTest): void
       let object = await store.create(nodeObject("n1"));
       const { resourceVersion } = await store.list("PrismNode");
       for (let i = 0; i < remembered + 4; i += 200) {
-        for (let j = 0; j < 199; j += 1) void store.create(nodeObject(`x-${i}-${j}`));
+        const batch = Array.from({ length: 199 }, (_, j) => store.create(nodeObject(`x-${i}-${j}`)));
         object = await store.update(withNodeId(object, String(i)));
+        await Promise.all(batch);
       }
       expect(() => store.watch("PrismNode", resourceVersion, () => undefined)).toThrow("expired");
     });
