@@ -16,6 +16,9 @@ export const shardSpecSchema = strictObject({
   collectionUid: identity,
   number: count.max(255),
   clusterId: identity,
+  shardUid: identity
+    .optional()
+    .describe("Whose data nodes hold; stays when the object is made again. Default: the object's own uid."),
   bootstrap: z.string().max(128).describe("Nonce of the shard's making; empty once any copy has been seen."),
 });
 

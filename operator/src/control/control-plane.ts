@@ -15,12 +15,13 @@ import type { Condition } from "../domain/condition.js";
 import { localNodeName, type ZoneSettings } from "../domain/node-place.js";
 import type { NodeId, ShardRecord } from "../domain/shard-record.js";
 import type { StartingNode } from "../domain/start-verdict.js";
-import { buildStatus } from "../domain/status.js";
+import { buildStatus, type ClusterNotice } from "../domain/status.js";
 import type { NodeDialer } from "../ports/node-dialer.js";
 import { StoreError, type ApiObject, type Store } from "../ports/store.js";
 import type { NodeWorkload, WorkloadEvent, Workloads } from "../ports/workloads.js";
 import { CollectionReconciler } from "../reconcile/collection-reconciler.js";
 import { KeyQueue } from "../reconcile/key-queue.js";
+import { shardUidOf } from "../reconcile/shard-object.js";
 import { describeChange, ShardReconciler } from "../reconcile/shard-reconciler.js";
 import { ClusterConditions } from "./cluster-conditions.js";
 import { ClusterState } from "./cluster-state.js";
@@ -56,6 +57,13 @@ export interface ControlPlaneOptions {
   readonly paused?: boolean | undefined;
   /** Every event as it happens, beside `events`. */
   readonly onEvent?: ((event: ClusterEvent) => void) | undefined;
+  /**
+   * As they were last published by whoever gets `onStatus`, to go on from. When set, publishing them is theirs;
+   * default: they are kept in the store.
+   */
+  readonly conditions?: readonly Condition[] | undefined;
+  /** The generation of the specification as its home counts it; default: as the store does. */
+  readonly generation?: number | undefined;
   /** The status after every change, at most some times a second. */
   readonly onStatus?: ((status: StatusResponse, conditions: readonly Condition[]) => void) | undefined;
 }
@@ -88,6 +96,8 @@ export class ControlPlane {
   readonly #waiter = new ConditionWaiter();
   readonly #conditions: ClusterConditions;
   readonly #deleted: DeletedCollections;
+  #refusal: ClusterNotice | undefined;
+  #pausedSinceMs: number | undefined;
   #statusTimer: NodeJS.Timeout | undefined;
   #confirmedTimer: NodeJS.Timeout | undefined;
   #statusTookMs = 0;
@@ -106,9 +116,11 @@ export class ControlPlane {
   private constructor(options: ControlPlaneOptions, object: ApiObject<"PrismCluster">) {
     const { cluster, store, log } = options;
     const { clusterId, leaderEpoch } = object.status;
-    this.#conditions = new ClusterConditions(store, object);
+    this.#conditions = new ClusterConditions(store, object, options.conditions);
+    if (options.generation !== undefined) this.#conditions.adopt(options.generation);
     const clusterName = cluster.metadata.name;
     this.#options = options;
+    if (options.paused === true) this.#pausedSinceMs = steadyNowMs();
     this.#log = log.child({ cluster: clusterName, leaderEpoch });
     this.#clusterId = clusterId;
     this.#queue = new KeyQueue({
@@ -184,6 +196,7 @@ export class ControlPlane {
         workloads: this.#options.workloads,
         waits: this.#outlook.waits,
         lostRecords: this.#outlook.lostRecords,
+        notices: this.#notices(),
       }),
     );
   }
@@ -202,6 +215,8 @@ export class ControlPlane {
     const object = await storeSettings(store, clusterName, settings, nodeName);
     const healthChanged = !isDeepStrictEqual(settings.health, this.#state.settings.health);
     this.#state.adopt(settings, paused);
+    this.#pausedSinceMs = paused ? (this.#pausedSinceMs ?? steadyNowMs()) : undefined;
+    this.#refusal = undefined;
     this.#conditions.adopt(generation ?? object.metadata.generation);
     if (healthChanged) this.#fleet.adopt(settings.health);
     const names = await ensureNodes(store, settings, nodeName);
@@ -216,6 +231,24 @@ export class ControlPlane {
     for (const shard of this.#state.shards.values()) this.#queue.add(SHARD + shard.metadata.name);
     for (const { metadata } of this.#state.collections.values()) this.#queue.add(COLLECTION + metadata.name);
     this.#changed();
+  }
+
+  /** A specification of this generation was not taken: status and conditions say so until the next one is. */
+  refuseSpec(reason: Reason, detail: string, generation: number): void {
+    if (this.#refusal?.detail !== detail) this.#event(reason, `cluster/${this.#name}`, { detail });
+    this.#refusal = { reason, detail, since: this.#refusal?.since ?? steadyNowMs() };
+    this.#conditions.adopt(generation);
+    this.#statusSoon();
+  }
+
+  #notices(): readonly ClusterNotice[] {
+    const since = this.#pausedSinceMs;
+    const paused: ClusterNotice[] = since === undefined ? [] : [{ reason: "Paused", detail: "", since }];
+    return this.#refusal === undefined ? paused : [this.#refusal, ...paused];
+  }
+
+  get #name(): string {
+    return this.#options.cluster.metadata.name;
   }
 
   /** Every node that is wanted is alive and ready. */
@@ -532,9 +565,10 @@ export class ControlPlane {
     this.#queue.add(SHARD + shard);
   }
 
-  #forgetShard({ metadata, spec }: ApiObject<"PrismShard">): void {
+  #forgetShard(shard: ApiObject<"PrismShard">): void {
+    const { metadata, spec } = shard;
     this.#outlook.forget(metadata.name);
-    this.#shards.forget(metadata.uid);
+    this.#shards.forget(shardUidOf(shard));
     // While its collection is there, a record that goes is lost.
     this.#queue.add(COLLECTION + spec.collection);
   }
@@ -572,7 +606,8 @@ export class ControlPlane {
     this.#statusTimer = undefined;
     const begunMs = performance.now();
     const status = this.status();
-    if (this.#conditions.take(status)) this.#queue.add(CONDITIONS);
+    const differ = this.#conditions.take(status);
+    if (differ && this.#options.conditions === undefined) this.#queue.add(CONDITIONS);
     this.#options.onStatus?.(status, this.#conditions.list);
     this.metrics.recordStatus(status);
     this.#fleet.broadcast({ status: { statusJson: Buffer.from(JSON.stringify(status)) } });

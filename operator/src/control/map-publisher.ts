@@ -4,6 +4,7 @@
  * with what one costs, so that neither this process nor the nodes drown in maps of a large cluster.
  */
 import { buildClusterMap, type MapSource } from "../domain/map-of-cluster.js";
+import { shardUidOf } from "../reconcile/shard-object.js";
 import type { ClusterState } from "./cluster-state.js";
 import type { DeletedCollections } from "./deleted-collections.js";
 import { encodeFrame } from "./node-connection.js";
@@ -131,10 +132,10 @@ export class MapPublisher {
         generation: metadata.generation,
         spec,
       })),
-      shards: [...state.shards.values()].map(({ metadata, spec, status }) => ({
-        uid: metadata.uid,
-        spec,
-        status,
+      shards: [...state.shards.values()].map((shard) => ({
+        uid: shardUidOf(shard),
+        spec: shard.spec,
+        status: shard.status,
       })),
     };
   }

@@ -2,6 +2,7 @@
 import type { NodeLoad } from "../domain/shard-observation.js";
 import type { NodeId } from "../domain/shard-record.js";
 import type { ApiObject, ObjectChange } from "../ports/store.js";
+import { shardUidOf } from "../reconcile/shard-object.js";
 
 interface Entry {
   readonly shards: Set<string>;
@@ -19,16 +20,16 @@ export class ShardIndex {
   readonly #present = new Map<string, Shard>();
 
   take(change: ObjectChange<"PrismShard">): void {
-    const { name, uid } = change.object.metadata;
+    const { name } = change.object.metadata;
     const before = this.#present.get(name);
     if (before) {
       this.#count(before, -1);
       this.#present.delete(name);
-      this.#names.delete(before.metadata.uid);
+      this.#names.delete(shardUidOf(before));
     }
     if (change.type === "deleted") return;
     this.#present.set(name, change.object);
-    this.#names.set(uid, name);
+    this.#names.set(shardUidOf(change.object), name);
     this.#count(change.object, 1);
   }
 

@@ -1,9 +1,9 @@
 /** Gathers what status is built from. */
 import type { CopyReport } from "@prism/proto/gen/node";
 import type { StartingNode } from "../domain/start-verdict.js";
-import type { ShardWait, StatusNodeSource, StatusShardSource, StatusSource } from "../domain/status.js";
+import type { ClusterNotice, ShardWait, StatusNodeSource, StatusShardSource, StatusSource } from "../domain/status.js";
 import type { Workloads } from "../ports/workloads.js";
-import { toRecord } from "../reconcile/shard-object.js";
+import { shardUidOf, toRecord } from "../reconcile/shard-object.js";
 import type { ApiObject } from "../ports/store.js";
 import type { ClusterState } from "./cluster-state.js";
 import type { NodeFleet } from "./node-fleet.js";
@@ -18,6 +18,7 @@ export interface StatusInputs {
   readonly workloads: Workloads;
   readonly waits: ReadonlyMap<string, ShardWait>;
   readonly lostRecords: ReadonlyMap<string, number>;
+  readonly notices: readonly ClusterNotice[];
 }
 
 export function observeStatus(inputs: StatusInputs): StatusSource {
@@ -43,6 +44,7 @@ export function observeStatus(inputs: StatusInputs): StatusSource {
       shardsCreated: status.shardsCreated,
     })),
     shards: [...state.shards.values()].flatMap((shard) => toShardSource(shard, inputs, reports)),
+    notices: inputs.notices,
     lostRecords: [...inputs.lostRecords].map(([shard, since]) => ({ shard, since })),
   };
 }
@@ -109,7 +111,7 @@ function toShardSource(
       record: toRecord(shard),
       factor,
       minReplicasForWrite,
-      reports: reports.get(shard.metadata.uid) ?? new Map(),
+      reports: reports.get(shardUidOf(shard)) ?? new Map(),
       wait: inputs.waits.get(shard.metadata.name),
     },
   ];

@@ -135,6 +135,7 @@ export class CollectionReconciler {
             collectionUid: collection.metadata.uid,
             number,
             clusterId,
+            shardUid: randomUUID(),
             bootstrap,
           },
           status: toShardStatus(record),

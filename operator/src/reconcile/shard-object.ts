@@ -2,10 +2,15 @@
 import type { AllocationId, HistoryId, NodeId, ShardRecord, ShardUid } from "../domain/shard-record.js";
 import type { ApiObject } from "../ports/store.js";
 
+/** Nodes hold the shard's data under it. An object that is made again has another uid, and the same data. */
+export function shardUidOf({ spec, metadata }: ApiObject<"PrismShard">): ShardUid {
+  return (spec.shardUid ?? metadata.uid) as ShardUid;
+}
+
 export function toRecord(object: ApiObject<"PrismShard">): ShardRecord {
-  const { status, spec, metadata } = object;
+  const { status, spec } = object;
   return {
-    uid: metadata.uid as ShardUid,
+    uid: shardUidOf(object),
     version: status.version,
     term: status.term,
     historyId: status.historyId as HistoryId,

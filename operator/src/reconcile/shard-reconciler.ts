@@ -15,7 +15,7 @@ import { changeRecord, type NodeId, type ShardRecord } from "../domain/shard-rec
 import { StoreError, type ApiObject, type Store } from "../ports/store.js";
 import type { ClusterState } from "../control/cluster-state.js";
 import type { NodeFleet } from "../control/node-fleet.js";
-import { toRecord, withRecord } from "./shard-object.js";
+import { shardUidOf, toRecord, withRecord } from "./shard-object.js";
 import { steadyNowMs } from "../control/steady-clock.js";
 
 type ChangeAction = Extract<Action, { kind: "changeRecord" }>;
@@ -149,7 +149,7 @@ export class ShardReconciler {
     const { store, state, log } = this.#options;
     const object = state.shards.get(action.shard);
     const { uid, resourceVersion } = action.precondition;
-    if (object?.metadata.uid !== uid || object.metadata.resourceVersion !== resourceVersion) return false;
+    if (object?.metadata.resourceVersion !== resourceVersion || shardUidOf(object) !== uid) return false;
     const before = toRecord(object);
     const result = changeRecord(before, action.change, action.reason, steadyNowMs());
     if (!result.ok) throw new Error(`planned a change that is refused: ${result.refusal}`);
