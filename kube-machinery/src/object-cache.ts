@@ -91,8 +91,8 @@ export class ObjectCache<T extends KubeObject, I extends string = never> impleme
   /** Hears of every object that there is now, then of every change, until the returned function is called. */
   follow(handler: Handler<T>): () => void {
     this.#handlers.add(handler);
-    for (const object of [...this.#byKey.values()])
-      this.#tell(handler, { type: "put", object, before: undefined });
+    const present = [...this.#byKey.values()];
+    for (const object of present) this.#tell(handler, { type: "put", object, before: undefined });
     return () => this.#handlers.delete(handler);
   }
 
@@ -124,13 +124,13 @@ export class ObjectCache<T extends KubeObject, I extends string = never> impleme
     // what was known of the time after it has never been.
     if (this.#reflected !== "" && compareResourceVersions(resourceVersion, this.#reflected) < 0) {
       const listed = new Set(items.map((object) => versionOf(object)));
-      for (const object of [...this.#byKey.values()]) if (!listed.has(versionOf(object))) this.#drop(object);
+      for (const object of this.#byKey.values()) if (!listed.has(versionOf(object))) this.#drop(object);
       this.#deletedHere.clear();
     }
     this.#reflected = resourceVersion;
     const present = new Set(items.map((object) => object.metadata.uid));
     for (const uid of this.#deletedHere) if (!present.has(uid)) this.#deletedHere.delete(uid);
-    for (const object of [...this.#byKey.values()]) {
+    for (const object of this.#byKey.values()) {
       const isOwnWrite = compareResourceVersions(object.metadata.resourceVersion, resourceVersion) > 0;
       if (!present.has(object.metadata.uid) && !isOwnWrite) this.#drop(object);
     }
@@ -187,7 +187,7 @@ export class ObjectCache<T extends KubeObject, I extends string = never> impleme
   }
 
   #tellAll(change: CacheChange<T>): void {
-    for (const handler of [...this.#handlers]) this.#tell(handler, change);
+    for (const handler of this.#handlers) this.#tell(handler, change);
   }
 
   #tell(handler: Handler<T>, change: CacheChange<T>): void {

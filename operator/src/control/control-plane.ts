@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS } from "@prism/api/limits";
 import type { ClusterSettings, PrismCluster } from "@prism/api/cluster";
 import { REASONS, type Reason } from "@prism/api/reason";
 import type { StatusResponse } from "@prism/api/status";
+import { WorkQueue } from "@prism/kube-machinery/work-queue";
 import type { CollectionRequest, ControlFrame, CopyRequest, NodeHello } from "@prism/proto/gen/node";
 import type { Logger } from "pino";
 import type { Action, Evidence, Verdict } from "../domain/action.js";
@@ -20,7 +21,6 @@ import type { NodeDialer } from "../ports/node-dialer.js";
 import { StoreError, type ApiObject, type Store } from "../ports/store.js";
 import type { NodeWorkload, WorkloadEvent, Workloads } from "../ports/workloads.js";
 import { CollectionReconciler } from "../reconcile/collection-reconciler.js";
-import { KeyQueue } from "../reconcile/key-queue.js";
 import { shardUidOf } from "../reconcile/shard-object.js";
 import { describeChange, ShardReconciler } from "../reconcile/shard-reconciler.js";
 import { ClusterConditions } from "./cluster-conditions.js";
@@ -82,7 +82,7 @@ export class ControlPlane {
   readonly metrics: OperatorMetrics;
   readonly #options: ControlPlaneOptions;
   readonly #log: Logger;
-  readonly #queue: KeyQueue;
+  readonly #queue: WorkQueue;
   readonly #state: ClusterState;
   readonly #fleet: NodeFleet;
   readonly #maps: MapPublisher;
@@ -123,7 +123,7 @@ export class ControlPlane {
     if (options.paused === true) this.#pausedSinceMs = steadyNowMs();
     this.#log = log.child({ cluster: clusterName, leaderEpoch });
     this.#clusterId = clusterId;
-    this.#queue = new KeyQueue({
+    this.#queue = new WorkQueue({
       work: (key) => this.#work(key),
       onError: (key, error) => this.#onWorkError(key, error),
     });

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { API_VERSION } from "@prism/api/api-object";
 import type { ClusterObjectStatus } from "@prism/api/cluster-status";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
-import { KeyQueue } from "../../reconcile/key-queue.js";
+import { WorkQueue } from "@prism/kube-machinery/work-queue";
 import { FIELD_MANAGER } from "../../resources/owned-object.js";
 import { PRISM_CLUSTERS, type RawObject } from "./prism-resources.js";
 
@@ -22,14 +22,14 @@ const KEY = "status";
 
 export class ClusterStatusWriter {
   readonly #options: ClusterStatusWriterOptions;
-  readonly #queue: KeyQueue;
+  readonly #queue: WorkQueue;
   #wanted: ClusterObjectStatus | undefined;
   #written: ClusterObjectStatus | undefined;
   #writtenAtMs = -Infinity;
 
   constructor(options: ClusterStatusWriterOptions) {
     this.#options = options;
-    this.#queue = new KeyQueue({
+    this.#queue = new WorkQueue({
       work: () => this.#write(),
       onError: (_key, error) => options.onError(error),
     });

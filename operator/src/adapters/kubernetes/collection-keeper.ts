@@ -18,7 +18,7 @@ import {
   type CollectionVerdict,
 } from "../../domain/collection-admission.js";
 import { toCollectionSpec } from "../../domain/map-of-cluster.js";
-import { KeyQueue } from "../../reconcile/key-queue.js";
+import { WorkQueue } from "@prism/kube-machinery/work-queue";
 import { FIELD_MANAGER } from "../../resources/owned-object.js";
 import { acceptedOf, withAccepted, type Accepted } from "./kube-objects.js";
 import { clusterOf, PRISM_COLLECTIONS, type RawObject } from "./prism-resources.js";
@@ -43,12 +43,12 @@ const SPACING_MS = 500;
 
 export class CollectionKeeper {
   readonly #options: CollectionKeeperOptions;
-  readonly #queue: KeyQueue;
+  readonly #queue: WorkQueue;
   #unfollow: () => void = () => undefined;
 
   constructor(options: CollectionKeeperOptions) {
     this.#options = options;
-    this.#queue = new KeyQueue({
+    this.#queue = new WorkQueue({
       work: () => this.#judge(),
       onError: (_key, error) => options.onError(error),
     });

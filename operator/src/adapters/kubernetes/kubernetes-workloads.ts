@@ -17,7 +17,7 @@ import type {
   ClusterWorkloadsHandlers,
 } from "../../ports/cluster-workloads.js";
 import type { NodeWorkload, WorkloadEvent, WorkloadStatus } from "../../ports/workloads.js";
-import { KeyQueue } from "../../reconcile/key-queue.js";
+import { WorkQueue } from "@prism/kube-machinery/work-queue";
 import type { LiveObject } from "../../reconcile/workload-action.js";
 import type { PlanBlocker, PodFacts } from "../../reconcile/workload-plan.js";
 import { WorkloadReconciler, type WorkloadObjects } from "../../reconcile/workload-reconciler.js";
@@ -49,7 +49,7 @@ export class KubernetesWorkloads implements ClusterWorkloads {
   readonly #options: KubernetesWorkloadsOptions;
   readonly #reconciler: WorkloadReconciler;
   readonly #processes = new PodProcesses();
-  readonly #queue: KeyQueue;
+  readonly #queue: WorkQueue;
   readonly #known = new Set<string>();
   readonly #stopListening: () => void;
   #wish: { readonly spec: ClusterSpec; readonly paused: boolean } | undefined;
@@ -71,7 +71,7 @@ export class KubernetesWorkloads implements ClusterWorkloads {
       onAction: handlers.onEvent,
       nowMs: steadyNowMs,
     });
-    this.#queue = new KeyQueue({
+    this.#queue = new WorkQueue({
       work: () => this.#pass(),
       onError: (_, err) => log.error({ cluster: name, namespace, err }, "objects are not as they should be"),
     });

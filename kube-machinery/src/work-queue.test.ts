@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { KeyQueue } from "./key-queue.js";
+import { WorkQueue } from "./work-queue.js";
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {
   let resolve = (): void => undefined;
@@ -12,12 +12,12 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const DONE = { againInMs: undefined };
 
-describe("key queue", () => {
+describe("work queue", () => {
   test("a key that is added while it is worked on is done once more after, never twice at once", async () => {
     const gate = deferred();
     let running = 0;
     let passes = 0;
-    const queue = new KeyQueue({
+    const queue = new WorkQueue({
       onError: () => undefined,
       work: async () => {
         running += 1;
@@ -38,7 +38,7 @@ describe("key queue", () => {
   test("keys are worked on at the same time up to the concurrency", async () => {
     const gate = deferred();
     const begun: string[] = [];
-    const queue = new KeyQueue({
+    const queue = new WorkQueue({
       concurrency: 2,
       onError: () => undefined,
       work: async (key) => {
@@ -60,7 +60,7 @@ describe("key queue", () => {
     const errors: unknown[] = [];
     const succeeded = deferred();
     let passes = 0;
-    const queue = new KeyQueue({
+    const queue = new WorkQueue({
       onError: (_key, error) => errors.push(error),
       work: async () => {
         passes += 1;
@@ -78,7 +78,7 @@ describe("key queue", () => {
   test("a stopped queue ends what runs and begins nothing", async () => {
     const gate = deferred();
     let passes = 0;
-    const queue = new KeyQueue({
+    const queue = new WorkQueue({
       onError: () => undefined,
       work: async () => {
         passes += 1;

@@ -4,20 +4,26 @@
  * events: whoever works on one looks at the present state.
  */
 
+import { ApiError } from "./api-error.js";
+
 /** When to do the key again though nothing changed; undefined for never. */
 export type Worker = (key: string) => Promise<{ readonly againInMs: number | undefined }>;
 
-export interface KeyQueueOptions {
+export interface WorkQueueOptions {
   readonly work: Worker;
   readonly onError: (key: string, error: unknown) => void;
+  /** Keys worked on at the same time. Default 64. */
   readonly concurrency?: number;
+  /** Before a key that failed once is tried again; doubles with every failure in a row. Default 50 ms. */
+  readonly retryBaseMs?: number;
+  /** Default 10 s. */
+  readonly retryMaxMs?: number;
+  /** Uniform in [0, 1): spreads keys that failed together over the upper half of the delay. Default: no spread. */
+  readonly random?: () => number;
 }
 
-const RETRY_BASE_MS = 50;
-const RETRY_MAX_MS = 10_000;
-
-export class KeyQueue {
-  readonly #options: KeyQueueOptions;
+export class WorkQueue {
+  readonly #options: WorkQueueOptions;
   readonly #concurrency: number;
   readonly #waiting = new Set<string>();
   readonly #running = new Set<string>();
@@ -27,7 +33,7 @@ export class KeyQueue {
   #stopped = false;
   #idle: (() => void)[] = [];
 
-  constructor(options: KeyQueueOptions) {
+  constructor(options: WorkQueueOptions) {
     this.#options = options;
     this.#concurrency = options.concurrency ?? 64;
   }
@@ -89,13 +95,20 @@ export class KeyQueue {
       if (againInMs !== undefined) this.addAfter(key, againInMs);
     } catch (error) {
       this.#options.onError(key, error);
-      const failures = this.#failures.get(key) ?? 0;
-      this.#failures.set(key, failures + 1);
-      this.addAfter(key, Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** Math.min(failures, 16)));
+      this.addAfter(key, this.#retryDelayMs(key, error));
     }
     this.#running.delete(key);
     this.#pump();
     if (this.#running.size > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #retryDelayMs(key: string, error: unknown): number {
+    const { retryBaseMs = 50, retryMaxMs = 10_000, random } = this.#options;
+    const failures = this.#failures.get(key) ?? 0;
+    this.#failures.set(key, failures + 1);
+    const delayMs = Math.min(retryMaxMs, retryBaseMs * 2 ** Math.min(failures, 16));
+    const askedForMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+    return Math.max(askedForMs, random ? delayMs * (0.5 + random() / 2) : delayMs);
   }
 }
