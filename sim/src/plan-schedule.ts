@@ -231,6 +231,8 @@ function planFault(random: Random, names: readonly NodeName[]): FaultAction {
       return { kind, forMs };
     case "acceptDataLoss":
       return { kind };
+    case "loseRecord":
+      return { kind, how: random.pick(["deleted", "emptied"]), forMs };
     case "restoreRecord":
       return { kind, versionsBack: 1 + random.below(3), forMs };
   }

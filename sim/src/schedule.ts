@@ -82,6 +82,8 @@ export type FaultAction =
     }
   | { readonly kind: "storeOutage"; readonly forMs: number }
   | { readonly kind: "staleWatch"; readonly forMs: number }
+  /** The shard's record is deleted, or emptied, by somebody, and put right after `forMs`. */
+  | { readonly kind: "loseRecord"; readonly how: "deleted" | "emptied"; readonly forMs: number }
   /** The shard's record is put back to what it was some changes ago, and forward again after `forMs`. */
   | { readonly kind: "restoreRecord"; readonly versionsBack: number; readonly forMs: number };
 

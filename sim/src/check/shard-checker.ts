@@ -37,6 +37,7 @@ export class ShardChecker {
   /** Every record the store ever held, oldest first; the last is that of now. */
   readonly records: StoredRecord[] = [];
   acknowledged = 0;
+  isRecordGone = false;
   /** Version of the older record that stands in the place of the right one. */
   #olderVersion: number | undefined;
   readonly #ackers = new Map<number, string>();
@@ -75,7 +76,7 @@ export class ShardChecker {
   /** All of the record's copies are known to those who act on it: each would see that an older one is older. */
   mayBePutBack(): boolean {
     const { record } = this;
-    if (record === undefined || this.#olderVersion !== undefined) return false;
+    if (record === undefined || this.isRecordGone || this.#olderVersion !== undefined) return false;
     return (
       [...this.#world.copies(this.uid)].filter((copy) => copy.view.mapVersion >= record.version).length >= 2
     );
@@ -83,6 +84,11 @@ export class ShardChecker {
 
   recordPutBack(version: number): void {
     this.#olderVersion = version;
+  }
+
+  /** Somebody deleted the record of a shard that is to stay. */
+  recordDeleted(): void {
+    this.isRecordGone = true;
   }
 
   recordPutForward(): void {
@@ -99,6 +105,9 @@ export class ShardChecker {
   /** InSyncNeverEmpty and NoTwoCopiesInOneDomain. */
   recordStored(record: StoredRecord): void {
     this.#checkPutBack(record);
+    this.isRecordGone = false;
+    // Nobody is bound by what somebody put in the place of the record.
+    if (this.#olderVersion !== undefined) return;
     this.records.push(record);
     this.#followHistory(record);
     const { inSync, recovering, primary, copies } = record;

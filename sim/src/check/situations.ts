@@ -43,6 +43,8 @@ export const SITUATIONS: Readonly<Record<string, string>> = {
   "fault.pause": "a node stood still",
   "fault.secondOperator": "two control planes led at once",
   "fault.fullDisk": "a disk was full",
+  "fault.loseRecord": "a shard's record was deleted or emptied, and later put right",
+  "fault.restoreRecord": "a shard's record was put back to an older one, and later put right",
   dataLossAccepted: "a person gave up what no copy had any more",
   "note.historyStarted": "a copy began another history with what it had",
   storeConflict: "the store answered conflict though nothing had changed",

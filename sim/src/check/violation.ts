@@ -20,7 +20,9 @@ export type InvariantName =
   /** Strong reads and writes of a document look as if each had happened at one moment between question and answer. */
   | "Linearizable"
   /** Nothing is changed by a control plane whose record of the shard is older than a node's. */
-  | "NoActionOnOlderRecord";
+  | "NoActionOnOlderRecord"
+  /** In the place of a record that is gone nothing begins anew. */
+  | "NoNewShardForLostRecord";
 
 let first: InvariantViolation | undefined;
 

@@ -104,6 +104,11 @@ export class WorldChecker implements CheckedWorld {
 
   recordStored(object: ApiObject<"PrismShard">): void {
     const record = toRecord(object);
+    for (const { uid, isRecordGone, acknowledged } of this.shards.values()) {
+      if (uid === record.uid || !isRecordGone) continue;
+      const detail = `${object.metadata.name} begins anew as ${record.uid}, ${acknowledged} writes of ${uid} are acknowledged`;
+      throw new InvariantViolation("NoNewShardForLostRecord", detail);
+    }
     const shard = this.shard(record.uid);
     shard.recordStored(record);
     shard.checkWaits();

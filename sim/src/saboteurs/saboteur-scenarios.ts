@@ -171,4 +171,78 @@ export const SABOTEUR_SCENARIOS: readonly Scenario[] = [
     ],
     (calm) => ({ activeMs: 5000, shape: { ...calm.shape, minReplicasForWrite: 1, rebuildDelaySeconds: 0 } }),
   ),
+  scenario(
+    "lostRecords",
+    "a shard's record is deleted",
+    2,
+    [(random) => ({ kind: "loseRecord", how: "deleted", forMs: 400 + random.below(600) }), crashOfReplica],
+    (calm) => ({ activeMs: 4000, shape: { ...calm.shape, minReplicasForWrite: 1 } }),
+  ),
+  scenario(
+    "givenUp",
+    "the last copy in sync is cut off and given up, and comes back",
+    1,
+    [
+      (random) => [
+        { afterMs: 0, kind: "crash", node: "replica", downMs: 700 + random.below(300) },
+        { afterMs: 150, kind: "crash", node: "replica", downMs: 550 + random.below(300) },
+        { afterMs: 400, kind: "isolate", node: "primary", peersOnly: false, forMs: 1300 + random.below(400) },
+        { afterMs: 500, kind: "acceptDataLoss" },
+      ],
+    ],
+    (calm) => ({
+      activeMs: 4000,
+      shape: { ...calm.shape, minReplicasForWrite: 1, suspectTimeoutMs: 300, rebuildDelaySeconds: 0 },
+    }),
+  ),
+  {
+    name: "givenUpBeforeDisk",
+    about: "the only copy in sync is lost as its snapshot arrives, and the one that took it is gone on with",
+    schedule: (seed) => {
+      const calm = calmSchedule(seed);
+      const random = new Random(seed, "givenUpBeforeDisk");
+      const atMs = 700 + random.below(300);
+      return {
+        ...calm,
+        activeMs: 4500,
+        syncMs: 8,
+        logEntries: 4,
+        client: { ...IMPATIENT, clients: 8, attemptTimeoutMs: 60 },
+        shape: {
+          ...calm.shape,
+          nodes: 2,
+          zones: 2,
+          factor: 2,
+          minReplicasForWrite: 1,
+          suspectTimeoutMs: 300,
+          rebuildDelaySeconds: 0,
+        },
+        faults: [
+          { atMs, kind: "replaceVolume", node: "replica", downMs: 20 },
+          { atMs: atMs + 10, kind: "acceptDataLoss" },
+          // Answers come too late, so that clients try again what the snapshot holds.
+          { atMs: atMs + 100, kind: "clog", node: "primary", forMs: 250, extraMs: 300 },
+          {
+            after: "snapshotInstalled",
+            nth: 1,
+            fromMs: atMs,
+            delayMs: 0,
+            kind: "slowDisk",
+            node: "self",
+            forMs: 400,
+          },
+          {
+            after: "snapshotInstalled",
+            nth: 1,
+            fromMs: atMs,
+            delayMs: 0,
+            kind: "replaceVolume",
+            node: "primary",
+            downMs: 5,
+            evenTheLast: true,
+          },
+        ],
+      };
+    },
+  },
 ];

@@ -299,4 +299,74 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
       reference: "release notes of 3.5.0: a log that was never fsynced",
     },
   },
+  {
+    id: "B7",
+    title: "each try of a client's write carries an operation id of its own",
+    edits: [
+      {
+        file: "sim/src/world/sim-client.ts",
+        find: "const end = await this.#world.attempt(ask, node, timeoutMs);",
+        replace:
+          'const again = ask.kind === "write" && attempt > 1 ? { ...ask, operationId: `${ask.name}.${attempt}` } : ask; const end = await this.#world.attempt(again, node, timeoutMs);',
+      },
+    ],
+    expected: [ONCE],
+    hunt: { where: "system", scenario: "impatientClients" },
+    standsFor: "A client whose retries can't be known as such.",
+    inSimulation: true,
+  },
+  {
+    id: "B8",
+    title: "a write without an operation id is sent again after its answer was lost",
+    edits: [{ file: "client/src/retry-policy.ts", find: "return repeatable;", replace: "return true;" }],
+    expected: [ONCE],
+    hunt: { where: "system", scenario: "impatientClients" },
+    standsFor: "A retry policy that takes every request for one that may be repeated.",
+  },
+  {
+    id: "B9",
+    title: "a record that is gone passes for one that was never made",
+    edits: [
+      {
+        file: "operator/src/reconcile/collection-reconciler.ts",
+        find: "if (collection.status.shardsCreated) {",
+        replace: "if (collection.status.shardsCreated && missing.length === 0) {",
+      },
+    ],
+    expected: ["NoNewShardForLostRecord"],
+    hunt: { where: "system", scenario: "lostRecords" },
+    standsFor: "A shard begins empty under its old name.",
+    precedent: {
+      system: "Weaviate",
+      reference: "issue 8423, open: a node returns and founds an empty cluster",
+    },
+  },
+  {
+    id: "B10",
+    title: "a forced reset goes on in the old history",
+    edits: [
+      {
+        file: "operator/src/domain/shard-record.ts",
+        find: "term: Math.max(record.term, aboveTerm) + 1, historyId, primary: copy.id,",
+        replace: "term: Math.max(record.term, aboveTerm) + 1, primary: copy.id,",
+      },
+    ],
+    expected: [SAME_LOG, STORED, CONFIRMED, QUIET, CHECKPOINTS],
+    hunt: { where: "system", scenario: "givenUp" },
+    standsFor: "Copies and sessions of before the loss are taken for ones of after it.",
+  },
+  {
+    id: "B11",
+    title: "a primary answers retries before anything of its term is committed",
+    edits: [
+      {
+        file: QUEUE,
+        find: "const seq = this.#host.unprovenThrough();",
+        replace: "const seq = undefined;",
+      },
+    ],
+    expected: [STORED],
+    hunt: { where: "system", scenario: "givenUpBeforeDisk" },
+    standsFor: "After a reset onto a copy whose snapshot is not on disk an answer rests on memory alone.",
+  },
 ];

@@ -1,6 +1,6 @@
 /** Every directed scenario, by name. */
 import type { Scenario } from "../schedule.js";
-import { IDENTITY_SEEN_LATE, OLDER_RECORD, TWO_CONTROL_PLANES } from "./control-planes.js";
+import { IDENTITY_SEEN_LATE, LOST_RECORD, OLDER_RECORD, TWO_CONTROL_PLANES } from "./control-planes.js";
 import {
   GIVEN_UP_ALIVE,
   LOST_BEFORE_ITS_FIRST_COPY,
@@ -36,6 +36,7 @@ export const SCENARIOS: readonly Scenario[] = [
   LOST_BEFORE_ITS_FIRST_COPY,
   LOST_WHILE_FILLING,
   GIVEN_UP_ALIVE,
+  LOST_RECORD,
 ];
 
 /** @throws {RangeError} when there is none of this name. */

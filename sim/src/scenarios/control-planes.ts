@@ -12,6 +12,25 @@ export const OLDER_RECORD: Scenario = {
   }),
 };
 
+export const LOST_RECORD: Scenario = {
+  name: "lostRecord",
+  about: "a shard's record is deleted or emptied while copies and control planes fail, and later put right",
+  schedule: (seed) => ({
+    ...calmSchedule(seed),
+    activeMs: 3000,
+    faults: [
+      {
+        atMs: 900 + (seed % 200),
+        kind: "loseRecord",
+        how: seed % 3 === 0 ? "emptied" : "deleted",
+        forMs: 600 + (seed % 500),
+      },
+      { atMs: 1200, kind: "crash", node: seed % 2 === 0 ? "primary" : "replica", downMs: 200 },
+      { atMs: 1300 + (seed % 100), kind: "operatorCrash", downMs: 100 },
+    ],
+  }),
+};
+
 export const TWO_CONTROL_PLANES: Scenario = {
   name: "twoControlPlanes",
   about:

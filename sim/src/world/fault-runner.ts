@@ -1,5 +1,6 @@
 /** Brings the faults of a schedule about, each at its moment, on whom it finds there. */
 import type { ProtocolNote } from "@prism/dataplane/domain/replication/event";
+import type { ApiObject } from "@prism/operator/ports/store";
 import type { MemoryCopy } from "../check/memory-copy.js";
 import type { Fault, FaultAction, NodeTarget } from "../schedule.js";
 import { DataLossPerson } from "./data-loss-person.js";
@@ -10,6 +11,19 @@ interface Armed {
   readonly fault: Fault;
   left: number;
 }
+
+/** What is left of a record when somebody applies a file in which nothing but its name stands. */
+const EMPTIED: ApiObject<"PrismShard">["status"] = {
+  version: 0,
+  term: 0,
+  historyId: "",
+  primary: "",
+  inSync: [],
+  recovering: [],
+  copies: [],
+  departed: [],
+  lastChange: { reason: "ShardCreated", at: 0 },
+};
 
 export class FaultRunner {
   readonly #world: World;
@@ -71,6 +85,8 @@ export class FaultRunner {
         this.#world.person = new DataLossPerson(this.#world);
         this.#world.person.start();
         return true;
+      case "loseRecord":
+        return this.#loseRecord(fault.how, fault.forMs);
       case "restoreRecord":
         return this.#restoreRecord(fault.versionsBack, fault.forMs);
       case "cut":
@@ -215,6 +231,18 @@ export class FaultRunner {
       const older = objects.at(-1 - versionsBack);
       if (older === undefined || !world.checker.shard(uid).mayBePutBack()) continue;
       world.putBack(uid, newest, older, forMs);
+      return true;
+    }
+    return false;
+  }
+
+  #loseRecord(how: "deleted" | "emptied", forMs: number): boolean {
+    const world = this.#world;
+    for (const [uid, objects] of world.recordObjects) {
+      if (!world.checker.shard(uid).mayBePutBack()) continue;
+      const newest = objects.at(-1)!;
+      if (how === "deleted") world.deleteRecord(newest, forMs);
+      else world.putBack(uid, newest, { ...newest, status: EMPTIED }, forMs);
       return true;
     }
     return false;

@@ -282,6 +282,21 @@ export class World {
     });
   }
 
+  /** Somebody deletes the shard's record, by force; after a while it is there again. */
+  deleteRecord({ metadata }: ApiObject<"PrismShard">, forMs: number): void {
+    const { loop, storeProcess, store } = this;
+    const { uid, name } = metadata;
+    this.checker.shard(uid).recordDeleted();
+    loop.after(0, storeProcess, "record lost", () => {
+      void store.delete("PrismShard", name, { uid });
+    });
+    loop.after(forMs, storeProcess, "record back", () => {
+      void store.get("PrismShard", name).then((present) => {
+        if (present === undefined) store.putBack(this.recordObjects.get(uid)!.at(-1)!);
+      });
+    });
+  }
+
   // ---------------------------------------------------------------- odds and ends
 
   /** Every process gets numbers of its own. */

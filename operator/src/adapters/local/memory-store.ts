@@ -41,6 +41,12 @@ export class MemoryStore implements Store {
     return this.#put(updated(present, object, this.#feed.latest + 1));
   }
 
+  /** An object that was deleted is there again, the same one: what a backup of a real store can do. */
+  putBack<K extends Kind>(object: ApiObject<K>): void {
+    const resourceVersion = String(this.#feed.latest + 1);
+    this.#put({ ...object, metadata: { ...object.metadata, resourceVersion } });
+  }
+
   async delete(kind: Kind, name: string, precondition: DeletePrecondition): Promise<void> {
     const object = matching(this.#read(kind, name), kind, name, precondition);
     this.#ofKind(kind).delete(name);
