@@ -4,6 +4,8 @@
  * - PRISM_KUBECONFIG: path of the administrator's kubeconfig;
  * - PRISM_KUBE_CONTROL: a URL; POST to /kill/kube-apiserver or /start/kube-apiserver (or etcd, kube-scheduler,
  *   kube-controller-manager) and it is done when the answer is there. Absent when the cluster is not the setup's own.
+ *
+ * Both also as KUBE_TEST_CONFIG and KUBE_TEST_CONTROL, for packages that do not know what they are used for.
  */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -11,11 +13,16 @@ import { startControlPlane, type Component, type ControlPlane } from "./cluster/
 
 export default async function setup(): Promise<() => Promise<void>> {
   const given = process.env["PRISM_KUBECONFIG"];
-  if (given !== undefined) return async () => undefined;
+  if (given !== undefined) {
+    process.env["KUBE_TEST_CONFIG"] = given;
+    return async () => undefined;
+  }
   const plane = await startControlPlane();
   const control = await serveControl(plane);
   process.env["PRISM_KUBECONFIG"] = plane.kubeconfig;
   process.env["PRISM_KUBE_CONTROL"] = `http://127.0.0.1:${(control.address() as AddressInfo).port}`;
+  process.env["KUBE_TEST_CONFIG"] = process.env["PRISM_KUBECONFIG"];
+  process.env["KUBE_TEST_CONTROL"] = process.env["PRISM_KUBE_CONTROL"];
   return async () => {
     control.close();
     control.closeAllConnections();
