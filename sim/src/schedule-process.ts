@@ -36,5 +36,8 @@ async function work({ seeds, scenario }: SeedsMessage): Promise<void> {
 }
 
 function send(message: SummaryMessage): void {
-  process.send?.(message);
+  // Whoever asked may be gone: there is nobody to work for.
+  process.send?.(message, undefined, {}, (error) => {
+    if (error !== null) process.exit(1);
+  });
 }

@@ -90,6 +90,13 @@ export class FaultNetwork {
     return (dialled?.bytesFrom(from, "toNode") ?? 0) + (answered?.bytesFrom(to, "fromNode") ?? 0);
   }
 
+  /** Pieces of `from`'s words to `to` that have come this far and wait, the end of a connection among them. */
+  held(from: string, to: string): number {
+    const dialled = this.#proxies.get(to);
+    const answered = this.#proxies.get(from);
+    return (dialled?.heldOf(from, "toNode") ?? 0) + (answered?.heldOf(to, "fromNode") ?? 0);
+  }
+
   close(): void {
     for (const proxy of this.#proxies.values()) proxy.close();
   }
@@ -160,6 +167,10 @@ class NodeProxy {
     return this.#bytes.get(`${dialler} ${way}`) ?? 0;
   }
 
+  heldOf(dialler: string, way: Way): number {
+    return [...this.#connections].reduce((sum, connection) => sum + connection.heldOf(dialler, way), 0);
+  }
+
   pump(): void {
     for (const connection of this.#connections) connection.pump();
   }
@@ -217,6 +228,10 @@ class ProxiedConnection {
         onEnd: () => this.#onEnd(),
       });
     this.#pipes = [pipe(client, node, "toNode"), pipe(node, client, "fromNode")];
+  }
+
+  heldOf(dialler: string, way: Way): number {
+    return this.#dialler === dialler ? this.#pipes[way === "toNode" ? 0 : 1]!.held : 0;
   }
 
   pump(): void {
@@ -285,6 +300,10 @@ class Pipe {
     from.on("error", () => this.#endSource());
     from.on("close", () => this.#endSource());
     to.on("drain", () => this.pump());
+  }
+
+  get held(): number {
+    return this.#held.length;
   }
 
   /** Passes on what the link's condition allows now. */
