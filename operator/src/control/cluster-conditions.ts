@@ -21,13 +21,13 @@ export class ClusterConditions {
   #writtenAtMs = -Infinity;
 
   /** `cluster` as this control plane stored it when it took the lead. */
-  constructor(store: Store, cluster: ApiObject<"PrismCluster">) {
+  constructor(store: Store, cluster: ApiObject<"PrismCluster">, published?: readonly Condition[]) {
     this.#store = store;
     this.#name = cluster.metadata.name;
     this.#generation = cluster.metadata.generation;
     this.#leaderEpoch = cluster.status.leaderEpoch;
     this.#stored = cluster.status.conditions;
-    this.#conditions = cluster.status.conditions;
+    this.#conditions = published ?? cluster.status.conditions;
   }
 
   get list(): readonly Condition[] {

@@ -1,7 +1,13 @@
 /** Gathers what status is built from. */
 import type { CopyReport } from "@prism/proto/gen/node";
 import type { StartingNode } from "../domain/start-verdict.js";
-import type { ClusterNotice, ShardWait, StatusNodeSource, StatusShardSource, StatusSource } from "../domain/status.js";
+import type {
+  ClusterNotice,
+  ShardWait,
+  StatusNodeSource,
+  StatusShardSource,
+  StatusSource,
+} from "../domain/status.js";
 import type { Workloads } from "../ports/workloads.js";
 import { shardUidOf, toRecord } from "../reconcile/shard-object.js";
 import type { ApiObject } from "../ports/store.js";

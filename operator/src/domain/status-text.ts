@@ -60,6 +60,7 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   NotConfirmed:
     "It is ready when more than half of the nodes have confirmed it; the others get it when they return.",
   NodesAdded: AUTOMATIC,
+  StartFailed: "It is tried again after a growing delay; remove the cause that the message names.",
   LeadTaken: AUTOMATIC,
   WorkloadCreated: AUTOMATIC,
   WorkloadChanged: AUTOMATIC,
@@ -74,7 +75,8 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   PodUnschedulable: "It starts when a machine of its zone has room: add one, or lower spec.resources.",
   ImagePullFailed: "It is tried again. Correct spec.image or spec.version, or make the image available.",
   PodNotStarting: "It is tried again when the cause is gone.",
-  VolumePending: "It starts when the volume is there: look at the PersistentVolumeClaim and its storage class.",
+  VolumePending:
+    "It starts when the volume is there: look at the PersistentVolumeClaim and its storage class.",
   VolumeOnLostMachine:
     "It starts when the machine is back, or takes pods again. If it is gone for good, delete the PersistentVolumeClaim and the pod: " +
     "a new node begins empty, and its peers fill it.",
@@ -91,6 +93,9 @@ export function severityOf(reason: Reason): StatusProblem["severity"] {
     case "NodeDead":
     case "WorkloadBackOff":
     case "ForeignData":
+    case "SpecInvalid":
+    case "ChangeRefused":
+    case "StartFailed":
       return "critical";
     case "Recovering":
     case "NodeDraining":

@@ -52,6 +52,12 @@ export interface StatusShardSource {
   readonly wait: ShardWait | undefined;
 }
 
+export interface ClusterNotice {
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly since: number;
+}
+
 export interface StatusSource {
   readonly clusterName: string;
   readonly clusterId: string;
@@ -61,6 +67,8 @@ export interface StatusSource {
   readonly nodes: readonly StatusNodeSource[];
   readonly shards: readonly StatusShardSource[];
   readonly collections: readonly { readonly name: string; readonly shardsCreated: boolean }[];
+  /** What holds of the cluster as a whole: changes are paused, the newest specification is refused. */
+  readonly notices: readonly ClusterNotice[];
   /** Shards that should have a record and have none. */
   readonly lostRecords: readonly { readonly shard: string; readonly since: number }[];
 }
@@ -262,6 +270,9 @@ function inSyncOutside(
 
 function problemsOf(source: StatusSource): StatusProblem[] {
   const problems = [
+    ...source.notices.map(({ reason, detail, since }) =>
+      problem(reason, `cluster/${source.clusterName}`, since, detail === "" ? {} : { detail }),
+    ),
     ...source.nodes.flatMap(nodeProblems),
     ...source.shards.flatMap(shardProblems),
     ...source.lostRecords.map(({ shard, since }) => problem("ShardRecordLost", `shard/${shard}`, since, {})),

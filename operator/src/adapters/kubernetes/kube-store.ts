@@ -87,7 +87,7 @@ export class KubeStore implements Store {
       return name === this.#cluster ? ((await this.#identity.read()) as ApiObject<K> | undefined) : undefined;
     }
     const recordKind = kind as RecordKind;
-    const rawName = this.#rawOf(recordKind, name)?.metadata.name ?? name;
+    const rawName = this.find(recordKind, name)?.metadata.name ?? name;
     await this.#refresh(recordKind, rawName);
     return this.#shown[recordKind].get(name) as ApiObject<K> | undefined;
   }
@@ -155,7 +155,7 @@ export class KubeStore implements Store {
   async delete(kind: Kind, name: string, precondition: DeletePrecondition): Promise<void> {
     if (kind === "PrismCluster") throw new Error("what outlives a cluster is not deleted with it");
     const record = kind as RecordKind;
-    const raw = this.#rawOf(record, name);
+    const raw = this.find(record, name);
     if (!raw) throw new StoreError("notFound", `${kind} ${name}`);
     const { uid, resourceVersion } = precondition;
     const at = { namespace: this.#namespace, name: raw.metadata.name };
@@ -235,7 +235,7 @@ export class KubeStore implements Store {
 
   /** The object that a caller means, as it is now. */
   #meant(kind: RecordKind, { metadata }: ApiObject): Stored<RawObject> {
-    const raw = this.#rawOf(kind, metadata.name);
+    const raw = this.find(kind, metadata.name);
     if (!raw) throw new StoreError("notFound", `${kind} ${metadata.name}`);
     if (raw.metadata.uid !== metadata.uid) {
       throw new StoreError("conflict", `${kind} ${metadata.name} was made again since it was read`);
@@ -243,7 +243,8 @@ export class KubeStore implements Store {
     return raw;
   }
 
-  #rawOf(kind: RecordKind, name: string): Stored<RawObject> | undefined {
+  /** The API server's object behind one that is shown. */
+  find(kind: RecordKind, name: string): Stored<RawObject> | undefined {
     const shown = this.#shown[kind].get(name);
     return shown && this.#caches[kind].byUid(shown.metadata.uid);
   }
