@@ -208,7 +208,7 @@ describe("a cluster's objects at a real API server", () => {
     await start();
     const { uid } = (await pod("demo-b-0")).metadata;
     const set = (await read(STATEFUL_SETS, "demo-b"))!;
-    await client.delete(STATEFUL_SETS, set.metadata as { name: string }, {
+    await client.delete(STATEFUL_SETS, set.metadata, {
       preconditions: { uid: set.metadata.uid },
       propagationPolicy: "Orphan",
     });
@@ -254,8 +254,8 @@ describe("a cluster's objects at a real API server", () => {
     await untilBudget(1, "ok");
     await home.workloads.apply(sampleSpec({ version: "0.2.0" }), false);
     const image = async (zone: string): Promise<string | undefined> => {
-      const set = await read(STATEFUL_SETS, `demo-${zone}`);
-      const { template } = set?.spec as { template: { spec: { containers: { image: string }[] } } };
+      const set = (await read(STATEFUL_SETS, `demo-${zone}`))!;
+      const { template } = set.spec as { template: { spec: { containers: { image: string }[] } } };
       return template.spec.containers[0]?.image;
     };
     expect(await image("a")).toBe(`${IMAGE}:0.2.0`);

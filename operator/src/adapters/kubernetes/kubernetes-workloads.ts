@@ -210,7 +210,7 @@ export class KubernetesWorkloads implements ClusterWorkloads {
       apply: async (object) => {
         const resource = resourceOf(object);
         const applied = await api.apply(resource, object, { fieldManager: FIELD_MANAGER, force: true });
-        return watches.heard(applied as LiveObject);
+        return watches.heard(applied);
       },
     };
   }

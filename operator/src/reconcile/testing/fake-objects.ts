@@ -34,7 +34,7 @@ export class FakeObjects implements WorkloadObjects {
     const { uid } = object.metadata;
     if (uid !== undefined && present?.metadata.uid !== uid) throw new Error("Conflict: another object");
     await Promise.resolve();
-    const merged = merge(present ?? {}, object) as unknown as LiveObject;
+    const merged = merge(present ?? {}, object) as LiveObject;
     if (present && JSON.stringify(merged) === JSON.stringify(present)) return present;
     this.applied.push(key);
     const stored = this.put(merged, present?.metadata.uid);
@@ -69,7 +69,7 @@ export class FakeObjects implements WorkloadObjects {
   spec(key: string): Json {
     const spec = this.stored.get(key)?.spec;
     if (!spec) throw new Error(`no ${key}`);
-    return spec as Json;
+    return spec;
   }
 }
 
