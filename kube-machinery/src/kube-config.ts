@@ -37,6 +37,8 @@ const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 const MAX_AGE_MS = 60_000;
 
 export interface KubeConfigOptions {
+  /** Of the kubeconfig. Default: its current context. */
+  readonly context?: string | undefined;
   readonly serviceAccountDirectory?: string;
   readonly maxAgeMs?: number;
   /** Monotonic milliseconds. */
@@ -50,7 +52,7 @@ export class KubeConfig {
   #loaded: { readonly connection: Promise<Connection>; readonly atMs: number } | undefined;
 
   constructor(environment: KubeEnvironment, options: KubeConfigOptions = {}) {
-    this.#load = loaderOf(environment, options.serviceAccountDirectory ?? SERVICE_ACCOUNT);
+    this.#load = loaderOf(environment, options.serviceAccountDirectory ?? SERVICE_ACCOUNT, options.context);
     this.#maxAgeMs = options.maxAgeMs ?? MAX_AGE_MS;
     this.#now = options.now ?? ((): number => performance.now());
   }
@@ -75,12 +77,16 @@ export class KubeConfig {
   }
 }
 
-function loaderOf(environment: KubeEnvironment, serviceAccount: string): () => Promise<Connection> {
+function loaderOf(
+  environment: KubeEnvironment,
+  serviceAccount: string,
+  context: string | undefined,
+): () => Promise<Connection> {
   const { KUBECONFIG, KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port, HOME } = environment;
   const paths = (KUBECONFIG ?? "").split(delimiter).filter((path) => path !== "");
-  if (paths.length > 0) return () => readKubeconfig(paths);
+  if (paths.length > 0) return () => readKubeconfig(paths, context);
   if (host && port) return () => inCluster(host, port, serviceAccount);
-  if (HOME) return () => readKubeconfig([join(HOME, ".kube", "config")]);
+  if (HOME) return () => readKubeconfig([join(HOME, ".kube", "config")], context);
   return () =>
     Promise.reject(
       new KubeConfigError("no API server known: set KUBECONFIG, or run in a pod with a service account"),

@@ -17,10 +17,10 @@ interface Merged {
  * Reads and merges the files as kubectl does: the first to say something wins. Modules are loaded here
  * and not at the top, because a pod needs none of them, and together they take more memory than it has use for.
  */
-export async function readKubeconfig(paths: readonly string[]): Promise<Connection> {
+export async function readKubeconfig(paths: readonly string[], contextName?: string): Promise<Connection> {
   const merged: Merged = { clusters: [], users: [], contexts: [], currentContext: undefined };
   for (const path of paths) await mergeFile(merged, path);
-  const context = find(merged.contexts, merged.currentContext, "context");
+  const context = find(merged.contexts, contextName ?? merged.currentContext, "context");
   const cluster = find(merged.clusters, context.cluster, "cluster");
   const user = find(merged.users, context.user, "user");
   if (cluster.proxyUrl)
