@@ -49,6 +49,7 @@ export const REASONS = {
   ClusterNotFound: "There is no PrismCluster of this name in the namespace.",
   NotConfirmed: "Half of the nodes or fewer have confirmed the collection.",
   NodesAdded: "The cluster was told to have more nodes.",
+  StartFailed: "The control plane of the cluster can't start.",
   LeadTaken: "A control plane took the lead of the cluster.",
   WorkloadCreated: "An object that the cluster's nodes run by was made.",
   WorkloadChanged: "An object that the cluster's nodes run by was changed as the specification asks.",
