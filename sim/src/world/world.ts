@@ -7,6 +7,7 @@ import { parseCollectionSpec } from "@prism/api/collection";
 import type { ProtocolNote } from "@prism/dataplane/domain/replication/event";
 import { MemoryStore } from "@prism/operator/adapters/local/memory-store";
 import type { ApiObject } from "@prism/operator/ports/store";
+import { toRecord } from "@prism/operator/reconcile/shard-object";
 import { listenToSteps } from "../check/copy-tap.js";
 import { DocumentHistories, type Begun } from "../check/linearizability.js";
 import type { MemoryCopy } from "../check/memory-copy.js";
@@ -283,12 +284,13 @@ export class World {
   }
 
   /** Somebody deletes the shard's record, by force; after a while it is there again. */
-  deleteRecord({ metadata }: ApiObject<"PrismShard">, forMs: number): void {
+  deleteRecord(object: ApiObject<"PrismShard">, forMs: number): void {
     const { loop, storeProcess, store } = this;
-    const { uid, name } = metadata;
+    const { uid } = toRecord(object);
+    const { name } = object.metadata;
     this.checker.shard(uid).recordDeleted();
     loop.after(0, storeProcess, "record lost", () => {
-      void store.delete("PrismShard", name, { uid });
+      void store.delete("PrismShard", name, { uid: object.metadata.uid });
     });
     loop.after(forMs, storeProcess, "record back", () => {
       void store.get("PrismShard", name).then((present) => {
@@ -380,7 +382,7 @@ export class World {
     });
     this.store.watch("PrismShard", "0", ({ type, object }) => {
       if (type !== "put") return;
-      const { uid } = object.metadata;
+      const { uid } = toRecord(object);
       const known = this.recordObjects.get(uid);
       const before = known?.at(-1)?.status.historyId;
       if (known === undefined) this.recordObjects.set(uid, [object]);
