@@ -1,6 +1,10 @@
 /**
  * All that a copy keeps on disk: its record, log, documents and operation table, and the two ways they
- * change: as the state machine asks (`persist`), and by applying committed entries (`apply`).
+ * change: as the state machine asks (`persist`), and by applying committed entries (`applyNext`).
+ *
+ * What is applied shows at once and goes to disk later, many entries together (`flush`): the log, on disk
+ * before anything is acknowledged, has it all, and a restart applies it again. Whoever reads the store itself
+ * flushes first.
  */
 import type { StoredOperation } from "../adapters/lmdb/entry-codec.js";
 import type { ShardRecord } from "../adapters/lmdb/shard-record.js";
@@ -17,6 +21,11 @@ import { OperationTable } from "./operation-table.js";
 import type { ArrivedSnapshot } from "./snapshot-receiver.js";
 import type { WriteData } from "./write-queue.js";
 
+/** Applied and not put into the store yet: at most this much in memory, and not for longer. */
+const FLUSH_BYTES = 1024 * 1024;
+const FLUSH_ENTRIES = 1000;
+const FLUSH_MS = 1000;
+
 export interface NewCopy {
   readonly shardUid: string;
   readonly collectionUid: string;
@@ -31,9 +40,12 @@ export class CopyData implements WriteData {
   readonly log: EntryLog;
   readonly documents: DocumentTable;
   readonly operations: OperationTable;
+  /** As it is put into the store; its `appliedSeq` is what was flushed. */
   #record: ShardRecord;
   #appliedSeq: number;
   #durableSeq: number;
+  /** When the oldest entry was applied that is not flushed. */
+  #unflushedSinceMs: number | undefined;
 
   /** `record` as the store has it, or as it was put for a new copy. */
   constructor(store: ShardStore, record: ShardRecord, bounds: LogBounds) {
@@ -73,18 +85,15 @@ export class CopyData implements WriteData {
     return this.#durable(termSpans, lastTimeMs);
   }
 
+  /** As the store has it, or will with its next commit. */
   get record(): ShardRecord {
-    // Entries are applied one by one, and the record is made anew once for many.
-    if (this.#record.appliedSeq !== this.#appliedSeq) {
-      this.#record = { ...this.#record, appliedSeq: this.#appliedSeq, nextDoc: this.documents.nextDoc };
-    }
     return this.#record;
   }
 
   /** What the indexes are of. */
   indexed(): IndexedData {
-    const { slot, historyId, appliedSeq, nextDoc } = this.record;
-    return { slot, historyId, appliedSeq, nextDoc };
+    const { slot, historyId } = this.#record;
+    return { slot, historyId, appliedSeq: this.#appliedSeq, nextDoc: this.documents.nextDoc };
   }
 
   get appliedSeq(): number {
@@ -114,8 +123,11 @@ export class CopyData implements WriteData {
     return { termSpans, lastTimeMs };
   }
 
-  /** Adds the change to the store's next commit. `snapshot` is what lies aside when one is to be installed. */
-  persist(change: PersistChange, snapshot: ArrivedSnapshot | undefined): void {
+  /**
+   * Adds the change to the store's next commit; one that is not vital asks for none of its own. `snapshot` is
+   * what lies aside when one is to be installed.
+   */
+  persist(change: PersistChange, snapshot: ArrivedSnapshot | undefined, vital = true): void {
     if (change.installSnapshot !== undefined) this.#install(change.installSnapshot, snapshot);
     if (change.truncateAfter !== undefined) {
       this.log.truncateAfter(change.truncateAfter);
@@ -127,20 +139,23 @@ export class CopyData implements WriteData {
     }
     const { trimThrough } = change;
     if (trimThrough !== undefined) {
-      // Entries that are not applied yet are still needed here; the log is trimmed again later.
-      const seq = Math.min(trimThrough.seq, this.#appliedSeq);
+      // Entries that the documents on disk lack are still needed; the log is trimmed again later.
+      const seq = Math.min(trimThrough.seq, this.#record.appliedSeq);
       if (seq > this.#record.baseSeq) {
         const term = seq === trimThrough.seq ? trimThrough.term : this.log.get(seq).term;
         this.log.trimThrough(seq);
         this.#record = { ...this.#record, baseSeq: seq, baseTerm: term };
       }
     }
-    this.#put({
+    this.#record = {
+      ...this.#record,
       ...(change.term === undefined ? {} : { term: change.term }),
       ...(change.activatedTerm === undefined ? {} : { activatedTerm: change.activatedTerm }),
       ...(change.historyId === undefined ? {} : { historyId: change.historyId }),
       ...(change.globalCheckpoint === undefined ? {} : { globalCheckpoint: change.globalCheckpoint }),
-    });
+    };
+    if (vital) this.store.putRecord(this.#record);
+    else this.store.putRecordLater(this.#record);
   }
 
   /** Applies the next committed entry to documents and operation table. @throws {DamagedValueError} */
@@ -154,11 +169,30 @@ export class CopyData implements WriteData {
     return { entry, change };
   }
 
-  /** Ends a run of applyNext: the new applied number goes into the same commit as what was applied. */
-  putApplied(): void {
-    this.operations.put();
-    this.#put({});
+  /** Ends a run of applyNext. */
+  applied(nowMs: number): void {
+    this.#unflushedSinceMs ??= nowMs;
+    this.flushIfDue(nowMs);
+  }
+
+  /** Also to be called now and then, so that nothing waits for more to come. */
+  flushIfDue(nowMs: number): void {
+    const since = this.#unflushedSinceMs;
+    if (since === undefined) return;
+    const isMuch =
+      this.documents.changedBytes >= FLUSH_BYTES ||
+      this.#appliedSeq - this.#record.appliedSeq >= FLUSH_ENTRIES;
+    if (isMuch || nowMs - since >= FLUSH_MS) this.flush();
+  }
+
+  /** What was applied goes into the store's next commit, and in the same one the number up to which it is. */
+  flush(): void {
+    this.#unflushedSinceMs = undefined;
     const appliedSeq = this.#appliedSeq;
+    if (appliedSeq === this.#record.appliedSeq) return;
+    this.documents.put();
+    this.operations.put();
+    this.#put({ appliedSeq, nextDoc: this.documents.nextDoc });
     this.store.onDurable(() => {
       this.#durableSeq = Math.max(this.#durableSeq, appliedSeq);
       this.documents.durable(appliedSeq);
@@ -198,7 +232,7 @@ export class CopyData implements WriteData {
   }
 
   #put(change: Partial<ShardRecord>): void {
-    this.#record = { ...this.record, ...change };
+    this.#record = { ...this.#record, ...change };
     this.store.putRecord(this.#record);
   }
 
@@ -215,6 +249,7 @@ export class CopyData implements WriteData {
     this.documents.reset(slot, nextDoc);
     this.operations.load(slot);
     this.#appliedSeq = seq;
+    this.#unflushedSinceMs = undefined;
     this.#record = {
       ...this.#record,
       slot,

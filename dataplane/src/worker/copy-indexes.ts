@@ -86,6 +86,7 @@ export class CopyIndexes {
     if (keeper?.isRebuilding === true) this.#context.kickBackground();
     if (this.#isSaving || keeper?.isSaveDue(nowMs) !== true) return;
     this.#isSaving = true;
+    this.#data.flush();
     this.#data.store.onDurable(() => {
       if (isEnded()) return;
       this.#save(keeper);
@@ -98,6 +99,7 @@ export class CopyIndexes {
   async saveForGood(): Promise<void> {
     this.#isSaving = true;
     const keeper = this.#keeper;
+    this.#data.flush();
     if (keeper?.hasUnsaved !== true) return;
     await this.#data.store.durable();
     this.#save(keeper);

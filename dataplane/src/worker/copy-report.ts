@@ -17,6 +17,7 @@ export interface ReportedCopy {
   /** Then its own counts: the control plane refuses to decide from a record that a copy is past. */
   readonly metOlderRecord: boolean;
   readonly failed: FailedCopy | undefined;
+  readonly appliedSeq: number;
   readonly isRecovering: boolean;
   readonly documents: number;
   readonly indexBytes: number;
@@ -33,7 +34,7 @@ export function copyReport(copy: ReportedCopy): CopyReport {
     role: roleOf(copy),
     lastSeq: view.lastSeq,
     globalCheckpoint: view.globalCheckpoint,
-    appliedSeq: record.appliedSeq,
+    appliedSeq: copy.appliedSeq,
     worker: copy.worker,
     documents: copy.documents,
     indexBytes: copy.indexBytes,

@@ -24,7 +24,6 @@ import type {
   CopyView,
   DurableCopy,
   NewEntry,
-  PersistChange,
   TimelessEvent,
   WantedRead,
   WriteRefusal,
@@ -41,6 +40,7 @@ import { copyReport, type FailedCopy } from "./copy-report.js";
 import { initialCopySettings, type ChangingCopySettings } from "./copy-settings.js";
 import { LevelReads } from "./level-reads.js";
 import type { ReadHost } from "./read-calls.js";
+import { StepQueue } from "./step-queue.js";
 import { SnapshotTransfers, type SnapshotHost } from "./snapshot-transfers.js";
 import { snapshotFacts, type ArrivedSnapshot } from "./snapshot-receiver.js";
 import type { WorkerContext } from "./worker-context.js";
@@ -65,8 +65,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   readonly #outbox: CopyOutbox;
   #collection: CollectionMap | undefined;
   #writeContext: WriteContext | undefined;
-  #events: TimelessEvent[] = [];
-  #stepping = false;
+  readonly #queue = new StepQueue((error) => this.fail(error));
   #committed: number;
   /** Entries up to here were committed while too few copies were in the stored set. */
   #unmetThrough = 0;
@@ -155,6 +154,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     return copyReport({
       worker: this.#context.worker,
       record: this.data.record,
+      appliedSeq: this.appliedSeq,
       view: this.#view(),
       metOlderRecord: this.#metOlderRecord,
       failed: this.#failed,
@@ -247,6 +247,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   tick(): void {
     if (this.#failed !== undefined || this.#suspended) return;
     const nowMs = this.nowMs();
+    this.#guard(() => this.data.flushIfDue(nowMs));
     this.#step({ kind: "tick", ...this.data.log.retained(nowMs) });
     this.#transfers.tick(nowMs);
     this.#writes.tick(nowMs);
@@ -363,6 +364,11 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     return this.#context.stalenessLimitMs();
   }
 
+  /** What the store shows once it is durable is all that is applied now. */
+  flush(): void {
+    if (this.#failed === undefined && !this.#closed) this.#guard(() => this.data.flush());
+  }
+
   // ---------------------------------------------------------------- for verifications
 
   indexedDocuments(): number {
@@ -411,17 +417,10 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
 
   #step(event: TimelessEvent): void {
     if (this.#failed !== undefined || this.#closed) return;
-    this.#events.push(event);
-    if (this.#stepping) return;
-    this.#stepping = true;
-    this.#guard(() => {
-      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        const effects = this.#copy.step({ ...next, nowMs: this.nowMs() });
-        for (const effect of effects) this.#execute(effect);
-      }
-    });
-    this.#stepping = false;
-    this.#events = [];
+    const handle = (next: TimelessEvent): void => {
+      for (const effect of this.#copy.step({ ...next, nowMs: this.nowMs() })) this.#execute(effect);
+    };
+    if (!this.#queue.run(event, handle)) return;
     this.#writes.pump();
     this.#reportChange();
   }
@@ -429,7 +428,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   #execute(effect: CopyEffect): void {
     switch (effect.kind) {
       case "persist":
-        return this.#persist(effect.ticket, effect.change);
+        return this.#persist(effect);
       case "send":
         return this.#outbox.send(effect.message);
       case "sendEntries":
@@ -461,20 +460,22 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
     }
   }
 
-  #persist(ticket: number, change: PersistChange): void {
+  #persist({ ticket, change, vital }: Extract<CopyEffect, { kind: "persist" }>): void {
     const installs = change.installSnapshot;
     const snapshot = installs === undefined ? undefined : this.#transfers.claim(installs.snapshotId);
-    this.data.persist(change, snapshot);
+    this.data.persist(change, snapshot, vital);
     if (installs !== undefined) {
       this.#committed = installs.seq;
       this.#indexes.reset();
     } else if (change.historyId !== undefined) this.#indexes.historyStarted(change.historyId);
     const copy = this.#copy;
-    this.store.onDurable(() => {
+    const whenDurable = (): void => {
       if (this.#copy !== copy) return;
       if (snapshot !== undefined) this.#transfers.installed(snapshot);
       this.#step({ kind: "persisted", ticket });
-    });
+    };
+    if (vital) this.store.onDurable(whenDurable);
+    else this.store.onDurableLater(whenDurable);
   }
 
   get #mayApply(): boolean {
@@ -492,7 +493,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
       this.#writes.applied(entry, entry.seq > this.#unmetThrough);
       if (this.verifications.pins(entry)) break;
     }
-    this.data.putApplied();
+    this.data.applied(nowMs);
     this.#waiters.applied(this.appliedSeq);
     this.#context.kickBackground();
   }

@@ -20,6 +20,8 @@ export interface VerificationHost {
   readonly allocationId: string;
   readonly store: ShardStore;
   indexedDocuments(): number;
+  /** Puts all that is applied into the store's next commit. */
+  flush(): void;
   /** Entries may be applied again. */
   resumeApplying(): void;
 }
@@ -79,12 +81,12 @@ export class CopyVerifications {
     if (id === undefined || verification === undefined || verification.reading !== undefined) return false;
     const indexed = this.#host.indexedDocuments();
     this.#pinning = true;
-    // After the caller has put what was applied: it goes into the same commit.
     queueMicrotask(() => this.#pin(id, verification, entry.seq, indexed));
     return true;
   }
 
   #pin(id: string, verification: Verification, seq: number, indexed: number): void {
+    this.#host.flush();
     this.#host.store.onDurable(() => {
       this.#pinning = false;
       if (this.#running.get(id) === verification) this.#read(verification, seq, indexed);

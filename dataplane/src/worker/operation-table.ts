@@ -13,6 +13,8 @@ import type { LogEntry } from "../domain/replication/log-entry.js";
 import { OperationPlaces } from "./operation-places.js";
 
 export const OPERATION_WINDOW_MS = 10 * 60 * 1000;
+/** Of one value in the store: a larger one would make it look for free pages that lie side by side. */
+const RUN_OPERATIONS = 300;
 /** More operations than this within the window push the oldest out early. */
 const OPERATIONS_MAX = 200_000;
 
@@ -87,14 +89,14 @@ export class OperationTable {
 
   /** Ends a run of `apply`: what came and went is put into the store's next transaction. */
   put(): void {
-    if (this.#pending.length > 0) {
-      const { seq } = this.#pending.at(-1)!;
-      const run = { lastSeq: seq, operations: this.#pending };
+    for (let from = 0; from < this.#pending.length; from += RUN_OPERATIONS) {
+      const operations = this.#pending.slice(from, from + RUN_OPERATIONS);
+      const run = { lastSeq: operations.at(-1)!.seq, operations };
       this.#putRun(run);
-      this.#runs.push(seq);
+      this.#runs.push(run.lastSeq);
       this.#fresh.push(run);
-      this.#pending = [];
     }
+    this.#pending = [];
     if (this.#isOldestCut) this.#cutOldest();
   }
 

@@ -27,6 +27,8 @@ export interface ReadHost {
   /** @throws {Problem} shardUnavailable when the copy must not answer. */
   assertReadable(): void;
   document(id: string): StoredDocument | undefined;
+  /** Puts all that is applied into the store's next commit. */
+  flush(): void;
   /** Resolves once applied; rejects with `consistencyNotMet`. */
   whenApplied(seq: number, timeoutMs: number): Promise<void>;
   /** Resolves with the seq to be applied first; rejects with `consistencyNotMet` or `noPrimary`. */
@@ -201,7 +203,10 @@ function documentsOf(
 /** In byte order of ids, out of the store alone: what was acknowledged before the call came is there by then. */
 async function scan(host: ReadHost, request: wire.ScanRequest, timeoutMs: number): Promise<Uint8Array> {
   await reach(host, request.read, timeoutMs);
-  if (host.durableSeq < host.appliedSeq) await host.store.durable();
+  if (host.durableSeq < host.appliedSeq) {
+    host.flush();
+    await host.store.durable();
+  }
   host.assertReadable();
   const projection = projectionOf(request.hasInclude ? request.include : undefined);
   const documents: wire.Document[] = [];

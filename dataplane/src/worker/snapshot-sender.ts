@@ -16,6 +16,8 @@ const SILENCE_MS = 15_000;
 const BUSY_MS = 1000;
 
 export interface SnapshotSenderEvents {
+  /** What is to be sent is read from the store: all that is applied must be in its next commit. */
+  readonly begins: () => void;
   readonly send: (chunk: SnapshotChunk) => void;
   readonly ended: (ok: boolean) => void;
   /** What was to be sent can't be read; `ended` follows. */
@@ -67,6 +69,7 @@ export class SnapshotSender {
     if (this.#state !== "waiting" || nowMs < this.#notBeforeMs || !this.#budget.enter("outgoing")) return;
     this.#state = "sending";
     this.#heardMs = nowMs;
+    this.#events.begins();
     // What is committed now is on disk then: the snapshot is not older than the moment it was asked for.
     this.#store.onDurable(() => this.#guard(() => this.#start(nowMs)));
   }

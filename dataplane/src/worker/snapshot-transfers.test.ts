@@ -29,6 +29,7 @@ class Side {
       allocationId: id as AllocationId,
       historyId: "h1",
       term: 1,
+      flush: () => undefined,
       sendWire: (message) => {
         const documents = message.snapshotChunk?.documents ?? [];
         this.sentBytes += documents.reduce((bytes, { record }) => bytes + record.length, 0);
@@ -78,7 +79,7 @@ async function fill(store: ShardStore, documents: number): Promise<void> {
   });
   data.persist({ append: entries, globalCheckpoint: documents }, undefined);
   for (let i = 0; i < documents; i += 1) data.applyNext();
-  data.putApplied();
+  data.flush();
   await store.durable();
 }
 

@@ -11,6 +11,8 @@ export interface SnapshotHost {
   readonly allocationId: AllocationId;
   readonly historyId: string;
   readonly term: number;
+  /** Puts all that is applied into the store's next commit. */
+  flush(): void;
   sendWire(message: ReplicationMessage): void;
   snapshotArrived(snapshot: ArrivedSnapshot): void;
   snapshotSent(to: AllocationId, snapshotId: string, ok: boolean): void;
@@ -48,6 +50,7 @@ export class SnapshotTransfers {
   start(to: AllocationId, snapshotId: string, nowMs: number): void {
     this.cancel(to);
     const sender = new SnapshotSender(this.#store, this.#budget, this.#host.shardUid, snapshotId, nowMs, {
+      begins: () => this.#host.flush(),
       send: (snapshotChunk) => this.#host.sendWire({ ...this.#header(to), snapshotChunk }),
       failed: (error) => this.#host.fail(error),
       ended: (ok) => {

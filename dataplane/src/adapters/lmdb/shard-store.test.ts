@@ -214,3 +214,32 @@ test("a snapshot shows one moment however the store goes on", async () => {
   expect([...store.ids(slot, "")].length).toBe(2);
   snapshot.done();
 });
+
+test("what nobody waits for goes along with the next commit, or comes alone after a while", async () => {
+  const store = openStore();
+  const seen: string[] = [];
+  store.putRecordLater(record({ shardUid: "later" }));
+  store.onDurableLater(() => seen.push("later"));
+  store.putRecord(record({ shardUid: "soon" }));
+  store.onDurable(() => seen.push("soon"));
+  await store.durable();
+  expect([seen, store.records().map(({ shardUid }) => shardUid)]).toEqual([
+    ["later", "soon"],
+    ["later", "soon"],
+  ]);
+  const startMs = performance.now();
+  await new Promise<void>((resolve) => {
+    store.putRecordLater(record({ shardUid: "alone" }));
+    store.onDurableLater(resolve);
+  });
+  expect(performance.now() - startMs).toBeGreaterThan(450);
+  expect(store.record("alone")).toBeDefined();
+});
+
+test("what nobody waits for is on disk when a store is closed", async () => {
+  const store = openStore();
+  store.putRecordLater(record({ lastSeq: 99 }));
+  await store.close();
+  open.splice(0);
+  expect(openStore().record("s1")).toMatchObject({ lastSeq: 99 });
+});

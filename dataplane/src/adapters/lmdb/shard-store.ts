@@ -3,13 +3,15 @@
  *
  * Changes are collected and written by a commit loop: everything that was added until a commit
  * starts goes into that one transaction, whole or not at all; `onDurable` callbacks run in order once
- * it is on disk; meanwhile the next transaction is collected. A full disk is waited out with the
+ * it is on disk; meanwhile the next transaction is collected. What nobody waits for (`putRecordLater`,
+ * `onDurableLater`) goes along with the next commit, and asks for none of its own for a while. A full disk is waited out with the
  * transaction kept; any other failure ends the store, because what an fsync that failed has left on
  * the disk is unknown.
  */
 import { statfsSync } from "node:fs";
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { open, type Database, type RootDatabase } from "lmdb";
+import { causeOf, isDiskFull, Unheard } from "./commit-failure.js";
 import {
   decodeDocument,
   decodeEntries,
@@ -40,7 +42,8 @@ const TABLES: readonly TableName[] = ["log", "documents", "ids", "operations"];
 const SWEEP_KEYS = 2000;
 const FULL_DISK_RETRY_MS = 1000;
 const CLOSE_TIMEOUT_MS = 5000;
-const CAUSE_TIMEOUT_MS = 1000;
+/** What nobody waits for is committed after this time at the latest. */
+const LATER_MS = 500;
 
 interface StoreState {
   readonly nextSlot: number;
@@ -54,6 +57,8 @@ interface Transaction {
   readonly records: Map<string, ShardRecord | undefined>;
   state: StoreState | undefined;
   readonly durable: (() => void)[];
+  /** Something in it waits for the disk. */
+  isWanted: boolean;
 }
 
 /** A consistent view of the store at one moment; holds back page reuse until it is closed. */
@@ -82,6 +87,7 @@ export class ShardStore {
   #next: Transaction = newTransaction();
   #committing: Promise<void> | undefined;
   #scheduled = false;
+  #later: NodeJS.Timeout | undefined;
   #full = false;
   #failed = false;
   #closed = false;
@@ -130,9 +136,15 @@ export class ShardStore {
 
   /** @throws {Error} when the record violates AppliedBelowCheckpoint. */
   putRecord(record: ShardRecord): void {
+    this.putRecordLater(record);
+    this.#schedule();
+  }
+
+  /** As putRecord, for a change that nothing rests on. */
+  putRecordLater(record: ShardRecord): void {
     assertAppliedBelowCheckpoint(record);
     this.#next.records.set(record.shardUid, record);
-    this.#schedule();
+    this.#scheduleLater();
   }
 
   removeRecord(shardUid: string): void {
@@ -163,6 +175,12 @@ export class ShardStore {
   onDurable(callback: () => void): void {
     this.#next.durable.push(callback);
     this.#schedule();
+  }
+
+  /** As onDurable, and asks for no commit: there is one within LATER_MS. */
+  onDurableLater(callback: () => void): void {
+    this.#next.durable.push(callback);
+    this.#scheduleLater();
   }
 
   durable(): Promise<void> {
@@ -290,8 +308,9 @@ export class ShardStore {
   /** Writes what was added, then closes. A full disk is not waited for. */
   async close(): Promise<void> {
     if (!this.#failed) {
-      await Promise.race([this.durable(), setTimeout(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
+      await Promise.race([this.durable(), sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
     }
+    clearTimeout(this.#later);
     this.#closed = true;
     await this.#committing;
     await this.#root.close();
@@ -305,8 +324,16 @@ export class ShardStore {
     this.#schedule();
   }
 
+  #scheduleLater(): void {
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined;
+      this.#schedule();
+    }, LATER_MS);
+  }
+
   /** Not at once: what the rest of this turn adds belongs into the same transaction. */
   #schedule(): void {
+    this.#next.isWanted = true;
     if (this.#scheduled || this.#committing !== undefined || this.#failed || this.#closed) return;
     this.#scheduled = true;
     setImmediate(() => {
@@ -318,10 +345,12 @@ export class ShardStore {
   async #commit(): Promise<void> {
     const transaction = this.#next;
     this.#next = newTransaction();
+    clearTimeout(this.#later);
+    this.#later = undefined;
     this.#sweep(transaction);
     try {
       while (!(await this.#write(transaction))) {
-        await setTimeout(FULL_DISK_RETRY_MS);
+        await sleep(FULL_DISK_RETRY_MS);
         if (this.#closed) return;
       }
     } catch (error) {
@@ -333,9 +362,9 @@ export class ShardStore {
     this.#root.resetReadTxn();
     this.#committing = undefined;
     for (const callback of transaction.durable) callback();
-    const { writes, records, state, durable } = this.#next;
-    const more = writes.length > 0 || records.size > 0 || state !== undefined || durable.length > 0;
-    if (more || this.#dropped.size > 0) this.#schedule();
+    const { records, durable, isWanted } = this.#next;
+    if (isWanted || this.#dropped.size > 0) this.#schedule();
+    else if (records.size > 0 || durable.length > 0) this.#scheduleLater();
   }
 
   /** False when the disk is full. */
@@ -397,51 +426,5 @@ function options(snapshot: StoreSnapshot | undefined): { transaction?: StoreSnap
 }
 
 function newTransaction(): Transaction {
-  return { writes: [], records: new Map(), state: undefined, durable: [] };
-}
-
-/** lmdb gives the cause of a failed commit as a promise beside a general error, and not always. */
-async function causeOf(failed: unknown): Promise<Error> {
-  const commitError: unknown = (failed as { commitError?: unknown }).commitError;
-  if (!(commitError instanceof Promise)) return failed as Error;
-  const late = new AbortController();
-  const general = setTimeout(CAUSE_TIMEOUT_MS, failed as Error, { ref: false, signal: late.signal });
-  try {
-    await Promise.race([commitError, general]);
-    return failed as Error;
-  } catch (cause) {
-    return cause as Error;
-  } finally {
-    late.abort();
-  }
-}
-
-/**
- * The whole batch is awaited; unheard, one rejected part of it would end the thread. Most parts share one
- * promise, which needs to be heard once.
- */
-class Unheard {
-  #last: Promise<boolean> | undefined;
-
-  add(part: Promise<boolean>): void {
-    if (part === this.#last) return;
-    this.#last = part;
-    part.catch(() => undefined);
-  }
-}
-
-const ENOSPC = 28;
-const EIO = 5;
-const MDB_MAP_FULL = -30792;
-/** With less than this left an input/output error is LMDB's name for a write that the file system cut short. */
-const FULL_BYTES = 16 * 1024 * 1024;
-
-/**
- * Writing again is safe after either: the failed transaction's pages are referenced by nothing, and
- * are written anew by the next one.
- */
-function isDiskFull(error: Error, freeBytes: number): boolean {
-  const { code } = error as { code?: unknown };
-  if (code === EIO) return freeBytes < FULL_BYTES;
-  return code === "ENOSPC" || code === ENOSPC || code === MDB_MAP_FULL;
+  return { writes: [], records: new Map(), state: undefined, durable: [], isWanted: false };
 }

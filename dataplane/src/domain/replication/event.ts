@@ -140,7 +140,13 @@ export interface PersistChange {
 export type StopReason = "committedEntryConflict" | "secondPrimaryInTerm";
 
 export type CopyEffect =
-  | { readonly kind: "persist"; readonly ticket: number; readonly change: PersistChange }
+  | {
+      readonly kind: "persist";
+      readonly ticket: number;
+      readonly change: PersistChange;
+      /** Something waits for it to be durable; else it may go along with a later one. */
+      readonly vital: boolean;
+    }
   | { readonly kind: "send"; readonly message: CopyMessage }
   /** Send a replicate message with the log's entries `fromSeq`..`throughSeq`; the shell reads them from its log. */
   | {

@@ -41,6 +41,7 @@ export class StepOutput {
   finish(ticket: number): { readonly effects: CopyEffect[]; readonly persisted: boolean } {
     if (!this.#dirty) return { effects: this.effects, persisted: false };
     const change = this.#appended.length > 0 ? { ...this.#change, append: this.#appended } : this.#change;
-    return { effects: [{ kind: "persist", ticket, change }, ...this.effects], persisted: true };
+    const persist = { kind: "persist", ticket, change, vital: this.isVital } as const;
+    return { effects: [persist, ...this.effects], persisted: true };
   }
 }
