@@ -1,11 +1,14 @@
-/** From the global options to a client: --endpoint, PRISM_ENDPOINT, or the local cluster of --data. */
+/** From the global options to a client: --endpoint, PRISM_ENDPOINT, a cluster in Kubernetes, or the local one of --data. */
 import { resolve } from "node:path";
 import type { StatusResponse } from "@prism/api/status";
 import { PrismClient } from "@prism/client";
 import { CommandError, EXIT } from "./exit-code.js";
+import { findCluster, type KubeCluster, type KubeOptions } from "./kube-cluster.js";
 import { describeAbsence, listeningNodes, readOperator } from "./local-directory.js";
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends KubeOptions {
+  /** The command was called as a plugin of kubectl. */
+  readonly plugin?: boolean;
   readonly endpoint?: readonly string[];
   readonly data: string;
   readonly apiKey?: string;
@@ -41,8 +44,20 @@ function urlsOf(status: StatusResponse): string[] {
   return (alive.length > 0 ? alive : known).map((node) => node.httpUrl);
 }
 
+/** True when the command is about a cluster in Kubernetes. */
+export function isInKubernetes(options: ConnectionOptions): boolean {
+  if (options.endpoint !== undefined && options.endpoint.length > 0) return false;
+  const { plugin = false, kubeconfig, context, namespace, cluster } = options;
+  return plugin || [kubeconfig, context, namespace, cluster].some((option) => option !== undefined);
+}
+
 /** @param quick calls are small, so that one attempt need not last long. */
 export async function connect(options: ConnectionOptions, quick = false): Promise<PrismClient> {
+  if (isInKubernetes(options)) {
+    const cluster = await findCluster(options);
+    await cluster.api.close();
+    return connectTo(cluster);
+  }
   const endpoints = await endpointsOf(options);
   try {
     return new PrismClient({
@@ -53,4 +68,10 @@ export async function connect(options: ConnectionOptions, quick = false): Promis
   } catch (error) {
     throw error instanceof TypeError ? new CommandError(error.message) : error;
   }
+}
+
+/** Through the API server, which picks a node: pods have no addresses for people. */
+export async function connectTo(cluster: KubeCluster): Promise<PrismClient> {
+  const { url, key } = await cluster.tunnel();
+  return new PrismClient({ endpoints: url, apiKey: key, routing: false });
 }

@@ -14,6 +14,12 @@ import { DEFAULT_DATA, type Context, type GlobalOptions } from "./context.js";
 import { EXIT } from "./exit-code.js";
 import { addReadLevel } from "./read-level.js";
 
+const EXIT_CODES = `
+Exit codes:
+${Object.values(EXIT)
+  .map(({ code, meaning }) => `  ${code}  ${meaning}`)
+  .join("\n")}`;
+
 const EXAMPLES = `
 Examples:
   $ prism up                                        three nodes in three zones on this machine
@@ -22,16 +28,35 @@ Examples:
   $ prism load notes notes.ndjson                   one JSON document a line
   $ prism search notes "war and taxes" --fields body
   $ prism down                                      the data stays
+${EXIT_CODES}`;
 
-Exit codes:
-${Object.values(EXIT)
-  .map(({ code, meaning }) => `  ${code}  ${meaning}`)
-  .join("\n")}`;
+const PLUGIN_EXAMPLES = `
+Examples:
+  $ kubectl prism status                            the only cluster of the context's namespace
+  $ kubectl prism status -n search --cluster demo --watch
+  $ kubectl prism collection list
+  $ kubectl prism search notes "war and taxes" --fields body
+
+Requests go through the API server's proxy to the cluster's Service: your rights must have get and create on
+services/proxy. Where a network policy keeps the API server out: kubectl port-forward, and --endpoint.
+${EXIT_CODES}`;
+
+export interface ProgramOptions {
+  /** As `kubectl prism`: for clusters in Kubernetes. Default false. */
+  readonly plugin?: boolean;
+}
 
 /** @param setExit is called with the exit code of commands that have one of their own. */
-export function buildProgram(context: Context, setExit: (code: number) => void): Command {
-  const program = new Command("prism")
-    .description("Start, inspect and use a Prism cluster.")
+export function buildProgram(
+  context: Context,
+  setExit: (code: number) => void,
+  { plugin = false }: ProgramOptions = {},
+): Command {
+  const name = plugin ? "kubectl prism" : "prism";
+  const program = new Command(name)
+    .description(
+      plugin ? "Inspect and use a Prism cluster in Kubernetes." : "Start, inspect and use a Prism cluster.",
+    )
     .version("0.1.0")
     .addOption(
       new Option("--endpoint <urls>", "base URLs of nodes, separated by commas")
@@ -44,23 +69,25 @@ export function buildProgram(context: Context, setExit: (code: number) => void):
         .default(DEFAULT_DATA),
     )
     .addOption(new Option("--api-key <key>", "sent as a bearer token").env("PRISM_API_KEY"))
+    .option("-n, --namespace <name>", "of a cluster in Kubernetes (default: the context's)")
+    .option("--cluster <name>", "a PrismCluster (default: the only one of the namespace)")
+    .option("--kubeconfig <file>", "default: KUBECONFIG, else ~/.kube/config")
+    .option("--context <name>", "of the kubeconfig (default: its current one)")
     .option("--json", "print JSON for scripts", false)
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", plugin ? PLUGIN_EXAMPLES : EXAMPLES)
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
     });
-  const global = (): GlobalOptions => program.opts<GlobalOptions>();
-  addLocal(program, context, global, setExit);
+  const global = (): GlobalOptions => ({ ...program.opts<GlobalOptions>(), plugin });
+  if (!plugin) addLocal(program, context, global, setExit);
   addStatus(program, context, global, setExit);
   addCollection(program, context, global);
   addDocuments(program, context, global, setExit);
   addVerify(program, context, global, setExit);
   addShard(program, context, global);
   addDebug(program, context, global);
-  forAll(program, "prism", (command, path) =>
-    command.exitOverride().showHelpAfterError(`(see ${path} --help)`),
-  );
+  forAll(program, name, (command, path) => command.exitOverride().showHelpAfterError(`(see ${path} --help)`));
   return program;
 }
 

@@ -28,7 +28,7 @@ const ALLOWED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "kube-machinery": [],
   operator: ["api", "proto", "kube-machinery"],
   client: ["api", "proto"],
-  cli: ["api", "client", "operator"],
+  cli: ["api", "client", "kube-machinery", "operator"],
   demo: ["api", "client", "operator"],
   bench: ["api", "client", "dataplane", "operator", "proto"],
   test: ["api", "client", "dataplane", "operator", "proto"],

@@ -7,7 +7,8 @@ import { open, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { StatusResponse } from "@prism/api/status";
-import { connect } from "../connection.js";
+import { connect, isInKubernetes } from "../connection.js";
+import { collectFromKubernetes } from "../kube-bundle.js";
 import { type Context, print, printJson, type GlobalOptions } from "../context.js";
 import { CommandError } from "../exit-code.js";
 import { describeAbsence, listeningNodes, nodeNames, readOperator } from "../local-directory.js";
@@ -21,13 +22,28 @@ export async function debugBundle(
   output: string | undefined,
   global: GlobalOptions,
 ): Promise<void> {
-  const directory = resolve(global.data);
-  const operator = await readOperator(directory);
-  const nodes = await listeningNodes(directory);
   const bundle: Record<string, unknown> = {
     madeAt: new Date().toISOString(),
     versions: { node: process.version, platform: process.platform, arch: process.arch },
     status: await statusOf(global),
+    ...(isInKubernetes(global) ? await collectFromKubernetes(global) : await collectLocal(global)),
+  };
+  const path = resolve(output ?? `prism-debug-${Date.now()}.json.gz`);
+  const bytes = gzipSync(JSON.stringify(bundle, null, 1));
+  try {
+    await writeFile(path, bytes);
+  } catch (error) {
+    throw new CommandError(`${path}: ${(error as Error).message}`);
+  }
+  if (global.json) return printJson(context, { path, bytes: bytes.length });
+  print(context, [`wrote ${path} (${byteSize(bytes.length)}); read it with: gunzip -c ${path}`]);
+}
+
+async function collectLocal(global: GlobalOptions): Promise<Record<string, unknown>> {
+  const directory = resolve(global.data);
+  const operator = await readOperator(directory);
+  const nodes = await listeningNodes(directory);
+  return {
     controlPlane:
       operator === undefined
         ? await describeAbsence(directory)
@@ -42,15 +58,6 @@ export async function debugBundle(
     ),
     logs: await logs(directory),
   };
-  const path = resolve(output ?? `prism-debug-${Date.now()}.json.gz`);
-  const bytes = gzipSync(JSON.stringify(bundle, null, 1));
-  try {
-    await writeFile(path, bytes);
-  } catch (error) {
-    throw new CommandError(`${path}: ${(error as Error).message}`);
-  }
-  if (global.json) return printJson(context, { path, bytes: bytes.length });
-  print(context, [`wrote ${path} (${byteSize(bytes.length)}); read it with: gunzip -c ${path}`]);
 }
 
 async function statusOf(global: GlobalOptions): Promise<StatusResponse | string> {

@@ -1,10 +1,11 @@
 /** `prism status`: one screen that says what is wrong, since when, and what happens next. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { PrismClient } from "@prism/client";
+import { PrismError, type PrismClient } from "@prism/client";
 import type { StatusResponse } from "@prism/api/status";
-import { connect } from "../connection.js";
+import { connect, connectTo, isInKubernetes } from "../connection.js";
+import { findCluster } from "../kube-cluster.js";
 import { type Context, print, printJson, type GlobalOptions } from "../context.js";
-import { EXIT } from "../exit-code.js";
+import { CommandError, EXIT } from "../exit-code.js";
 import { statusScreen } from "../status-screen.js";
 
 export interface StatusOptions {
@@ -18,12 +19,19 @@ export async function status(
   options: StatusOptions,
   global: GlobalOptions,
 ): Promise<number> {
-  const client = await connect(global, true);
+  const cluster = isInKubernetes(global) ? await findCluster(global) : undefined;
+  const client = cluster === undefined ? await connect(global, true) : await connectTo(cluster);
   try {
     if (options.watch) return await watch(context, client, options, global);
     return show(context, await client.status({ timeoutMs: 5000 }), global);
+  } catch (error) {
+    if (cluster === undefined || !(error instanceof PrismError)) throw error;
+    // No node answers: what the operator has written of the cluster is all there is to know.
+    const words = [`no node of ${cluster.name} answers: ${error.message}`, ...cluster.describe()];
+    throw new CommandError(words.join("\n"), EXIT.unreachable.code);
   } finally {
     await client.close();
+    await cluster?.api.close();
   }
 }
 
