@@ -2,7 +2,8 @@
  * What is to be done so that a cluster's objects are as its specification asks: pure, from one look at them.
  *
  * A pod that ends for any reason comes back with its StatefulSet's template. So a new template goes to one zone at a
- * time, and to the next one only when every pod before it runs it and everything is in sync.
+ * time, and to the next one only when every pod before it runs it and everything is in sync. A zone whose own pods
+ * are the trouble does not wait for that: the new template may be what helps them.
  */
 import type { ClusterSpec, ClusterZone } from "@prism/api/cluster";
 import type { Reason } from "@prism/api/reason";
@@ -35,6 +36,7 @@ export interface PodFacts {
   readonly name: string;
   readonly templateHash: string;
   readonly settingsKey: string;
+  readonly ready: boolean;
 }
 
 export interface WorkloadObservation {
@@ -81,6 +83,35 @@ export function planWorkloads(observation: WorkloadObservation): WorkloadPlan {
   return { actions: plan.actions, blockers: plan.blockers };
 }
 
+/** A zone with its nodes. */
+interface ZoneSet {
+  readonly zone: ClusterZone;
+  readonly name: string;
+  readonly replicas: number;
+  /** That the specification asks for, and its hash. */
+  readonly template: PodTemplate;
+  readonly hash: string;
+  readonly pods: readonly PodFacts[];
+  readonly live: LiveObject | undefined | "none";
+}
+
+function hasIt({ live, hash }: ZoneSet): boolean {
+  return live !== undefined && live !== "none" && live.metadata.annotations?.[TEMPLATE_HASH] === hash;
+}
+
+function runsIt(set: ZoneSet): boolean {
+  return hasIt(set) && set.pods.every((pod) => pod.templateHash === set.hash);
+}
+
+/** The zone has the wanted template, and its pods do not all run it well. */
+function isOnTheWay(set: ZoneSet): boolean {
+  return hasIt(set) && (!runsIt(set) || isDisturbed(set));
+}
+
+function isDisturbed({ pods }: ZoneSet): boolean {
+  return pods.some((pod) => !pod.ready);
+}
+
 class Plan {
   readonly actions: WorkloadAction[] = [];
   readonly blockers: PlanBlocker[] = [];
@@ -113,55 +144,61 @@ class Plan {
   }
 
   keepStatefulSets(): void {
-    const { spec } = this.#seen;
+    const { spec, owner, imageRepository } = this.#seen;
     const zones = spec.topology.zones.length === 0 ? [NO_ZONE] : spec.topology.zones;
+    const places = nodePlaces(spec, (zone, ordinal) => `${zone.name}-${ordinal}`);
+    const sets = zones.flatMap((zone): ZoneSet[] => {
+      const replicas = places.filter((place) => place.zone.name === zone.name).length;
+      if (replicas === 0) return [];
+      const name = statefulSetName(owner.name, zone.name);
+      const template = buildPodTemplate({ cluster: owner.name, spec, zone, imageRepository });
+      const object = buildStatefulSet({ owner, spec, zone, replicas, template });
+      const pods = this.#seen.pods.filter((pod) => isPodOf(pod.name, name));
+      return [{ zone, name, replicas, template, hash: hashOf(template), pods, live: this.#usable(object) }];
+    });
     let earlierZonesRunIt = true;
-    for (const zone of zones) {
-      const replicas = nodePlaces(spec, (one, ordinal) => `${one.name}-${ordinal}`).filter(
-        (place) => place.zone.name === zone.name,
-      ).length;
-      if (replicas === 0) continue;
-      const runsIt = this.#keepStatefulSet(zone, replicas, earlierZonesRunIt);
-      earlierZonesRunIt &&= runsIt;
+    let isUnderWay = sets.some(isOnTheWay);
+    for (const set of sets) {
+      const mayChange = !isUnderWay && (isDisturbed(set) || (earlierZonesRunIt && this.#seen.allInSync));
+      const changed = this.#keepStatefulSet(set, mayChange);
+      isUnderWay ||= changed;
+      earlierZonesRunIt &&= runsIt(set);
     }
   }
 
-  /** Whether the zone's StatefulSet and all of its pods have the wanted template. */
-  #keepStatefulSet(zone: ClusterZone, wantedReplicas: number, earlierZonesRunIt: boolean): boolean {
-    const { owner, spec, imageRepository, lastTemplates, allInSync, paused } = this.#seen;
-    const name = statefulSetName(owner.name, zone.name);
-    const wanted = buildPodTemplate({ cluster: owner.name, spec, zone, imageRepository });
-    const wantedHash = hashOf(wanted);
-    const pods = this.#seen.pods.filter((pod) => isPodOf(pod.name, name));
-    const build = (template: PodTemplate, replicas: number): OwnedObject =>
-      buildStatefulSet({ owner, spec, zone, replicas, template });
-    const live = this.#usable(build(wanted, wantedReplicas));
+  /** Whether the zone got another template. */
+  #keepStatefulSet(set: ZoneSet, mayChange: boolean): boolean {
+    const { paused, lastTemplates } = this.#seen;
+    const { name, live, template, hash, pods, replicas } = set;
     if (live === "none") return false;
     if (live === undefined) {
       const last = pods.length > 0 ? lastTemplates.get(name) : undefined;
-      this.#create("createStatefulSet", build(last ?? wanted, this.#atLeastKnown(name, wantedReplicas)));
-      return last === undefined;
-    }
-    const liveHash = live.metadata.annotations?.[TEMPLATE_HASH] ?? "";
-    const replicas = this.#replicas(live, wantedReplicas);
-    const older = pods.filter((pod) => pod.templateHash !== wantedHash).map((pod) => pod.name);
-    if (older.length > 0) this.#reportOlder(older, liveHash === wantedHash);
-    if (liveHash === wantedHash) {
-      if (!paused) this.#correct("updateStatefulSet", this.#keepClaims(build(wanted, replicas), live), live);
-      return older.length === 0;
-    }
-    if (paused) return false;
-    if (pods.length === 0 || (earlierZonesRunIt && allInSync)) {
-      const object = this.#keepClaims(build(wanted, replicas), live);
-      this.#apply("changeTemplate", object, live, "WorkloadChanged", {
-        object: objectName(object),
-        field: firstDifference(wanted.spec, templateOf(live).spec, "spec.template.spec") ?? "spec.template",
-      });
+      this.#create(
+        "createStatefulSet",
+        this.#build(set, last ?? template, this.#atLeastKnown(name, replicas)),
+      );
       return false;
     }
-    const held = build(templateOf(live), replicas);
-    this.#correct("updateStatefulSet", this.#keepClaims(withHash(held, liveHash), live), live);
+    const liveHash = live.metadata.annotations?.[TEMPLATE_HASH] ?? "";
+    const older = pods.filter((pod) => pod.templateHash !== hash).map((pod) => pod.name);
+    if (older.length > 0) this.#reportOlder(older, liveHash === hash);
+    if (paused) return false;
+    const kept = this.#replicas(live, replicas);
+    if (liveHash !== hash && (pods.length === 0 || mayChange)) {
+      const object = this.#keepClaims(this.#build(set, template, kept), live);
+      const field = firstDifference(template.spec, templateOf(live).spec, "spec.template.spec");
+      const evidence = { object: objectName(object), field: field ?? "spec.template" };
+      this.#apply("changeTemplate", object, live, "WorkloadChanged", evidence);
+      return true;
+    }
+    const wanted = this.#build(set, liveHash === hash ? template : templateOf(live), kept);
+    this.#correct("updateStatefulSet", this.#keepClaims(withHash(wanted, liveHash), live), live);
     return false;
+  }
+
+  #build({ zone }: ZoneSet, template: PodTemplate, replicas: number): OwnedObject {
+    const { owner, spec } = this.#seen;
+    return buildStatefulSet({ owner, spec, zone, replicas, template });
   }
 
   /** What is there under the name: nothing, our object, or `none` when it is not ours to touch now. */

@@ -50,6 +50,7 @@ class Bench {
         const { annotations } = templateOf(object).metadata;
         return Array.from({ length: Number(object.spec?.["replicas"]) }, (_, i) => ({
           name: `${object.metadata.name}-${i}`,
+          ready: true,
           templateHash: annotations["prism.dev/template-hash"] ?? "",
           settingsKey: annotations["prism.dev/settings"] ?? "",
         }));
@@ -213,6 +214,25 @@ describe("a newer template", () => {
     expect(images()).toEqual(["0.2.0", "0.1.0", "0.1.0"]);
     await bench.pass(newer);
     expect(images()).toEqual(["0.2.0", "0.2.0", "0.1.0"]);
+  });
+
+  it("is given to a zone whose own pods are the trouble, and to no other before that one runs well", async () => {
+    const bench = await running();
+    const fail = (zone: string): void => {
+      bench.objects.podFacts = bench.objects.podFacts.map((pod) =>
+        pod.name.startsWith(`demo-${zone}`) ? { ...pod, ready: false } : pod,
+      );
+    };
+    const version = (zone: string): string => bench.image(`demo-${zone}`).split(":")[1]!;
+    fail("b");
+    fail("c");
+    await bench.pass(newer, { allInSync: false });
+    expect([version("a"), version("b"), version("c")]).toEqual(["0.1.0", "0.2.0", "0.1.0"]);
+    await bench.pass(newer, { allInSync: false });
+    expect(version("c")).toBe("0.1.0");
+    // It does not help: another try must not wait for what it is to repair.
+    await bench.pass(sampleSpec({ version: "0.3.0" }), { allInSync: false });
+    expect([version("a"), version("b"), version("c")]).toEqual(["0.1.0", "0.3.0", "0.1.0"]);
   });
 
   it("does not come along with a change of something else", async () => {

@@ -216,10 +216,11 @@ export class KubernetesWorkloads implements ClusterWorkloads {
   }
 }
 
-function toFacts({ metadata }: LivePod): PodFacts {
-  const { name, annotations } = metadata;
+function toFacts(pod: LivePod): PodFacts {
+  const { name, annotations } = pod.metadata;
   return {
     name,
+    ready: isReady(pod),
     templateHash: annotations?.[TEMPLATE_HASH] ?? "",
     settingsKey: annotations?.[SETTINGS_KEY] ?? "",
   };
