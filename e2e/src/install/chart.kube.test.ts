@@ -155,6 +155,8 @@ describe("the chart on a server", () => {
     ["list nodes"],
     ["create leases.coordination.k8s.io"],
     ["update leases.coordination.k8s.io/prism-operator"],
+    ["watch leases.coordination.k8s.io/prism-operator"],
+    ["patch events.events.k8s.io"],
   ])("lets the operator %s", async (act) => {
     expect(await operator.run(["auth", "can-i", ...act.split(" ")])).toContain("yes");
   });
