@@ -4,8 +4,8 @@ import type { CopyReport } from "@prism/proto/gen/node";
 /** Equal for two lists of copies between which no decision can differ; counters are left out. */
 export function decisiveFacts(copies: readonly CopyReport[]): string {
   return copies
-    .map(({ shardUid, allocationId, historyId, term, mapVersion, role, reason }) =>
-      [shardUid, allocationId, historyId, term, mapVersion, role, reason].join(" "),
+    .map(({ shardUid, allocationId, historyId, term, mapVersion, role, reason, kept }) =>
+      [shardUid, allocationId, historyId, term, mapVersion, role, reason, kept?.mapRevision].join(" "),
     )
     .sort()
     .join("\n");

@@ -18,6 +18,7 @@ import { LocalShardIndex } from "../engine/shard-index.js";
 import { CopyData } from "./copy-data.js";
 import { missingCopyReport } from "./copy-report.js";
 import { CopyService } from "./copy-service.js";
+import { RecordKeepers } from "./record-keeper.js";
 import type { MakeIndex } from "./index-keeper.js";
 import { answerRead } from "./read-calls.js";
 import { newSharedSnapshotBudget, SnapshotBudget } from "./snapshot-budget.js";
@@ -54,6 +55,7 @@ export class ShardWorker {
   /** Copies without a shard record, and the map that first showed it so. */
   readonly #absentSince = new Map<string, string>();
   readonly #loopDelay: IntervalHistogram = monitorEventLoopDelay({ resolution: 10 });
+  readonly #records = new RecordKeepers(() => this.#reportSoon());
   #missing: { map: ShardMap; allocationId: AllocationId }[] = [];
   #map: ClusterMap | undefined;
   #timers: NodeJS.Timeout[] = [];
@@ -206,7 +208,8 @@ export class ShardWorker {
     const fresh = here.find((id) => shard.recovering.includes(id));
     const member = here.find((id) => shard.inSync.includes(id));
     let copy = this.#copies.get(shard.uid);
-    if (copy?.takesRecord(shard) === false) return;
+    const isOlder = copy?.takesRecord(shard) === false || this.#records.isPast(copy, shard, map.leaderEpoch);
+    if (copy !== undefined && isOlder) return this.#onOlderRecord(copy, collection, map);
     if (copy === undefined) {
       const isNew = shard.bootstrap !== "" && shard.version === 1 && shard.term === 1;
       const allocationId = fresh ?? (isNew ? member : undefined);
@@ -221,7 +224,23 @@ export class ShardWorker {
       else if (here.length === 0) return this.#onUnplaced(copy, shard, collection, map);
     }
     this.#absentSince.delete(shard.uid);
-    copy.applyMap(shard, collection, map.settings.health);
+    this.#give(copy, shard, collection, map);
+  }
+
+  /** A record is on disk before the copy acts on it: what a copy has done is always proved by what it kept. */
+  #give(copy: CopyService, shard: ShardMap, collection: CollectionMap | undefined, map: ClusterMap): void {
+    this.#records.recorded(shard.uid);
+    this.#records.of(copy).keep(shard, map.leaderEpoch, () => {
+      if (this.#copies.get(shard.uid) === copy) copy.applyMap(shard, collection, map.settings.health);
+    });
+  }
+
+  /** It comes from a store that was put back, a leader that was overtaken, or a map file that is behind. */
+  #onOlderRecord(copy: CopyService, collection: CollectionMap | undefined, map: ClusterMap): void {
+    this.#absentSince.delete(copy.shardUid);
+    const kept = this.#records.of(copy).map;
+    if (kept !== undefined) copy.applyMap(kept, collection, map.settings.health);
+    this.#records.unrecorded(copy, map);
   }
 
   /** The data goes on under the new id; what failed can't, and its old id is in no set any more. */
@@ -254,7 +273,7 @@ export class ShardWorker {
    */
   #onUnplaced(copy: CopyService, shard: ShardMap, collection: CollectionMap | undefined, map: ClusterMap) {
     const isCurrent = copy.isNotPast(shard);
-    copy.applyMap(shard, undefined, map.settings.health);
+    this.#give(copy, shard, undefined, map);
     const factor = collection?.spec.replication.factor ?? Number.POSITIVE_INFINITY;
     const isComplete = shard.recovering.length === 0 && shard.inSync.length >= factor;
     if (isCurrent && isComplete) this.#confirmAbsence(copy, map, "its set is complete without this copy");
@@ -269,8 +288,8 @@ export class ShardWorker {
     const isDeleted =
       map.deletedCollections.includes(copy.collectionUid) &&
       !map.collections.some(({ uid }) => uid === copy.collectionUid);
-    if (isDeleted) this.#confirmAbsence(copy, map, "its collection was deleted");
-    else this.#absentSince.delete(copy.shardUid);
+    if (isDeleted) return this.#confirmAbsence(copy, map, "its collection was deleted");
+    return this.#onOlderRecord(copy, undefined, map);
   }
 
   #confirmAbsence(copy: CopyService, map: ClusterMap, why: string): void {
@@ -281,6 +300,7 @@ export class ShardWorker {
     }
     this.#absentSince.delete(shardUid);
     this.#copies.delete(shardUid);
+    this.#records.recorded(shardUid);
     copy.remove();
     this.#context.log("info", "shard data deleted, as two maps in a row say", { shard: shardUid, why });
   }
@@ -415,7 +435,7 @@ export class ShardWorker {
     const missing = this.#missing.map(({ map, allocationId }) =>
       missingCopyReport(map, allocationId, worker),
     );
-    return [...[...this.#copies.values()].map((copy) => copy.report()), ...missing];
+    return [...[...this.#copies.values()].map((copy) => this.#records.report(copy)), ...missing];
   }
 
   #report(): void {

@@ -19,6 +19,7 @@ import {
   type StoredDocument,
   type StoredOperation,
 } from "./entry-codec.js";
+import type { KeptRecord } from "./kept-record.js";
 import { assertAppliedBelowCheckpoint, type ShardRecord } from "./shard-record.js";
 import {
   RECORDS_END,
@@ -27,6 +28,7 @@ import {
   idKey,
   idOfKey,
   keyAfter,
+  keptKey,
   numberKey,
   numberOfKey,
   recordKey,
@@ -147,8 +149,16 @@ export class ShardStore {
     this.#scheduleLater();
   }
 
+  /** The newest record of the control plane that the copy was given. */
+  putKept(shardUid: string, kept: KeptRecord): void {
+    const value = Buffer.from(JSON.stringify(kept));
+    this.#next.writes.push({ table: this.#meta, key: keptKey(shardUid), value });
+    this.#schedule();
+  }
+
   removeRecord(shardUid: string): void {
     this.#next.records.set(shardUid, undefined);
+    this.#next.writes.push({ table: this.#meta, key: keptKey(shardUid), value: undefined });
     this.#schedule();
   }
 
@@ -197,6 +207,11 @@ export class ShardStore {
       records.push(JSON.parse(value.toString("utf8")) as ShardRecord);
     }
     return records;
+  }
+
+  kept(shardUid: string): KeptRecord | undefined {
+    const value = this.#meta.get(keptKey(shardUid));
+    return value === undefined ? undefined : (JSON.parse(value.toString("utf8")) as KeptRecord);
   }
 
   record(shardUid: string, snapshot?: StoreSnapshot): ShardRecord | undefined {

@@ -51,6 +51,11 @@ export function recordKey(shardUid: string): Buffer {
   return Buffer.from(`shard/${shardUid}`);
 }
 
+/** Where the record of the shard lies that the copy was given last. */
+export function keptKey(shardUid: string): Buffer {
+  return Buffer.from(`kept/${shardUid}`);
+}
+
 export const RECORDS_START = Buffer.from("shard/");
 export const RECORDS_END = Buffer.from("shard0");
 export const STORE_KEY = Buffer.from("store");

@@ -133,7 +133,7 @@ function fromWireShard(shard: wire.MapShard): ShardMap {
   };
 }
 
-function toWireShard(shard: ShardMap): wire.MapShard {
+export function toWireShard(shard: ShardMap): wire.MapShard {
   return {
     uid: shard.uid,
     collectionUid: shard.collectionUid,
