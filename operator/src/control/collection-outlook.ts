@@ -12,17 +12,18 @@ export interface CollectionOutlook {
 
 /**
  * Ready when all its shards have an active primary and enough copies in sync for writes, and more than half of
- * the nodes go by a map that has the collection. A node that is away gets that map when it is back.
+ * the nodes go by a map that has the collection. A node that is away gets that map when it is back. Undefined: the
+ * control plane has none of the name.
  */
 export function collectionOutlook(options: {
   readonly name: string;
   readonly status: StatusResponse;
   readonly state: ClusterState;
   readonly maps: MapPublisher;
-}): CollectionOutlook {
+}): CollectionOutlook | undefined {
   const { name, status, state, maps } = options;
   const collection = state.collections.get(name);
-  if (!collection) return { ready: true, reason: "CollectionDeleted", message: REASONS.CollectionDeleted };
+  if (!collection) return undefined;
   if (!collection.status.shardsCreated) {
     const reason = state.paused ? "Paused" : "NoNodeWithCapacity";
     return { ready: false, reason, message: `its shards are not made yet: ${REASONS[reason]}` };

@@ -261,7 +261,7 @@ export class ControlPlane {
   }
 
   /** Whether the collection takes writes and enough nodes know it, as of `status`. */
-  collectionOutlook(name: string, status: StatusResponse): CollectionOutlook {
+  collectionOutlook(name: string, status: StatusResponse): CollectionOutlook | undefined {
     return collectionOutlook({ name, status, state: this.#state, maps: this.#maps });
   }
 
@@ -295,7 +295,7 @@ export class ControlPlane {
       dataLoss: new DataLossRequests({ state: this.#state, fleet: this.#fleet, shards: this.#shards }),
       maxCollections: DEFAULT_LIMITS.collections,
       whenUsable: (name, timeoutMs) =>
-        this.#waiter.wait(() => this.collectionOutlook(name, this.status()).ready, timeoutMs),
+        this.#waiter.wait(() => this.collectionOutlook(name, this.status())?.ready ?? true, timeoutMs),
       whenGone: (name, timeoutMs) => this.#waiter.wait(() => isGone(this.#state, name), timeoutMs),
     });
   }

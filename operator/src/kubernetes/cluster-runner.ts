@@ -183,7 +183,7 @@ export class ClusterRunner {
       store: this.#store,
       workloads,
       dialer,
-      log: this.#log,
+      log: this.#options.log.child({ namespace: this.#namespace }),
       workersPerNode: 0,
       nodeEnv: {},
       nodeName: (zone, ordinal) => this.#nodeName(zone, ordinal),
