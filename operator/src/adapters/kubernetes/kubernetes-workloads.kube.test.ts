@@ -16,6 +16,7 @@ import { childResource, PODS } from "./child-resources.js";
 import { ChildWatches } from "./child-watches.js";
 import { KubernetesWorkloads } from "./kubernetes-workloads.js";
 import type { LivePod } from "./live-pod.js";
+import { WORKLOAD_ACTION_KINDS, type WorkloadActionKind } from "../../reconcile/workload-action.js";
 import { PRISM_CLUSTERS } from "./prism-resources.js";
 
 const STATEFUL_SETS = childResource("StatefulSet");
@@ -47,15 +48,17 @@ class Home {
   readonly events: WorkloadEvent[] = [];
   readonly told: { reason: Reason; about: string }[] = [];
   readonly namespace: string;
+  readonly uid: string;
   readonly watches: ChildWatches;
   readonly workloads: KubernetesWorkloads;
 
-  constructor(namespace: string, uid: string, watches: ChildWatches) {
+  constructor(namespace: string, uid: string, watches: ChildWatches, api = client) {
     this.namespace = namespace;
+    this.uid = uid;
     this.watches = watches;
     this.workloads = new KubernetesWorkloads({
       cluster: { namespace, name: "demo", uid, clusterId: "c" },
-      api: client,
+      api,
       watches,
       imageRepository: IMAGE,
       operatorNamespace: "prism-system",
@@ -366,5 +369,96 @@ describe("processes in pods", () => {
     expect(of("demo-a-0")).toBe("PodUnschedulable");
     expect(rules.map((one) => one.rule)).toContain("ImagePullFailed");
     expect(rules.every((one) => one.unblock.length > 20)).toBe(true);
+  });
+});
+
+describe("an operator that ends right after a write", () => {
+  type Write = { kind: string; metadata: { uid?: string }; spec?: Json };
+  const ofSet = (write: Write, image: string, isNew: boolean): boolean =>
+    write.kind === "StatefulSet" &&
+    (write.metadata.uid === undefined) === isNew &&
+    JSON.stringify(write.spec).includes(`${IMAGE}:${image}`);
+  const ofBudget = (write: Write, open: 0 | 1): boolean =>
+    write.kind === "PodDisruptionBudget" && write.spec?.["maxUnavailable"] === open;
+  const ofService = (write: Write, headless: boolean): boolean =>
+    write.kind === "Service" && (write.spec?.["clusterIP"] === "None") === headless;
+  /** How each of its actions looks on the wire; the list is the union's. */
+  const WRITES: Record<WorkloadActionKind, (write: Write) => boolean> = {
+    applySettings: ({ kind }) => kind === "ConfigMap",
+    applyNodesService: (write) => ofService(write, true),
+    applyClientService: (write) => ofService(write, false),
+    applyNetworkPolicy: ({ kind }) => kind === "NetworkPolicy",
+    closeBudget: (write) => ofBudget(write, 0),
+    openBudget: (write) => ofBudget(write, 1),
+    createStatefulSet: (write) => ofSet(write, "0.1.0", true),
+    updateStatefulSet: (write) => ofSet(write, "0.1.0", false),
+    changeTemplate: (write) => ofSet(write, "0.2.0", false),
+  };
+
+  /** Ends with the first write of this kind: done, but its answer is never heard. */
+  function mortal(isLast: (write: Write) => boolean): { api: ApiClient; died: Promise<void> } {
+    let die: () => void = () => undefined;
+    const died = new Promise<void>((resolve) => (die = resolve));
+    let isDead = false;
+    const api = Object.create(client) as ApiClient;
+    api.get = (...args) => (isDead ? Promise.reject(new Error("dead")) : client.get(...args));
+    api.apply = async (...args) => {
+      if (isDead) throw new Error("dead");
+      const answer = await client.apply(...args);
+      if (!isLast(args[1])) return answer;
+      isDead = true;
+      die();
+      throw new Error("dead");
+    };
+    return { api, died };
+  }
+
+  async function successor(api = client): Promise<Home> {
+    await home.workloads.close();
+    await home.watches.stop();
+    const watches = new ChildWatches({ client, namespaces: [home.namespace], onError: () => undefined });
+    await watches.start();
+    return new Home(home.namespace, home.uid, watches, api);
+  }
+
+  async function goOn(spec: ClusterSpec): Promise<void> {
+    for (const name of NAMES) await home.workloads.ensure({ name, clusterName: "demo", workers: 0, env: {} });
+    void home.workloads.apply(spec, false);
+    home.workloads.statusChanged(status("ok"));
+  }
+
+  test.each(WORKLOAD_ACTION_KINDS)("is followed by one that goes on: %s", async (kind) => {
+    const isChange = kind === "updateStatefulSet" || kind === "changeTemplate" || kind === "openBudget";
+    if (isChange) await start();
+    if (kind === "changeTemplate") await untilBudget(1, "ok");
+    const spec = sampleSpec(
+      kind === "updateStatefulSet" ? { nodes: 6 } : kind === "changeTemplate" ? { version: "0.2.0" } : {},
+    );
+    const { api, died } = mortal(WRITES[kind]);
+    home = await successor(api);
+    const telling = setInterval(() => home.workloads.statusChanged(status("ok")), 100);
+    try {
+      await goOn(spec);
+      await died;
+      home = await successor();
+      await goOn(spec);
+      await home.workloads.apply(spec, false);
+      const sets = await Promise.all(["a", "b", "c"].map((zone) => read(STATEFUL_SETS, `demo-${zone}`)));
+      expect(sets.map((set) => set?.spec["replicas"])).toEqual(spec.nodes === 6 ? [2, 2, 2] : [1, 1, 1]);
+      const images = new Set(sets.map((set) => /prism-node:[0-9.]+/.exec(JSON.stringify(set?.spec))?.[0]));
+      expect(images.size).toBe(kind === "changeTemplate" ? 2 : 1);
+      for (const [child, name] of [
+        ["ConfigMap", "demo-settings"],
+        ["Service", "demo"],
+        ["Service", "demo-nodes"],
+        ["NetworkPolicy", "demo"],
+        ["PodDisruptionBudget", "demo"],
+      ] as const) {
+        expect((await read(childResource(child), name))?.metadata.ownerReferences?.[0]?.uid).toBe(home.uid);
+      }
+      if (kind === "openBudget") await untilBudget(1, "ok");
+    } finally {
+      clearInterval(telling);
+    }
   });
 });
