@@ -31,7 +31,9 @@ export const clusterName = z
 /** The object names of collections and shards: dotted, case-keeping, as their HTTP names. */
 export const objectName = z.string().min(1).max(253);
 
-export const clusterRef = strictObject({ name: clusterName });
+export const clusterRef = strictObject({
+  name: clusterName.describe("Of a PrismCluster in the same namespace. Cannot be changed."),
+});
 
 /** Set by the store, never by people. */
 export const storedMetadata = {

@@ -81,7 +81,12 @@ const replication = strictObject({
 });
 
 const health = strictObject({
-  heartbeatIntervalMs: z.int().min(50).max(60_000).default(1000),
+  heartbeatIntervalMs: z
+    .int()
+    .min(50)
+    .max(60_000)
+    .default(1000)
+    .describe("How often the control plane expects to hear of a node."),
   failureThreshold: z
     .int()
     .min(1)
@@ -117,9 +122,19 @@ const health = strictObject({
 });
 
 const search = strictObject({
-  timeoutMs: z.int().min(1).max(600_000).default(5000),
-  allowPartialResults: z.boolean().default(true),
-  minSuccessfulShards: z.int().min(0).max(256).default(1),
+  timeoutMs: z.int().min(1).max(600_000).default(5000).describe("Of searches and reads that do not say."),
+  allowPartialResults: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Whether searches that do not say are answered without the shards that failed, which the answer names.",
+    ),
+  minSuccessfulShards: z
+    .int()
+    .min(0)
+    .max(256)
+    .default(1)
+    .describe("Shards that must have answered, for searches that do not say."),
 });
 
 const partition = strictObject({
@@ -136,9 +151,22 @@ const SEMVER = /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/;
 
 const statedSpec = strictObject({
   // Never defaulted: a defaulted version would turn a new control plane into an upgrade of every cluster.
-  version: z.string().max(64).regex(SEMVER, "must be a version such as 0.1.0"),
-  mode: oneOf(["Single", "Cluster"]).default("Cluster"),
-  nodes: z.int().min(1).max(1000).optional().describe("Default: 3; 1 in mode Single."),
+  version: z
+    .string()
+    .max(64)
+    .regex(SEMVER, "must be a version such as 0.1.0")
+    .describe("Of the nodes' program, and the tag of their image. Never defaulted."),
+  mode: oneOf(["Single", "Cluster"])
+    .default("Cluster")
+    .describe("Single: one node with one copy of each shard. Cannot be changed."),
+  nodes: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe(
+      "Nodes in all, spread evenly over the zones. Default: 3; 1 in mode Single. May grow, not shrink yet; existing shards do not move to new nodes yet.",
+    ),
   topology: topology.prefault({}),
   replication: replication.prefault({}),
   health: health.prefault({}),

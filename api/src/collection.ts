@@ -4,7 +4,7 @@
  */
 import * as z from "zod";
 import { API_VERSION, clusterRef, kubernetesMetadata, objectName, storedMetadata } from "./api-object.js";
-import { conditionsSchema } from "./condition.js";
+import { conditionsSchema, observedGeneration } from "./condition.js";
 import { fieldSchema } from "./field.js";
 import type { FieldSpec } from "./field.js";
 import { DEFAULT_LIMITS, describeLimit } from "./limits.js";
@@ -44,7 +44,12 @@ const statedShape = {
   unknownFields: oneOf(["Store", "Reject"])
     .default("Store")
     .describe("Fields that the collection does not define: kept and returned but not searched, or refused."),
-  fields: z.array(fieldSchema).default([]),
+  fields: z
+    .array(fieldSchema)
+    .default([])
+    .describe(
+      "What is searched, filtered and aggregated. Fields can be added; none can be changed or removed.",
+    ),
 };
 
 /** The body of PUT /collections/{c}. */
@@ -77,7 +82,7 @@ export const collectionSchema = strictObject({
 });
 
 export const collectionStatusSchema = z.object({
-  observedGeneration: z.int().min(0).optional(),
+  observedGeneration,
   conditions: conditionsSchema.default([]),
   name: z.string().max(63).optional().describe("The name in HTTP."),
   acceptedSpec: z

@@ -13,7 +13,8 @@ const name = z
   .regex(FIELD_NAME, "must begin with a letter or _ and have at most 128 letters, digits, _ . -")
   .refine((value) => value !== ID_FIELD, 'must not be "id": that is the document\'s id')
   // Objects keyed by field name are written all over the place; assigning this key would change their prototype.
-  .refine((value) => value !== "__proto__", 'must not be "__proto__"');
+  .refine((value) => value !== "__proto__", 'must not be "__proto__"')
+  .describe("Of the field in documents.");
 
 const text = strictObject({
   name,
@@ -31,11 +32,11 @@ const date = strictObject({ name, type: z.literal("date") });
 const vector = strictObject({
   name,
   type: z.literal("vector"),
-  dimensions: z.int().min(1).max(4096),
+  dimensions: z.int().min(1).max(4096).describe("Of every vector of the field."),
   metric: oneOf(["cosine", "dot", "l2"])
     .default("cosine")
     .describe("Scores, higher is better: cosine in [-1, 1]; dot as it is; l2 as 1 / (1 + distance)."),
-  precision: oneOf(["f32"]).default("f32"),
+  precision: oneOf(["f32"]).default("f32").describe("Of the stored numbers."),
 });
 
 /** Order as in messages and documentation. */

@@ -30,6 +30,7 @@ export const REASONS = {
   LastInSyncCopyAway: "No in-sync copy is there to be promoted; the shard waits for one to return.",
   ShardRecordLost: "The shard's record is missing, though nodes hold data for it.",
   ShardRecordStale: "The shard's record is older than what a node reports.",
+  ShardRecordRebuilt: "The shard's record was made again from what all its copies prove.",
   WaitingForNode: "A copy's node is away; a new copy is made after rebuildDelaySeconds.",
   Recovering: "A copy is being filled.",
   CollectionDeleted: "The collection was deleted.",

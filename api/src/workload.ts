@@ -31,9 +31,11 @@ export const imageSchema = strictObject({
     .regex(REPOSITORY, "must be a repository without tag: the tag is spec.version")
     .optional()
     .describe("Without tag: the image is repository:version. Default: the operator's, set by its chart."),
-  pullPolicy: oneOf(["Always", "IfNotPresent", "Never"]).default("IfNotPresent"),
+  pullPolicy: oneOf(["Always", "IfNotPresent", "Never"])
+    .default("IfNotPresent")
+    .describe("When the image is pulled."),
   pullSecrets: z
-    .array(strictObject({ name: subdomain }))
+    .array(strictObject({ name: subdomain.describe("Of the Secret.") }))
     .max(16)
     .default([])
     .describe("Secrets of the cluster's namespace with which the image is pulled."),
@@ -56,8 +58,8 @@ export const storageSchema = strictObject({
 });
 
 const amounts = strictObject({
-  cpu: quantity.optional(),
-  memory: quantity.optional(),
+  cpu: quantity.optional().describe("Processors, such as 2 or 500m."),
+  memory: quantity.optional().describe("Bytes, such as 4Gi."),
 });
 
 const DEFAULT_RESOURCES = {
@@ -117,11 +119,17 @@ function podPairs(value: z.ZodString) {
 }
 
 const toleration = strictObject({
-  key: z.string().max(317).optional(),
-  operator: oneOf(["Exists", "Equal"]).optional(),
-  value: z.string().max(63).optional(),
-  effect: oneOf(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
-  tolerationSeconds: z.int().min(0).optional(),
+  key: z.string().max(317).optional().describe("Of the taint; none with operator Exists: every taint."),
+  operator: oneOf(["Exists", "Equal"]).optional().describe("Default: Equal."),
+  value: z.string().max(63).optional().describe("Of the taint, for Equal."),
+  effect: oneOf(["NoSchedule", "PreferNoSchedule", "NoExecute"])
+    .optional()
+    .describe("Of the taint. Default: every effect."),
+  tolerationSeconds: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("How long NoExecute is put up with. Default: for ever."),
 });
 
 /** What the operator itself tells a node; a second value of one name would be anybody's guess. */
@@ -141,9 +149,9 @@ export const OPERATOR_ENVIRONMENT = [
 ] as const;
 
 const keyOf = strictObject({
-  name: subdomain,
-  key: z.string().min(1).max(253),
-  optional: z.boolean().optional(),
+  name: subdomain.describe("Of the object, in the cluster's namespace."),
+  key: z.string().min(1).max(253).describe("In the object's data."),
+  optional: z.boolean().optional().describe("Whether pods start without it. Default: false."),
 });
 
 const environmentVariable = strictObject({
@@ -153,8 +161,9 @@ const environmentVariable = strictObject({
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be letters, digits and _, a digit not first")
     .refine((name) => !(OPERATOR_ENVIRONMENT as readonly string[]).includes(name), {
       message: `is set by the operator, as are ${OPERATOR_ENVIRONMENT.join(", ")}`,
-    }),
-  value: z.string().max(4096).optional(),
+    })
+    .describe("Of the variable; those that the operator sets are refused."),
+  value: z.string().max(4096).optional().describe("Default: none."),
   valueFrom: strictObject({ secretKeyRef: keyOf.optional(), configMapKeyRef: keyOf.optional() })
     .refine(
       ({ secretKeyRef, configMapKeyRef }) => (secretKeyRef === undefined) !== (configMapKeyRef === undefined),
@@ -171,15 +180,19 @@ export const podSchema = strictObject({
   labels: podPairs(labelValue).describe("Added to the pods."),
   annotations: podPairs(z.string().max(4096)).describe("Added to the pods."),
   nodeSelector: pairs(labelValue).default({}).describe("Labels that a machine must have for these pods."),
-  tolerations: z.array(toleration).max(32).default([]),
+  tolerations: z
+    .array(toleration)
+    .max(32)
+    .default([])
+    .describe("Taints of machines that these pods put up with."),
   affinity: strictObject({
-    nodeAffinity: z.looseObject({}).optional(),
-    podAffinity: z.looseObject({}).optional(),
-    podAntiAffinity: z.looseObject({}).optional(),
+    nodeAffinity: z.looseObject({}).optional().describe("To machines, by their labels."),
+    podAffinity: z.looseObject({}).optional().describe("To other pods."),
+    podAntiAffinity: z.looseObject({}).optional().describe("Away from other pods."),
   })
     .default({})
     .describe("As in a pod's spec. That pods spread over zones and machines is seen to without it."),
-  priorityClassName: optionalObjectName,
+  priorityClassName: optionalObjectName.describe("Of the pods. Default: none."),
   env: z
     .array(environmentVariable)
     .max(64)

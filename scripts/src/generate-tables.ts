@@ -66,7 +66,7 @@ export function generateReasonsPage(): string {
   ]);
 }
 
-function page(title: string, lines: readonly string[]): string {
+export function page(title: string, lines: readonly string[]): string {
   return [`# ${title}`, "", NOTICE, "", ...lines, ""].join("\n");
 }
 
@@ -78,7 +78,7 @@ function amount(value: number, { unit }: LimitRow): string {
   return unit === "ms" || unit === "bytes" ? `${number} ${unit}` : number;
 }
 
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)];

@@ -9,6 +9,7 @@ import { API_KINDS, type ApiKind } from "@prism/api/api-object";
 import { buildCrd } from "@prism/api/crd/crd";
 import { buildOpenApi } from "@prism/api/openapi";
 import { stringify } from "yaml";
+import { generateFieldsPage } from "./generate-fields.js";
 import { generateLimitsPage, generateProblemsPage, generateReasonsPage } from "./generate-tables.js";
 import { generateWire } from "./generate-wire.js";
 
@@ -26,6 +27,7 @@ function generateAll(root: string): Generated[] {
     { path: "docs/limits.md", text: generateLimitsPage() },
     { path: "docs/problems.md", text: generateProblemsPage() },
     { path: "docs/reasons.md", text: generateReasonsPage() },
+    { path: "docs/fields.md", text: generateFieldsPage() },
     ...(Object.keys(API_KINDS) as ApiKind[]).flatMap(generateCrds),
   ];
 }

@@ -30,11 +30,11 @@ const ALLOWED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   client: ["api", "proto"],
   cli: ["api", "client", "kube-machinery", "operator"],
   demo: ["api", "client", "operator"],
-  bench: ["api", "client", "dataplane", "operator", "proto"],
+  bench: ["api", "client", "dataplane", "e2e", "kube-machinery", "operator", "proto"],
   test: ["api", "client", "dataplane", "operator", "proto"],
   scripts: ["api", "proto"],
   sim: ["api", "client", "dataplane", "operator", "proto"],
-  e2e: ["api", "client", "kube-machinery", "test"],
+  e2e: ["api", "client", "demo", "kube-machinery", "test"],
 };
 
 /** Folders of one package that may not import each other: [where, what, why]. */

@@ -202,6 +202,10 @@ export const COLLECTION_RULES: Additions = {
     }),
   },
   "spec.fields[].name": { maxLength: 128 },
+  "spec.fields[].type": {
+    description:
+      "text: words, searched by BM25. keyword: the whole value. integer: 32 bit. long: 53 bit. float: 64 bit. boolean. date. vector: searched by nearness.",
+  },
   "spec.fields[]": rules(
     unchanging("a field cannot be changed: add another one"),
     {

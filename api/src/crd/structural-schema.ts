@@ -109,9 +109,10 @@ function convertObject(json: Json): StructuralSchema {
 function convertInteger(json: Json): StructuralSchema {
   const { minimum, maximum } = json as { minimum?: number; maximum?: number };
   // The bounds of what a JavaScript number holds say nothing to people.
-  const stated = maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
-  const format = stated !== undefined && stated <= LARGEST_INT32 ? "int32" : "int64";
-  return { type: "integer", format, ...numbers({ minimum, maximum: stated }) };
+  const upper = maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
+  const lower = minimum === Number.MIN_SAFE_INTEGER ? undefined : minimum;
+  const format = upper !== undefined && upper <= LARGEST_INT32 ? "int32" : "int64";
+  return { type: "integer", format, ...numbers({ minimum: lower, maximum: upper }) };
 }
 
 function convertString(json: Json): StructuralSchema {
