@@ -41,7 +41,7 @@ interface Ports {
   readonly scheduler: number;
 }
 
-const FIXED_PORTS: Ports = {
+export const FIXED_PORTS: Ports = {
   api: 6443,
   etcd: 2379,
   etcdPeer: 2380,
@@ -61,13 +61,21 @@ const CLIENTS: readonly Identity[] = [
   { name: "scheduler", commonName: "system:kube-scheduler", organization: "system:kube-scheduler" },
 ];
 
+export interface ControlPlanePlace {
+  readonly directory: string;
+  readonly server: string;
+  readonly endWithParent?: boolean;
+  /** The directory goes with it. */
+  readonly temporary?: boolean;
+}
+
 export class ControlPlane {
   readonly directory: string;
   readonly server: string;
   readonly daemons: Daemons;
   readonly #temporary: boolean;
 
-  constructor(directory: string, server: string, endWithParent: boolean, temporary: boolean) {
+  constructor({ directory, server, endWithParent = false, temporary = false }: ControlPlanePlace) {
     this.directory = directory;
     this.server = server;
     this.daemons = new Daemons({ directory, endWithParent });
@@ -140,7 +148,12 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "prism-kube-")));
   const ports = prefix.length > 0 ? FIXED_PORTS : await freePorts();
   const server = `https://${address}:${ports.api}`;
-  const plane = new ControlPlane(directory, server, endWithParent, options.directory === undefined);
+  const plane = new ControlPlane({
+    directory,
+    server,
+    endWithParent,
+    temporary: options.directory === undefined,
+  });
   try {
     await writeIdentities(plane, address, identities);
     const data = `/dev/shm/prism-etcd-${randomUUID()}`;

@@ -8,8 +8,16 @@ import { runCommand } from "./run-command.js";
 
 const MODULE = join(import.meta.dirname, "../../kube");
 const PROGRAMS = [
-  ...["coredns", "etcd", "helm", "kube-apiserver", "kube-controller-manager", "kube-proxy"],
-  ...["kube-scheduler", "kubectl", "kubelet", "volume-provisioner"],
+  "coredns",
+  "etcd",
+  "helm",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-proxy",
+  "kube-scheduler",
+  "kubectl",
+  "kubelet",
+  "volume-provisioner",
 ];
 /** Cold, with modules to fetch, on a machine that is busy with other things. */
 const BUILD_TIMEOUT_MS = 25 * 60_000;

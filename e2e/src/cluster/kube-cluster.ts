@@ -4,11 +4,11 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { startControlPlane, type Component, type ControlPlane } from "./control-plane.js";
+import { ControlPlane, FIXED_PORTS, startControlPlane, type Component } from "./control-plane.js";
 import { clearGroups, removeParentGroups, setFrozen } from "./control-groups.js";
 import { Daemons } from "./daemons.js";
 import { kubeBinaries } from "./kube-binary.js";
-import { KubeNode, proxySettings } from "./kube-node.js";
+import { KubeNode, proxySettings, type KubeNodeOptions } from "./kube-node.js";
 import { HUB_ADDRESS, IN_HUB, makeHub, removeNetworks, setFaults, type NetworkFault } from "./network.js";
 import { runCommand } from "./run-command.js";
 
@@ -48,10 +48,8 @@ export class KubeCluster {
     await mkdir(join(directory, "volumes"), { recursive: true });
     const daemons = new Daemons({ directory, endWithParent });
     await makeHub();
-    const nodes = [1, 2, 3].map((index) => {
-      const zone = `zone-${String.fromCodePoint(96 + index)}`;
-      return new KubeNode({ index, directory, daemons, bin, images, dnsAddress: DNS_ADDRESS, zone });
-    });
+    const nodes = describeNodes({ directory, daemons, bin, images });
+    await writeFile(join(directory, "images"), images);
     const others = ["coredns", "provisioner"].map((name) => ({
       name,
       commonName: name,
@@ -89,6 +87,16 @@ export class KubeCluster {
     await cluster.#startServices(bin);
     await cluster.#nodesReady();
     return cluster;
+  }
+
+  /** The cluster that runs on this machine, whoever started it. Faults of others are not known to it. */
+  static async attach(): Promise<KubeCluster | undefined> {
+    const directory = CLUSTER_DIRECTORY;
+    const images = await readFile(join(directory, "images"), "utf8").catch(() => undefined);
+    if (images === undefined) return undefined;
+    const plane = new ControlPlane({ directory, server: `https://${HUB_ADDRESS}:${FIXED_PORTS.api}` });
+    const bin = await kubeBinaries();
+    return new KubeCluster(plane, describeNodes({ directory, daemons: plane.daemons, bin, images }));
   }
 
   get kubeconfig(): string {
@@ -179,6 +187,15 @@ export class KubeCluster {
       input === undefined ? {} : { input },
     );
   }
+}
+
+function describeNodes(
+  options: Pick<KubeNodeOptions, "directory" | "daemons" | "bin" | "images">,
+): KubeNode[] {
+  return [1, 2, 3].map((index) => {
+    const zone = `zone-${String.fromCodePoint(96 + index)}`;
+    return new KubeNode({ ...options, index, dnsAddress: DNS_ADDRESS, zone });
+  });
 }
 
 /** Ends whatever runs of the machine's test cluster, whoever started it, and removes all that it has made. */

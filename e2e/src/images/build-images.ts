@@ -1,6 +1,6 @@
 /** Builds the images by images/Dockerfile with buildah, which needs no daemon, into archives that containerd and docker load. */
 import { existsSync } from "node:fs";
-import { chmod, cp, mkdir, readFile, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { kubeBinaries } from "../cluster/kube-binary.js";
 import { runCommand } from "../cluster/run-command.js";
@@ -36,9 +36,7 @@ export function archiveOf(name: string): string {
  * @param base a glibc image with node on its PATH; undefined: one made of this machine's own node and libraries.
  */
 export async function buildImages(base?: string): Promise<string[]> {
-  const content = await writeContent(IMAGES.map(({ workspace }) => workspace));
-  for (const { target, workspace } of IMAGES)
-    if (workspace !== target) await rename(join(content, workspace), join(content, target));
+  const content = await writeContent(IMAGES.map(({ target, workspace }) => ({ folder: target, workspace })));
   if (base === undefined) await buildMachineBase();
   const names: string[] = [];
   for (const { target } of IMAGES) {

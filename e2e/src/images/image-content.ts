@@ -8,6 +8,11 @@ import { runCommand } from "../cluster/run-command.js";
 export const REPOSITORY = join(import.meta.dirname, "../../..");
 export const IMAGES_DIRECTORY = join(REPOSITORY, ".prism", "images");
 
+export interface Program {
+  readonly folder: string;
+  readonly workspace: string;
+}
+
 interface Manifest {
   readonly workspaces?: readonly string[];
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -18,17 +23,14 @@ const INSTALL_TIMEOUT_MS = 5 * 60_000;
 const UNUSED_FILE = /\.(d\.[cm]?ts|[cm]?ts|map|md|markdown|h|hpp|c|cc|cpp|gyp|gypi|yml|tsbuildinfo)$/i;
 const UNUSED_FOLDER = /^(test|tests|docs|deps|benchmark|benchmarks|examples|\.github|\.bin)$/;
 
-/** Writes `<images>/content/<program>/` for each program, a workspace. Compiled code must be there: build first. */
-export async function writeContent(programs: readonly string[]): Promise<string> {
+/** Writes `<images>/content/<folder>/` for each program. Compiled code must be there: build first. */
+export async function writeContent(programs: readonly Program[]): Promise<string> {
   const content = join(IMAGES_DIRECTORY, "content");
-  await rm(content, { recursive: true, force: true });
-  for (const program of programs) {
-    const place = join(content, program);
-    const workspaces = await workspacesOf(program);
-    await cp(await productionModules(program, workspaces), place, {
-      recursive: true,
-      verbatimSymlinks: true,
-    });
+  const unfinished = `${content}.${process.pid}`;
+  for (const { folder, workspace: main } of programs) {
+    const place = join(unfinished, folder);
+    const workspaces = await workspacesOf(main);
+    await cp(await productionModules(main, workspaces), place, { recursive: true, verbatimSymlinks: true });
     for (const workspace of workspaces) {
       const from = join(REPOSITORY, workspace);
       await cp(join(from, "package.json"), join(place, workspace, "package.json"));
@@ -38,6 +40,8 @@ export async function writeContent(programs: readonly string[]): Promise<string>
       });
     }
   }
+  await rm(content, { recursive: true, force: true });
+  await rename(unfinished, content);
   return content;
 }
 
@@ -100,6 +104,6 @@ async function prune(directory: string): Promise<void> {
 }
 
 function isUnusedFolder(parent: string, name: string): boolean {
-  if (/\/prebuilds$/.test(parent)) return name !== `${process.platform}-${process.arch}`;
+  if (parent.endsWith("/prebuilds")) return name !== `${process.platform}-${process.arch}`;
   return UNUSED_FOLDER.test(name);
 }

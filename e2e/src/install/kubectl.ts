@@ -30,7 +30,7 @@ export class Kubectl {
   }
 
   /** @throws {CommandError} with what kubectl said. */
-  async run(args: readonly string[], input?: string): Promise<string> {
+  async run(args: readonly string[], input?: string, timeoutMs?: number): Promise<string> {
     const { user, groups = [] } = this.#identity ?? {};
     const impersonation =
       user === undefined ? [] : ["--as", user, ...groups.flatMap((group) => ["--as-group", group])];
@@ -41,7 +41,11 @@ export class Kubectl {
       ...impersonation,
       ...args,
     ];
-    return runCommand(command, { env: kubeEnvironment(), ...(input === undefined ? {} : { input }) });
+    return runCommand(command, {
+      env: kubeEnvironment(),
+      ...(input === undefined ? {} : { input }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
   }
 
   async apply(yaml: string): Promise<string> {
@@ -65,9 +69,15 @@ export class Kubectl {
   }
 }
 
+/** More than the time that its --wait is given. */
+const HELM_TIMEOUT_MS = 200_000;
+
 /** @throws {CommandError} with what helm said. */
 export async function helm(...args: readonly string[]): Promise<string> {
-  return runCommand([join(await kubeBinaries(), "helm"), ...args], { env: kubeEnvironment() });
+  return runCommand([join(await kubeBinaries(), "helm"), ...args], {
+    env: kubeEnvironment(),
+    timeoutMs: HELM_TIMEOUT_MS,
+  });
 }
 
 function kubeEnvironment(): NodeJS.ProcessEnv {

@@ -20,8 +20,16 @@ const COLLECTION = sample("collection.yaml");
 const SHARD = sample("shard.yaml");
 const NODE = sample("node.yaml");
 
+const IDENTITY = `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: demo-identity
+  labels: { app.kubernetes.io/managed-by: prism-operator }
+`;
+
 /** The first words of what the policies say. */
 const RECORDS = "records of shards and nodes say where data is: the operator alone";
+const WHOSE_DATA = "this ConfigMap says which data belongs to a cluster";
 
 describe("the policy", () => {
   beforeAll(async () => {
@@ -29,7 +37,7 @@ describe("the policy", () => {
     await kubectl.run(["create", "namespace", "policy-system"]);
     await kubectl.run(["create", "namespace", "policy"]);
     await helm("install", RELEASE, "charts/prism", "--namespace", "policy-system", "--set", "replicas=1");
-    await inForce();
+    await until(async () => (await dryRun(somebody)).includes(RECORDS));
   });
 
   afterAll(async () => {
@@ -74,11 +82,34 @@ describe("the policy", () => {
     await operator.run(["delete", name]);
   });
 
+  it("lets nobody but the operator change or delete the ConfigMap that says which data is a cluster's", async () => {
+    await operator.run(["create", "-f", "-"], IDENTITY);
+    expect(await somebody.refusal(["label", "configmap", "demo-identity", "changed=yes"])).toContain(
+      WHOSE_DATA,
+    );
+    expect(await somebody.refusal(["delete", "configmap", "demo-identity"])).toContain(WHOSE_DATA);
+    await operator.run(["replace", "-f", "-"], IDENTITY);
+    // Neither another ConfigMap of the operator, nor one of somebody else, whatever it is called.
+    await somebody.run(["create", "-f", "-"], IDENTITY.replace("demo-identity", "demo-settings"));
+    await somebody.run(["create", "configmap", "other-identity"]);
+    await somebody.run(["delete", "configmap", "demo-settings", "other-identity"]);
+  });
+
+  it("lets those write records that the release names", async () => {
+    const restorer = { user: "restorer", groups: ["system:masters"] };
+    const chart = ["upgrade", RELEASE, "charts/prism", "--namespace", "policy-system", "--set", "replicas=1"];
+    await helm(...chart, "--set", "policy.recordWriters={restorer}");
+    await until(async () => (await dryRun(kubectl.as(restorer))) === "");
+    expect(await dryRun(somebody)).toContain(RECORDS);
+    await helm(...chart);
+    await until(async () => (await dryRun(kubectl.as(restorer))).includes(RECORDS));
+  });
+
   it("lets a namespace be deleted with everything protected in it", async () => {
     const doomed = new Kubectl("policy-doomed");
     await doomed.run(["create", "namespace", "policy-doomed"]);
     for (const yaml of [CLUSTER, COLLECTION]) await doomed.apply(yaml);
-    for (const yaml of [SHARD, NODE]) await doomed.as(OPERATOR).run(["create", "-f", "-"], yaml);
+    for (const yaml of [SHARD, NODE, IDENTITY]) await doomed.as(OPERATOR).run(["create", "-f", "-"], yaml);
     // Waits until it is gone.
     await doomed.run(["delete", "namespace", "policy-doomed", "--timeout=60s"]);
     expect(await doomed.run(["get", "namespace", "policy-doomed", "--ignore-not-found"])).toBe("");
@@ -97,14 +128,21 @@ describe("the policy", () => {
   });
 });
 
+/** What is said to the making of a record that is then not made; "" when nothing is. */
+async function dryRun(who: Kubectl): Promise<string> {
+  try {
+    await who.run(["create", "--dry-run=server", "-f", "-"], NODE);
+    return "";
+  } catch (error) {
+    return String(error);
+  }
+}
+
 /** A policy takes effect a moment after it is stored. */
-async function inForce(): Promise<void> {
+async function until(holds: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 30_000;
-  for (;;) {
-    const dryRun = ["create", "--dry-run=server", "-f", "-"];
-    const said = await somebody.refusal(dryRun, NODE).catch((error: unknown) => String(error));
-    if (said.includes(RECORDS)) return;
-    if (performance.now() > deadline) throw new Error(`the policy is not in force: ${said}`);
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error("the policy does not take effect");
   }
 }
 
