@@ -55,8 +55,9 @@ describe("the network of fault tests", () => {
   }
 
   /** Come as far as the network, and no further: what it passes on it passes on as it comes. */
-  const isHeld = (from: string, to: string): Promise<void> =>
-    waitUntil("it to be held", 2000, () => network.held(from, to) === 1);
+  const isHeld = async (from: string, to: string): Promise<void> => {
+    await waitUntil("it to be held", 2000, () => network.held(from, to) === 1);
+  };
 
   test("holds back one direction alone, for the connection of that sender alone, and lets it go on healed", async () => {
     const fromB = await dial("a", "hello id-of-b;");
