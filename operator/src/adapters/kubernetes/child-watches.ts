@@ -29,8 +29,13 @@ export interface ChildWatchesOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** As the node controller marks a machine whose kubelet is silent. */
+const UNREACHABLE = "node.kubernetes.io/unreachable";
+
 interface MachineObject extends KubeObject {
-  readonly spec?: { readonly taints?: Machine["taints"] };
+  readonly spec?: {
+    readonly taints?: readonly (Machine["taints"][number] & { readonly timeAdded?: string })[];
+  };
 }
 
 type ByCluster<T extends KubeObject> = ObjectCache<T, "cluster">;
@@ -95,6 +100,16 @@ export class ChildWatches {
       labels: metadata.labels ?? {},
       taints: spec?.taints ?? [],
     }));
+  }
+
+  /** Machines that do not answer, by name, and since when. */
+  silentMachines(): ReadonlyMap<string, number> {
+    const silent = new Map<string, number>();
+    for (const { metadata, spec } of this.#machines.values()) {
+      const taint = spec?.taints?.find(({ key }) => key === UNREACHABLE);
+      if (taint) silent.set(metadata.name, Date.parse(taint.timeAdded ?? metadata.creationTimestamp));
+    }
+    return silent;
   }
 
   /** Returns the function that ends it. */

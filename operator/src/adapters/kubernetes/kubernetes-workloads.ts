@@ -193,7 +193,8 @@ export class KubernetesWorkloads implements ClusterWorkloads {
       );
       return { ...one, since: before?.since ?? now };
     });
-    const ofPods = this.#pods().flatMap((pod) => podBlocker(pod, Date.now()) ?? []);
+    const silent = this.#options.watches.silentMachines();
+    const ofPods = this.#pods().flatMap((pod) => podBlocker(pod, silent, Date.now()) ?? []);
     const blockers = [...this.#planBlockers, ...ofPods];
     if (isDeepStrictEqual(blockers, this.#blockers)) return;
     this.#blockers = blockers;

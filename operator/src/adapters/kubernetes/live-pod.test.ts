@@ -4,6 +4,7 @@ import type { ContainerStatus, LivePod } from "./live-pod.js";
 import { podBlocker } from "./pod-blockers.js";
 
 const START = Date.parse("2026-01-01T00:00:00Z");
+const NONE: ReadonlyMap<string, number> = new Map();
 
 function pod(container: Partial<ContainerStatus> | undefined, over: Record<string, unknown> = {}): LivePod {
   const containerStatuses = container && [{ name: "node", ready: false, restartCount: 0, ...container }];
@@ -72,7 +73,7 @@ describe("a node's pod", () => {
       retryAtMs: START + 140_000,
       peerAddress: undefined,
     });
-    expect(podBlocker(crashing, START)).toMatchObject({
+    expect(podBlocker(crashing, NONE, START)).toMatchObject({
       rule: "WorkloadBackOff",
       evidence: "demo-a-0: exit code 2: no data",
       since: START + 60_000,
@@ -107,24 +108,33 @@ describe("why a pod does not run", () => {
     });
 
   it("is told apart: no room, a volume that is elsewhere, a volume that is not there", () => {
-    expect(podBlocker(unscheduled("0/3 nodes are available: 3 Insufficient cpu."), START)?.rule).toBe(
+    expect(podBlocker(unscheduled("0/3 nodes are available: 3 Insufficient cpu."), NONE, START)?.rule).toBe(
       "PodUnschedulable",
     );
     const elsewhere = "0/3 nodes are available: 1 node(s) had volume node affinity conflict.";
-    expect(podBlocker(unscheduled(elsewhere), START)).toMatchObject({
+    expect(podBlocker(unscheduled(elsewhere), NONE, START)).toMatchObject({
       rule: "VolumeOnLostMachine",
       evidence: `demo-a-0: claim data-demo-a-0: ${elsewhere}`,
     });
     const unbound = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.";
-    expect(podBlocker(unscheduled(unbound), START)?.rule).toBe("VolumePending");
+    expect(podBlocker(unscheduled(unbound), NONE, START)?.rule).toBe("VolumePending");
   });
 
   it("is a machine that does not confirm its end, once it should have", () => {
     const ending = pod(RUNNING, { metadata: { deletionTimestamp: "2026-01-01T00:01:00Z" } });
-    expect(podBlocker(ending, START + 65_000)).toBeUndefined();
-    expect(podBlocker(ending, START + 71_000)).toMatchObject({
+    expect(podBlocker(ending, NONE, START + 65_000)).toBeUndefined();
+    expect(podBlocker(ending, NONE, START + 71_000)).toMatchObject({
       rule: "MachineLost",
-      evidence: "demo-a-0: Terminating on machine machine-1, its end not confirmed",
+      evidence: "demo-a-0: Terminating on machine machine-1, which does not confirm its end",
+    });
+  });
+
+  it("is a machine that does not answer, whether its pod is to end or not", () => {
+    const silent = new Map([["machine-1", START + 7000]]);
+    expect(podBlocker(pod(RUNNING), silent, START + 8000)).toMatchObject({
+      rule: "MachineLost",
+      evidence: "demo-a-0: machine machine-1, which does not answer",
+      since: START + 7000,
     });
   });
 
@@ -137,7 +147,7 @@ describe("why a pod does not run", () => {
         },
       },
     );
-    expect(podBlocker(creating, START + 5000)).toBeUndefined();
-    expect(podBlocker(creating, START + 31_000)?.rule).toBe("VolumePending");
+    expect(podBlocker(creating, NONE, START + 5000)).toBeUndefined();
+    expect(podBlocker(creating, NONE, START + 31_000)?.rule).toBe("VolumePending");
   });
 });

@@ -23,18 +23,27 @@ const SLOW_CREATION_MS = 30_000;
 /** Past its deletion's grace period, until the machine's silence is taken for more than slowness. */
 const SLOW_DELETION_MS = 10_000;
 
-export function podBlocker(pod: LivePod, nowMs: number): Blocker | undefined {
-  return lostBlocker(pod, nowMs) ?? schedulingBlocker(pod) ?? containerBlocker(pod, nowMs);
+/** @param silent machines whose kubelet the API server does not hear, and since when. */
+export function podBlocker(
+  pod: LivePod,
+  silent: ReadonlyMap<string, number>,
+  nowMs: number,
+): Blocker | undefined {
+  return lostBlocker(pod, silent, nowMs) ?? schedulingBlocker(pod) ?? containerBlocker(pod, nowMs);
 }
 
-/** The kubelet confirms the end of a pod; one that is not confirmed in time runs on a machine that is away. */
-function lostBlocker(pod: LivePod, nowMs: number): Blocker | undefined {
+/** The kubelet tells of the end of a pod; without it nobody knows whether the process still runs. */
+function lostBlocker(pod: LivePod, silent: ReadonlyMap<string, number>, nowMs: number): Blocker | undefined {
   const { deletionTimestamp } = pod.metadata;
-  if (deletionTimestamp === undefined) return undefined;
-  const dueMs = Date.parse(deletionTimestamp);
-  if (nowMs < dueMs + SLOW_DELETION_MS) return undefined;
-  const machine = pod.spec?.nodeName ?? "unknown";
-  return blocker(pod, "MachineLost", `Terminating on machine ${machine}, its end not confirmed`, dueMs);
+  const machine = pod.spec?.nodeName ?? "";
+  const isEnding = deletionTimestamp === undefined ? "" : "Terminating on ";
+  const silentSinceMs = silent.get(machine);
+  if (silentSinceMs !== undefined) {
+    return blocker(pod, "MachineLost", `${isEnding}machine ${machine}, which does not answer`, silentSinceMs);
+  }
+  const dueMs = Date.parse(deletionTimestamp ?? "");
+  if (Number.isNaN(dueMs) || nowMs < dueMs + SLOW_DELETION_MS) return undefined;
+  return blocker(pod, "MachineLost", `${isEnding}machine ${machine}, which does not confirm its end`, dueMs);
 }
 
 function schedulingBlocker(pod: LivePod): Blocker | undefined {
