@@ -14,6 +14,7 @@ import type { Action, Evidence, Verdict } from "../domain/action.js";
 import type { HealthChange } from "../domain/failure-detector.js";
 import type { Condition } from "../domain/condition.js";
 import { localNodeName, type ZoneSettings } from "../domain/node-place.js";
+import type { KeptShardRecord } from "../domain/plan-record-rebuild.js";
 import type { NodeId, ShardRecord } from "../domain/shard-record.js";
 import type { StartingNode } from "../domain/start-verdict.js";
 import { buildStatus, type ClusterNotice } from "../domain/status.js";
@@ -22,6 +23,7 @@ import { StoreError, type ApiObject, type Store } from "../ports/store.js";
 import type { NodeWorkload, WorkloadEvent, Workloads } from "../ports/workloads.js";
 import { CollectionReconciler } from "../reconcile/collection-reconciler.js";
 import { shardUidOf } from "../reconcile/shard-object.js";
+import { RecordRebuilder } from "../reconcile/record-rebuilder.js";
 import { describeChange, ShardReconciler } from "../reconcile/shard-reconciler.js";
 import { ClusterConditions } from "./cluster-conditions.js";
 import { ClusterState } from "./cluster-state.js";
@@ -30,6 +32,7 @@ import { collectionOutlook, type CollectionOutlook } from "./collection-outlook.
 import { CollectionRequests, isGone } from "./collection-requests.js";
 import { DataLossRequests } from "./data-loss-requests.js";
 import { DeletedCollections } from "./deleted-collections.js";
+import { GivenUpHistories } from "./given-up-histories.js";
 import { ConditionWaiter } from "./condition-waiter.js";
 import { toShardRequest } from "./copy-request.js";
 import { EventLog, type ClusterEvent } from "./event-log.js";
@@ -162,9 +165,20 @@ export class ControlPlane {
     const observeNodes = (): ReturnType<ClusterState["observeNodes"]> =>
       this.#state.observeNodes(this.#fleet, this.#maps.revision);
     const parts = { store, state: this.#state, log: this.#log, observeNodes };
+    const givenUp = new GivenUpHistories(store, object);
+    const rebuilder = new RecordRebuilder({
+      ...parts,
+      ...identity,
+      fleet: this.#fleet,
+      mapRevision: () => this.#maps.revision,
+      givenUp: (shardUid) => givenUp.of(shardUid),
+      onRebuilt: (shard, from, record) => this.#onRecordRebuilt(shard, from, record),
+      onRefused: (shard, missing) => this.#onRebuildRefused(shard, missing),
+    });
     this.#shards = new ShardReconciler({
       ...parts,
       fleet: this.#fleet,
+      rebuilder,
       onChanged: (shard, before, after, action) => this.#onRecordChanged(shard, before, after, action),
       onRefused: (action, uid) => this.#onRequestRefused(action, uid),
       onVerdict: (shard, verdict) => this.#onVerdict(shard, verdict),
@@ -175,10 +189,11 @@ export class ControlPlane {
       clusterId,
       wasDeleted: (uid) => this.#deleted.has(uid),
       onRecordLost: (shard) => this.#onRecordLost(shard),
+      rebuilder,
       onCreated: (name, shards) => this.#event("ShardCreated", `collection/${name}`, { shards }),
       onDeleted: (name, shards) => this.#event("CollectionDeleted", `collection/${name}`, { shards }),
     });
-    this.#requests = this.#makeRequests(store, clusterName);
+    this.#requests = this.#makeRequests(store, clusterName, givenUp);
   }
 
   get clusterId(): string {
@@ -286,13 +301,18 @@ export class ControlPlane {
     this.#waiter.close();
   }
 
-  #makeRequests(store: Store, clusterName: string): CollectionRequests {
+  #makeRequests(store: Store, clusterName: string, givenUp: GivenUpHistories): CollectionRequests {
     return new CollectionRequests({
       store,
       state: this.#state,
       deleted: this.#deleted,
       clusterName,
-      dataLoss: new DataLossRequests({ state: this.#state, fleet: this.#fleet, shards: this.#shards }),
+      dataLoss: new DataLossRequests({
+        state: this.#state,
+        fleet: this.#fleet,
+        shards: this.#shards,
+        givenUp,
+      }),
       maxCollections: DEFAULT_LIMITS.collections,
       whenUsable: (name, timeoutMs) =>
         this.#waiter.wait(() => this.collectionOutlook(name, this.status())?.ready ?? true, timeoutMs),
@@ -558,6 +578,24 @@ export class ControlPlane {
     if (!this.#outlook.recordLost(shard, steadyNowMs())) return;
     this.#event("ShardRecordLost", `shard/${shard}`, {});
     this.#statusSoon();
+  }
+
+  #onRebuildRefused(shard: string, missing: readonly string[]): void {
+    if (!this.#outlook.recordDoubted(shard, missing)) return;
+    this.#event("ShardRecordLost", `shard/${shard}`, { missing });
+    this.#statusSoon();
+  }
+
+  #onRecordRebuilt(shard: string, from: KeptShardRecord, record: ShardRecord): void {
+    this.#outlook.recordFound(shard);
+    const { version, term, primary, inSync } = record;
+    this.#event("ShardRecordRebuilt", `shard/${shard}`, {
+      version,
+      term,
+      fromVersion: from.version,
+      to: primary,
+      inSync,
+    });
   }
 
   #onShardPut(shard: string): void {

@@ -83,12 +83,98 @@ test("an object that somebody deletes while the control plane runs takes its sha
   await vi.waitFor(() => expect(mapOf(nodes)?.deletedCollections).toEqual([metadata.uid]), WAIT);
 });
 
-test("a shard record without its status is unknown: no copy of it is made, promoted or sent to nodes", async () => {
+const records = async (store: MemoryStore) => (await store.list("PrismShard")).items;
+
+/** The first shard's object, once all its copies are in sync, and the newest record is known to all. */
+async function settled(store: MemoryStore, plane: ControlPlane) {
+  await vi.waitFor(() => expect(plane.status().shards.every((shard) => shard.inSync === 3)).toBe(true), WAIT);
+  return (await records(store))[0]!;
+}
+
+type Shard = Awaited<ReturnType<typeof settled>>;
+
+const LOSSES: readonly [string, (store: MemoryStore, shard: Shard) => Promise<unknown>][] = [
+  ["deleted", (store, { metadata }) => store.delete("PrismShard", metadata.name, { uid: metadata.uid })],
+  ["emptied", (store, shard) => store.update({ ...shard, status: {} as never })],
+  [
+    "emptied together with its spec",
+    (store, shard) =>
+      store.update({ ...shard, spec: { ...shard.spec, shardUid: "other" }, status: {} as never }),
+  ],
+  [
+    "put back to how it was made",
+    (store, shard) =>
+      store.update({
+        ...shard,
+        spec: { ...shard.spec, bootstrap: "nonce" },
+        status: {
+          ...shard.status,
+          term: 1,
+          version: 1,
+          inSync: [shard.status.inSync[0]!],
+          recovering: shard.status.inSync.slice(1),
+          primary: shard.status.inSync[0]!,
+        },
+      }),
+  ],
+  [
+    "deleted, and made again from a backup",
+    async (store, shard) => {
+      const { metadata, kind, spec, status } = shard;
+      await store.delete("PrismShard", metadata.name, { uid: metadata.uid });
+      await store.create({ kind, name: metadata.name, spec, status: { ...status, version: 1 } });
+    },
+  ],
+];
+
+test.each(LOSSES)("a record that is %s is made again from what its copies prove", async (_how, lose) => {
+  const { store, plane } = await withCollection();
+  const shard = await settled(store, plane);
+  await lose(store, shard);
+  await vi.waitFor(() => expect(reasons(plane)).toContain("ShardRecordRebuilt"), WAIT);
+  await vi.waitFor(() => expect(plane.status()).toMatchObject({ status: "ok", problems: [] }), WAIT);
+  const again = (await store.get("PrismShard", shard.metadata.name))!;
+  expect(again.spec).toMatchObject({ shardUid: shard.spec.shardUid, bootstrap: "" });
+  expect(again.status.historyId).toBe(shard.status.historyId);
+  expect([...again.status.inSync].sort()).toEqual([...shard.status.inSync].sort());
+  expect(again.status.term).toBeGreaterThan(shard.status.term);
+  expect(again.status.version).toBeGreaterThan(shard.status.version + 1000);
+});
+
+test("a record is not made again while a copy that it named is silent, and it is said which", async () => {
   const { store, nodes, plane } = await withCollection();
-  const [shard] = (await store.list("PrismShard")).items;
-  await store.update({ ...shard!, status: undefined as never });
-  await vi.waitFor(() => expect(reasons(plane)).toContain("ShardRecordLost"), WAIT);
-  await vi.waitFor(() => expect(mapOf(nodes)?.shards).toHaveLength(1), WAIT);
-  expect((await store.get("PrismShard", shard!.metadata.name))?.status).toBeUndefined();
-  expect(plane.status().problems.map(({ reason }) => reason)).toContain("ShardRecordLost");
+  const shard = await settled(store, plane);
+  const { node } = shard.status.copies.find(({ id }) => id === shard.status.primary)!;
+  const silent = nodes.all().find(({ volume }) => volume.nodeId === node)!;
+  silent.frozen = true;
+  const { name, uid } = shard.metadata;
+  await store.delete("PrismShard", name, { uid });
+  await vi.waitFor(() => {
+    const problem = plane.status().problems.find(({ object }) => object === `shard/${name}`);
+    expect(problem?.reason).toBe("ShardRecordLost");
+    expect(problem?.message).toMatch(
+      new RegExp(`copy .* on ${silent.name} (is not heard of|has not confirmed)`),
+    );
+  }, WAIT);
+  expect(await store.get("PrismShard", name)).toBeUndefined();
+  silent.frozen = false;
+  await vi.waitFor(() => expect(plane.status().status).toBe("ok"), WAIT);
+  expect((await store.get("PrismShard", name))?.spec.shardUid).toBe(shard.spec.shardUid);
+});
+
+test("a record of a history that a person gave up is not made again", async () => {
+  const { store, nodes, plane } = await withCollection();
+  const shard = await settled(store, plane);
+  await plane.stop();
+  const cluster = (await store.get("PrismCluster", "demo"))!;
+  const { name, uid } = shard.metadata;
+  const givenUpHistories = [{ shard: shard.spec.shardUid!, historyId: shard.status.historyId, at: 1 }];
+  await store.update({ ...cluster, status: { ...cluster.status, givenUpHistories } });
+  await store.delete("PrismShard", name, { uid });
+  const next = await start(store, nodes);
+  await vi.waitFor(() => {
+    const problem = next.status().problems.find(({ object }) => object === `shard/${name}`);
+    expect(problem?.message).toMatch(/was given up by a forced reset/);
+  }, WAIT);
+  expect(await store.get("PrismShard", name)).toBeUndefined();
 });

@@ -1,19 +1,29 @@
 /** What is remembered of shards between passes: what they wait for, whose record is lost, whose primary is in trouble. */
+import { isDeepStrictEqual } from "node:util";
 import type { Verdict } from "../domain/action.js";
 import type { ShardWait } from "../domain/status.js";
 
+export interface LostRecord {
+  readonly shard: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  /** What is missing for it to be made again. */
+  readonly missing: readonly string[];
+}
+
 export class ShardOutlook {
   readonly #waits = new Map<string, ShardWait>();
-  readonly #lostRecords = new Map<string, number>();
+  readonly #lostRecords = new Map<string, LostRecord>();
+  /** By shard: why its record is not made again, as last said. */
+  readonly #doubts = new Map<string, readonly string[]>();
   readonly #troubleSinceMs = new Map<string, number>();
 
   get waits(): ReadonlyMap<string, ShardWait> {
     return this.#waits;
   }
 
-  /** Since when, in milliseconds since 1970, by shard name. */
-  get lostRecords(): ReadonlyMap<string, number> {
-    return this.#lostRecords;
+  get lostRecords(): readonly LostRecord[] {
+    return [...this.#lostRecords.values()];
   }
 
   /** Returns the wait when it is a new one, "over" when one ended. */
@@ -35,12 +45,22 @@ export class ShardOutlook {
   /** True when it was not known yet. */
   recordLost(shard: string, nowMs: number): boolean {
     if (this.#lostRecords.has(shard)) return false;
-    this.#lostRecords.set(shard, nowMs);
+    this.#lostRecords.set(shard, { shard, since: nowMs, missing: [] });
     return true;
   }
 
-  /** A record that was lost was put back. */
+  /** Why the shard's record can't be made again now. True when that is news. */
+  recordDoubted(shard: string, missing: readonly string[]): boolean {
+    const lost = this.#lostRecords.get(shard);
+    if (lost !== undefined) this.#lostRecords.set(shard, { ...lost, missing });
+    const before = this.#doubts.get(shard);
+    this.#doubts.set(shard, missing);
+    return before === undefined || !isDeepStrictEqual(before, missing);
+  }
+
+  /** A record that was lost was put back, or made again. */
   recordFound(shard: string): void {
+    this.#doubts.delete(shard);
     this.#lostRecords.delete(shard);
   }
 

@@ -23,7 +23,7 @@ export interface StatusInputs {
   readonly fleet: NodeFleet;
   readonly workloads: Workloads;
   readonly waits: ReadonlyMap<string, ShardWait>;
-  readonly lostRecords: ReadonlyMap<string, number>;
+  readonly lostRecords: StatusSource["lostRecords"];
   readonly notices: readonly ClusterNotice[];
 }
 
@@ -51,7 +51,7 @@ export function observeStatus(inputs: StatusInputs): StatusSource {
     })),
     shards: [...state.shards.values()].flatMap((shard) => toShardSource(shard, inputs, reports)),
     notices: inputs.notices,
-    lostRecords: [...inputs.lostRecords].map(([shard, since]) => ({ shard, since })),
+    lostRecords: inputs.lostRecords,
   };
 }
 

@@ -4,6 +4,7 @@ import type { PrismCollection } from "@prism/api/collection";
 import type { ShardSpec, ShardStatus } from "@prism/api/shard";
 import type { Condition } from "./condition.js";
 import type { DeletedCollection } from "./deleted-collection.js";
+import type { GivenUpHistory } from "./given-up-history.js";
 
 export interface ClusterStatus {
   /** Identity of the cluster's data; nodes of another cluster are refused. */
@@ -16,6 +17,8 @@ export interface ClusterStatus {
   readonly conditions: readonly Condition[];
   /** Newest last, a bounded number. */
   readonly deletedCollections: readonly DeletedCollection[];
+  /** Newest last, a bounded number. */
+  readonly givenUpHistories?: readonly GivenUpHistory[];
 }
 
 export interface CollectionStatus {

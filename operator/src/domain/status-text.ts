@@ -35,8 +35,11 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   LastInSyncCopyAway:
     "Writes wait until a node that holds an in-sync copy returns; start it. " +
     "If it is gone for good: prism shard accept-data-loss <collection>/<number>.",
-  ShardRecordLost: "Nothing is done to the shard's data. Restore the control plane's store from a backup.",
-  ShardRecordStale: "Nothing is done to the shard's data. Restore a newer store of the control plane.",
+  ShardRecordLost:
+    "It is made again once all its copies prove what it was. Bring back the nodes that are missing.",
+  ShardRecordStale:
+    "It is made again once all its copies prove what it was. Bring back the nodes that are missing.",
+  ShardRecordRebuilt: "All its copies agreed. Find out who changed the record: only the control plane may.",
   WaitingForNode:
     "The copy is filled from the node's data when it returns, or made anew elsewhere after the delay.",
   Recovering: "The copy joins the in-sync set when it has caught up.",

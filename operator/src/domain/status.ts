@@ -70,7 +70,12 @@ export interface StatusSource {
   /** What holds of the cluster as a whole: changes are paused, the newest specification is refused. */
   readonly notices: readonly ClusterNotice[];
   /** Shards that should have a record and have none. */
-  readonly lostRecords: readonly { readonly shard: string; readonly since: number }[];
+  readonly lostRecords: readonly {
+    readonly shard: string;
+    readonly since: number;
+    /** For it to be made again. */
+    readonly missing: readonly string[];
+  }[];
 }
 
 /** More problems than this are left out, the least severe first. */
@@ -275,7 +280,9 @@ function problemsOf(source: StatusSource): StatusProblem[] {
     ),
     ...source.nodes.flatMap(nodeProblems),
     ...source.shards.flatMap(shardProblems),
-    ...source.lostRecords.map(({ shard, since }) => problem("ShardRecordLost", `shard/${shard}`, since, {})),
+    ...source.lostRecords.map(({ shard, since, missing }) =>
+      problem("ShardRecordLost", `shard/${shard}`, since, missing.length === 0 ? {} : { missing }),
+    ),
     ...topologyProblems(source),
   ];
   const order = { critical: 0, warning: 1, info: 2 };

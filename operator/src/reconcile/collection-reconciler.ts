@@ -16,6 +16,7 @@ import {
 } from "../domain/shard-record.js";
 import { StoreError, type ApiObject, type NewObject, type Store } from "../ports/store.js";
 import type { ClusterState } from "../control/cluster-state.js";
+import type { RecordRebuilder } from "./record-rebuilder.js";
 import { toShardStatus } from "./shard-object.js";
 import { steadyNowMs } from "../control/steady-clock.js";
 
@@ -30,11 +31,14 @@ export interface CollectionReconcilerOptions {
   readonly observeNodes: () => ReadonlyMap<NodeId, ObservedNode>;
   /** A record that was made once is gone, though its collection is there. */
   readonly onRecordLost: (shard: string) => void;
+  readonly rebuilder: RecordRebuilder;
   readonly onCreated: (collection: string, shards: number) => void;
   readonly onDeleted: (collection: string, shards: number) => void;
 }
 
 const RETRY_WITHOUT_NODES_MS = 200;
+/** How often it is looked whether a lost record can be made again. */
+const LOST_RECORD_MS = 250;
 
 export class CollectionReconciler {
   readonly #options: CollectionReconcilerOptions;
@@ -64,7 +68,8 @@ export class CollectionReconciler {
     );
     if (collection.status.shardsCreated) {
       for (const number of missing) this.#options.onRecordLost(this.#shardName(name, number));
-      return { againInMs: undefined };
+      for (const number of missing) await this.#options.rebuilder.rebuild(collection, number);
+      return { againInMs: missing.length > 0 ? LOST_RECORD_MS : undefined };
     }
     return this.#createRecords(collection, missing);
   }

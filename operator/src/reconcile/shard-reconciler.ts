@@ -15,6 +15,7 @@ import { changeRecord, type NodeId, type ShardRecord } from "../domain/shard-rec
 import { StoreError, type ApiObject, type Store } from "../ports/store.js";
 import type { ClusterState } from "../control/cluster-state.js";
 import type { NodeFleet } from "../control/node-fleet.js";
+import type { RecordRebuilder } from "./record-rebuilder.js";
 import { shardUidOf, toRecord, withRecord } from "./shard-object.js";
 import { steadyNowMs } from "../control/steady-clock.js";
 
@@ -26,6 +27,7 @@ export interface ShardReconcilerOptions {
   readonly fleet: NodeFleet;
   readonly log: Logger;
   readonly observeNodes: () => ReadonlyMap<NodeId, ObservedNode>;
+  readonly rebuilder: RecordRebuilder;
   /** A record was changed; `reconciler` looks at the shard again by itself. */
   readonly onChanged: (shard: string, before: ShardRecord, after: ShardRecord, action: ChangeAction) => void;
   readonly onRefused: (action: Extract<Action, { kind: "refuseRequest" }>, shardUid: string) => void;
@@ -36,6 +38,8 @@ export interface ShardReconcilerOptions {
 /** Bounds the passes of one key before others get their turn. */
 const MAX_PASSES = 16;
 const HAND_OFF_MS = 5000;
+/** How often it is looked whether a record that was put back can be made anew. */
+const STALE_RECORD_MS = 250;
 
 interface PolicyNote {
   readonly kind: "healthyRemoval" | "promotedInstead";
@@ -73,8 +77,10 @@ export class ShardReconciler {
       this.#options.onVerdict(name, verdict);
       switch (verdict.kind) {
         case "pass":
-        case "refuse":
           return { againInMs: deadlineMs(observation, undefined) };
+        case "refuse":
+          await this.#options.rebuilder.rebuild(collection, object.spec.number);
+          return { againInMs: deadlineMs(observation, observation.nowMs + STALE_RECORD_MS) };
         case "wait":
           return { againInMs: deadlineMs(observation, verdict.retryAtMs) };
         case "act":

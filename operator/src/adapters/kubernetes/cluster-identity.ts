@@ -21,7 +21,7 @@ type Cluster = ApiObject<"PrismCluster">;
 interface Content {
   readonly generation: number;
   readonly spec: Cluster["spec"];
-  readonly status: Pick<ClusterStatus, "clusterId" | "leaderEpoch" | "deletedCollections">;
+  readonly status: Pick<ClusterStatus, "clusterId" | "leaderEpoch" | "deletedCollections" | "givenUpHistories">;
 }
 
 export class IdentityDamaged extends Error {
@@ -122,13 +122,14 @@ export class ClusterIdentity {
 }
 
 function dataOf({ generation, spec, status }: Content): Record<string, string> {
-  const { clusterId, leaderEpoch, deletedCollections } = status;
+  const { clusterId, leaderEpoch, deletedCollections, givenUpHistories = [] } = status;
   return {
     clusterId,
     leaderEpoch: String(leaderEpoch),
     generation: String(generation),
     "spec.json": JSON.stringify(spec),
     "deleted-collections.json": JSON.stringify(deletedCollections),
+    "given-up-histories.json": JSON.stringify(givenUpHistories),
   };
 }
 
@@ -139,7 +140,8 @@ function contentOf({ metadata, data = {} }: ConfigMap): Content {
   try {
     const spec = JSON.parse(data["spec.json"] ?? "") as Content["spec"];
     const deletedCollections = JSON.parse(data["deleted-collections.json"] ?? "[]") as never;
-    const status = { clusterId, leaderEpoch: Number(leaderEpoch), deletedCollections };
+    const givenUpHistories = JSON.parse(data["given-up-histories.json"] ?? "[]") as never;
+    const status = { clusterId, leaderEpoch: Number(leaderEpoch), deletedCollections, givenUpHistories };
     return { generation: Number(generation), spec, status };
   } catch (error) {
     throw damaged(metadata.name, String(error));

@@ -10,6 +10,7 @@ import {
   type CollectionAnswer,
   type CollectionRequest,
   type CopyReport,
+  type KeptRecord,
   type MapShard,
 } from "@prism/proto/gen/node";
 import type { NodeDialer, NodeStream, NodeStreamHandlers } from "../../ports/node-dialer.js";
@@ -21,6 +22,8 @@ interface FakeCopy {
   term: number;
   activatedTerm: number;
   mapVersion: number;
+  /** The newest that it was given. */
+  record: MapShard;
 }
 
 interface Volume {
@@ -119,7 +122,7 @@ export class FakeNode {
     return [...this.volume.copies].map(([shardUid, copy]) => ({
       shardUid,
       allocationId: copy.id,
-      historyId: "",
+      historyId: copy.record.historyId,
       term: copy.term,
       mapVersion: copy.mapVersion,
       role: copy.role,
@@ -131,7 +134,16 @@ export class FakeNode {
       indexBytes: 0,
       reason: "",
       lag: [],
+      kept: this.#kept(shardUid, copy),
     }));
+  }
+
+  /** While the map has no such record, or an older one. */
+  #kept(shardUid: string, { record }: FakeCopy): KeptRecord | undefined {
+    if (this.map === undefined) return undefined;
+    const { leaderEpoch, revision: mapRevision, shards } = this.map;
+    const isKnown = shards.some(({ uid, version }) => uid === shardUid && version >= record.version);
+    return isKnown ? undefined : { shard: record, leaderEpoch, mapRevision };
   }
 
   #send(frame: Partial<ControlFrame>): void {
@@ -154,7 +166,10 @@ export class FakeNode {
       this.map = frame.map;
       for (const shard of frame.map.shards) this.#applyShard(shard);
       const uids = new Set(frame.map.shards.map((shard) => shard.uid));
-      for (const uid of this.volume.copies.keys()) if (!uids.has(uid)) this.volume.copies.delete(uid);
+      for (const [uid, { record }] of this.volume.copies) {
+        const isDeleted = frame.map.deletedCollections.includes(record.collectionUid);
+        if (isDeleted && !uids.has(uid)) this.volume.copies.delete(uid);
+      }
       this.#send({ mapApplied: { revision: frame.map.revision } });
       this.report();
     }
@@ -203,11 +218,19 @@ export class FakeNode {
       const isNew = shard.recovering.includes(place.allocationId) || shard.bootstrap !== "";
       const stillStored = copy && shard.inSync.includes(copy.id);
       if (!isNew || stillStored) return;
-      copy = { id: place.allocationId, role: "recovering", term: 0, activatedTerm: 0, mapVersion: 0 };
+      copy = {
+        id: place.allocationId,
+        role: "recovering",
+        term: 0,
+        activatedTerm: 0,
+        mapVersion: 0,
+        record: shard,
+      };
       copies.set(shard.uid, copy);
     }
     if (!copy) return;
     copy.mapVersion = shard.version;
+    copy.record = shard;
     if (shard.primary === copy.id && shard.term > copy.activatedTerm) {
       copy.role = "primary";
       copy.activatedTerm = shard.term;

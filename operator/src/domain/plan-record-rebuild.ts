@@ -1,0 +1,167 @@
+/**
+ * Decides whether a shard's record that was deleted, emptied or put back to an older one can be made again
+ * from what nodes prove, without losing an acknowledged write. docs/adr/0023-lost-records.md has the argument.
+ *
+ * A copy keeps on disk which record it was given, before it acts on it. Let M be the newest of them. Changes
+ * after M were made by the control plane and reached no copy, or somebody says so. Whoever acknowledged a
+ * write after M was a primary in the in-sync set of a later record, and new ids come into that set only by the
+ * word of a primary that was given a record with them. So all who may have acknowledged, or be waited for, are
+ * the copies that M names; if each of them still goes by M, none did, and M's in-sync set holds everything.
+ */
+import type { Reason } from "@prism/api/reason";
+import type { AllocationId, CopyPlace, HistoryId, NodeId, ShardRecord, ShardUid } from "./shard-record.js";
+
+export interface KeptShardRecord {
+  readonly uid: ShardUid;
+  readonly version: number;
+  readonly term: number;
+  readonly historyId: HistoryId;
+  readonly primary: AllocationId;
+  readonly inSync: readonly AllocationId[];
+  readonly recovering: readonly AllocationId[];
+  readonly copies: readonly CopyPlace[];
+}
+
+/** What a node says of the record that its copy was given last. */
+export interface RecordProof {
+  readonly node: NodeId;
+  readonly copy: AllocationId;
+  /** The highest that the copy has heard of. */
+  readonly term: number;
+  readonly historyId: HistoryId;
+  readonly failure: Reason | undefined;
+  readonly kept: KeptShardRecord;
+  /**
+   * It was said after all that this control plane has sent was taken, and with a lasting refusal of every
+   * control plane before it: no newer record is on its way to the copy.
+   */
+  readonly isCurrent: boolean;
+}
+
+export interface LostRecord {
+  /** What stands in the record's place, as far as it can be read. */
+  readonly stored: { readonly version: number; readonly term: number } | undefined;
+  readonly proofs: readonly RecordProof[];
+  /** Histories of the shard that a person gave up, or began to give up. */
+  readonly givenUp: ReadonlySet<HistoryId>;
+  readonly nameOf: (node: NodeId) => string;
+  readonly nowMs: number;
+}
+
+export type RecordRebuild =
+  | { readonly kind: "rebuild"; readonly record: ShardRecord; readonly from: KeptShardRecord }
+  /** `missing`: each names what is not there, or speaks against it. */
+  | { readonly kind: "refuse"; readonly missing: readonly string[] };
+
+/**
+ * Versions between the newest that is proved and the rebuilt one. A record that no copy ever heard of may lie
+ * in somebody's backup: put back later, it must count as older than the rebuilt one.
+ */
+const VERSION_LEAP = 1_000_000;
+
+export function planRecordRebuild(lost: LostRecord): RecordRebuild {
+  const { proofs, stored } = lost;
+  const newest = newestOf(proofs);
+  if (newest === undefined) {
+    return { kind: "refuse", missing: ["no node reports what record its copy was given"] };
+  }
+  const missing = [
+    ...contradictions(lost, newest),
+    ...[...newest.inSync, ...newest.recovering].flatMap((id) => doubt(lost, newest, id) ?? []),
+  ];
+  if (missing.length > 0) return { kind: "refuse", missing };
+  const term = Math.max(newest.term, stored?.term ?? 0) + 1;
+  const version = Math.max(newest.version, stored?.version ?? 0) + VERSION_LEAP;
+  return { kind: "rebuild", from: newest, record: rebuilt(lost, newest, version, term) };
+}
+
+function newestOf(proofs: readonly RecordProof[]): KeptShardRecord | undefined {
+  let newest: KeptShardRecord | undefined;
+  for (const { kept } of proofs) {
+    if (newest === undefined || kept.version > newest.version) newest = kept;
+  }
+  return newest;
+}
+
+/** What no answer of a further node could put right. */
+function contradictions({ proofs, stored, givenUp }: LostRecord, newest: KeptShardRecord): string[] {
+  const found: string[] = [];
+  if (stored !== undefined && stored.version >= newest.version) {
+    found.push(
+      `the stored version ${stored.version} is not older than ${newest.version}, which nodes were given`,
+    );
+  }
+  if (givenUp.has(newest.historyId)) {
+    found.push(`the history of version ${newest.version} was given up by a forced reset that no node shows`);
+  }
+  const term = Math.max(...proofs.map((proof) => proof.term));
+  if (term > newest.term) {
+    found.push(
+      `term ${term} was begun by a record that no node shows; the newest shown is of term ${newest.term}`,
+    );
+  }
+  if (proofs.some(({ kept }) => kept.uid !== newest.uid)) found.push("nodes hold data of two such shards");
+  const differs = proofs.some(({ kept }) => kept.version === newest.version && !sameRecord(kept, newest));
+  if (differs) found.push(`nodes were given two records of version ${newest.version}`);
+  return found;
+}
+
+/** Why the copy may have acted on a newer record than the newest that is proved; undefined when it has not. */
+function doubt(
+  { proofs, nameOf }: LostRecord,
+  newest: KeptShardRecord,
+  id: AllocationId,
+): string | undefined {
+  const proof = proofs.find(({ copy }) => copy === id);
+  const place = newest.copies.find((copy) => copy.id === id);
+  const what = `copy ${id} on ${place === undefined ? "an unknown node" : nameOf(place.node)}`;
+  if (proof === undefined) return `${what} is not heard of`;
+  if (!proof.isCurrent) return `${what} has not confirmed the newest map`;
+  if (proof.kept.version < newest.version) {
+    return `${what} goes by version ${proof.kept.version}, another by ${newest.version}`;
+  }
+  if (newest.inSync.includes(id) && proof.historyId !== newest.historyId)
+    return `${what} is in another history`;
+  return undefined;
+}
+
+/**
+ * Recovering copies leave: they come back under ids of their own, as after every removal. Everything else
+ * is as it was, in a new term.
+ */
+function rebuilt(
+  { proofs, nowMs }: LostRecord,
+  newest: KeptShardRecord,
+  version: number,
+  term: number,
+): ShardRecord {
+  const { uid, historyId, inSync } = newest;
+  const isSound = (id: AllocationId): boolean =>
+    proofs.some(({ copy, failure }) => copy === id && failure === undefined);
+  const primary = isSound(newest.primary) ? newest.primary : (inSync.find(isSound) ?? newest.primary);
+  return {
+    uid,
+    version,
+    term,
+    historyId,
+    primary,
+    inSync,
+    recovering: [],
+    copies: newest.copies.filter(({ id }) => inSync.includes(id)),
+    departed: [],
+    bootstrap: "",
+    lastChange: { reason: "ShardRecordRebuilt", at: nowMs },
+  };
+}
+
+function sameRecord(left: KeptShardRecord, right: KeptShardRecord): boolean {
+  const same = (a: readonly string[], b: readonly string[]): boolean =>
+    a.length === b.length && a.every((id) => b.includes(id));
+  return (
+    left.term === right.term &&
+    left.historyId === right.historyId &&
+    left.primary === right.primary &&
+    same(left.inSync, right.inSync) &&
+    same(left.recovering, right.recovering)
+  );
+}
