@@ -236,7 +236,7 @@ export class ControlPlane {
     if (healthChanged) this.#fleet.adopt(settings.health);
     const names = await ensureNodes(store, settings, nodeName);
     const added = names.filter((name) => this.#fleet.get(name) === undefined);
-    for (const name of added) this.#fleet.expect(name);
+    for (const name of added) this.#fleet.expect(name, this.#isNew(name));
     if (added.length > 0) {
       this.#event("NodesAdded", `cluster/${clusterName}`, { nodes: added });
       if (this.#state.shards.size > 0)
@@ -323,7 +323,7 @@ export class ControlPlane {
   async #start(names: readonly string[]): Promise<void> {
     const { workloads, cluster } = this.#options;
     await this.#state.start();
-    for (const name of names) this.#fleet.expect(name);
+    for (const name of names) this.#fleet.expect(name, this.#isNew(name));
     this.#fleet.start();
     this.#stopWatch = workloads.watch((event) => this.#onWorkload(event));
     const clusterName = cluster.metadata.name;
@@ -339,6 +339,11 @@ export class ControlPlane {
     this.#publishStatus();
     this.#statusInterval = setInterval(() => this.#publishStatus(), STATUS_INTERVAL_MS);
     this.#log.info({ nodes: names.length, clusterId: this.#clusterId }, "leading");
+  }
+
+  /** It has never been up. */
+  #isNew(name: string): boolean {
+    return (this.#state.nodes.get(name)?.status.nodeId ?? "") === "";
   }
 
   #workload(name: string): NodeWorkload {

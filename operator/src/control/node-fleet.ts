@@ -46,6 +46,9 @@ export interface FleetNode {
   drainingSinceMs: number | undefined;
 }
 
+/** Its volume and its program may have to be fetched first. */
+const NEW_NODE_GRACE_MS = 60_000;
+
 export class NodeFleet {
   readonly #dialer: NodeDialer;
   readonly #identity: ConnectionIdentity;
@@ -93,10 +96,11 @@ export class NodeFleet {
     for (const node of this.#nodes.values()) node.connection.hangUp("the control plane ends");
   }
 
-  /** A node of this name belongs to the cluster. */
-  expect(name: string): void {
+  /** A node of this name belongs to the cluster. A new one has no data that anybody waits for, and takes its time. */
+  expect(name: string, isNew: boolean): void {
     if (this.#nodes.has(name)) return;
-    this.#detector.expect(name, steadyNowMs());
+    const graceMs = Math.max(NEW_NODE_GRACE_MS, this.#detector.windowMs);
+    this.#detector.expect(name, steadyNowMs(), isNew ? graceMs : undefined);
     const node: FleetNode = {
       name,
       connection: new NodeConnection(this.#dialer, this.#identity, {

@@ -33,9 +33,10 @@ export function buildConditions(
   const message = worst ? `${worst.object}: ${worst.message}` : "";
   const stalled = status.problems.find((problem) => problem.severity === "critical");
   const recovering = status.shards.some((shard) => shard.recovering > 0);
+  const isReady = status.status === "ok" && status.nodes.every((node) => node.ready);
   const available = status.status === "ok" || status.status === "degraded";
   const values: Record<ConditionType, { holds: boolean; reason: Reason; message: string }> = {
-    Ready: { holds: status.status === "ok", reason, message },
+    Ready: { holds: isReady, reason: isReady ? "AllInSync" : reason, message: isReady ? "" : message },
     Available: { holds: available, reason, message },
     Progressing: { holds: recovering, reason: recovering ? "Recovering" : reason, message },
     Degraded: { holds: status.status !== "ok", reason, message },

@@ -3,7 +3,7 @@
  *
  *   starting --heard--> alive --silence, broken connection, exit--> suspect --suspectTimeoutMs--> dead
  *      |                  ^------------------- heard ------------------'---------------------------'
- *      '--- one health window without a word ---> suspect
+ *      '--- one health window, or its grace, without a word ---> suspect
  *
  * A verdict about a node is advice: it decides when to promote another copy, never whether that is
  * safe. So a wrong suspicion costs a term, and no data.
@@ -39,6 +39,7 @@ export interface HealthChange {
 export class FailureDetector {
   #settings: HealthSettings;
   readonly #nodes = new Map<string, NodeHealth>();
+  readonly #graces = new Map<string, number>();
   #lastTickMs: number;
 
   /** Nodes known at `nowMs` have one health window from then to be heard of (a new leader's grace). */
@@ -60,8 +61,10 @@ export class FailureDetector {
     return this.#nodes.get(node);
   }
 
-  expect(node: string, nowMs: number): void {
+  /** `graceMs`: how long it may take until it is heard of; a health window when not stated. */
+  expect(node: string, nowMs: number, graceMs?: number): void {
     if (this.#nodes.has(node)) return;
+    if (graceMs !== undefined) this.#graces.set(node, graceMs);
     this.#nodes.set(node, {
       state: "starting",
       sinceMs: nowMs,
@@ -73,6 +76,7 @@ export class FailureDetector {
 
   forget(node: string): void {
     this.#nodes.delete(node);
+    this.#graces.delete(node);
   }
 
   heard(node: string, nowMs: number): HealthChange | undefined {
@@ -124,7 +128,7 @@ export class FailureDetector {
   #judge(node: string, health: NodeHealth, nowMs: number): HealthChange | undefined {
     switch (health.state) {
       case "starting":
-        if (nowMs - health.sinceMs < this.windowMs) return undefined;
+        if (nowMs - health.sinceMs < (this.#graces.get(node) ?? this.windowMs)) return undefined;
         return this.#suspect(node, health, "NodeSuspect", nowMs);
       case "alive":
         if (nowMs - (health.lastHeardMs ?? health.sinceMs) < this.windowMs) return undefined;

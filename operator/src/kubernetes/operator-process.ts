@@ -1,4 +1,5 @@
 /** One process of the operator: watches from its start, so that it can lead at once when the lease is its own. */
+import { setMaxListeners } from "node:events";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
 import type { EventRecorder } from "@prism/kube-machinery/event-recorder";
 import type { KubeEnvironment } from "@prism/kube-machinery/kube-config";
@@ -46,6 +47,8 @@ export class OperatorProcess {
 
   constructor(options: OperatorOptions) {
     this.#options = options;
+    // Every watch listens to it once.
+    setMaxListeners(0, this.#stopped.signal);
     const { settings, client, environment, log } = options;
     const { watchNamespaces: namespaces } = settings;
     const onError = (err: unknown): void => log.warn({ err }, "watch broken off, will be taken up again");

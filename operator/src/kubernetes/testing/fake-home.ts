@@ -56,12 +56,11 @@ class FakeWorkloads implements ClusterWorkloads {
   ensure(workload: NodeWorkload): Promise<void> {
     const { name } = workload;
     const started = `${this.#cluster.uid}/${name}`;
-    if (!this.#home.started.has(started)) {
-      this.#home.started.add(started);
-      return this.#nodes.ensure(workload);
-    }
-    if (this.#nodes.node(name).running) this.#nodes.emit({ kind: "listening", name, peerAddress: name });
-    return Promise.resolve();
+    const isRunning = this.#nodes.all().some((node) => node.name === name && node.running);
+    if (isRunning) this.#nodes.emit({ kind: "listening", name, peerAddress: name });
+    const isFirst = !this.#home.started.has(started);
+    this.#home.started.add(started);
+    return isFirst && !isRunning ? this.#nodes.ensure(workload) : Promise.resolve();
   }
 
   remove(name: string): Promise<void> {
