@@ -3,7 +3,7 @@ NODE_MODULES := node_modules/.package-lock.json
 BIN := node_modules/.bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build generate check test demo bench bench-failover sim sim-saboteurs sim-mutations e2e images clean
+.PHONY: help setup build generate check test demo bench bench-failover sim sim-saboteurs sim-mutations e2e kube-up kube-down images clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -51,11 +51,17 @@ sim-saboteurs: build ## Break Prism in known ways, one at a time: the simulation
 sim-mutations: build ## Change the protocol core at random places: its tests must notice (writes sim/mutations.md; SAMPLE=100)
 	@node sim/dist/saboteurs/mutation-run.js --sample "$(or $(SAMPLE),150)"
 
-e2e: ## Tests on a real Kubernetes (not built yet)
-	@echo "make e2e: the Kubernetes tests are not built yet"; exit 2
+e2e: build ## Tests on a real Kubernetes of three nodes, made for them; or on yours (KUBECONFIG=path)
+	@node e2e/dist/main.js test
 
-images: ## Container images (not built yet)
-	@echo "make images: the container images are not built yet"; exit 2
+kube-up: build ## Start that Kubernetes with the images in it, to try things (needs root)
+	@node e2e/dist/main.js up
+
+kube-down: build ## End it, with nothing left behind
+	@node e2e/dist/main.js down
+
+images: build ## Container images in .prism/images/archives (BASE=an image with glibc and node; default: this machine's)
+	@node e2e/dist/main.js images
 
 clean: ## Remove what builds and runs have left
 	rm -rf node_modules */node_modules */dist */*.tsbuildinfo .prism

@@ -1,9 +1,13 @@
-/** The commands behind `make kube-up`, `make kube-down` and `make images`. */
+/** The commands behind `make e2e`, `make kube-up`, `make kube-down` and `make images`. */
+import { rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { kubeBinaries } from "./cluster/kube-binary.js";
 import { missingPackages } from "./cluster/kube-node.js";
 import { KubeCluster, removeCluster } from "./cluster/kube-cluster.js";
 import { runCommand } from "./cluster/run-command.js";
 import { archiveOf, buildImages, buildPauseImage } from "./images/build-images.js";
-import { dirname } from "node:path";
+import { REPOSITORY } from "./images/image-content.js";
+import { EVIDENCE } from "./scenario/evidence.js";
 
 const INSTALL_TIMEOUT_MS = 5 * 60_000;
 
@@ -33,7 +37,46 @@ async function up(): Promise<void> {
   console.log(`three nodes are ready after ${seconds} s\nexport KUBECONFIG=${cluster.kubeconfig}`);
 }
 
-const commands: Readonly<Record<string, () => Promise<void>>> = { images, up, down: removeCluster };
+const TESTS_TIMEOUT_MS = 28 * 60_000;
+
+/** Everything is ended and removed after it, also when it is interrupted; evidence of failures is in .prism/e2e. */
+async function test(): Promise<void> {
+  const own = process.env["KUBECONFIG"] === undefined;
+  if (own) await installPackages();
+  await rm(EVIDENCE, { recursive: true, force: true });
+  const deadlineMs = performance.now() + TESTS_TIMEOUT_MS;
+  const vitest = async (config: string): Promise<boolean> => {
+    const command = [
+      process.execPath,
+      join(REPOSITORY, "node_modules/vitest/vitest.mjs"),
+      "run",
+      "--config",
+      config,
+    ];
+    try {
+      await runCommand(command, { cwd: REPOSITORY, show: true, timeoutMs: deadlineMs - performance.now() });
+      return true;
+    } catch (error) {
+      console.error(error instanceof Error ? error.message : error);
+      return false;
+    }
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(
+      signal,
+      () => void (own ? removeCluster() : Promise.resolve()).finally(() => process.exit(1)),
+    );
+  try {
+    await kubeBinaries();
+    const api = own ? await vitest("vitest.kube.config.ts") : true;
+    const scenarios = await vitest("vitest.e2e.config.ts");
+    if (!api || !scenarios) process.exitCode = 1;
+  } finally {
+    if (own) await removeCluster();
+  }
+}
+
+const commands: Readonly<Record<string, () => Promise<void>>> = { images, up, down: removeCluster, test };
 const command = commands[process.argv[2] ?? ""];
 if (command === undefined) {
   console.error(`usage: main.js ${Object.keys(commands).join(" | ")}`);

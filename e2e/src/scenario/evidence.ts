@@ -6,7 +6,7 @@ import { REPOSITORY } from "../images/image-content.js";
 import { Kubectl } from "../install/kubectl.js";
 import { OPERATOR_NAMESPACE } from "./operator-release.js";
 
-const EVIDENCE = join(REPOSITORY, ".prism", "e2e");
+export const EVIDENCE = join(REPOSITORY, ".prism", "e2e");
 const KINDS =
   "prismclusters,prismcollections,prismshards,prismnodes,statefulsets,pods,pvc,pdb,services,configmaps";
 
