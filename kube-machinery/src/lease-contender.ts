@@ -102,7 +102,8 @@ export class LeaseContender {
     const lease = await this.#read(signal);
     if (lease === undefined) return this.#take(undefined, signal);
     const seen = this.#see(lease);
-    if (holderOf(lease) === "") return this.#take(lease, signal);
+    // Held by this very process: the answer to an earlier request was lost.
+    if (["", this.#options.identity].includes(holderOf(lease))) return this.#take(lease, signal);
     if (this.#leftMs(seen) <= 0) return this.#take(lease, signal);
     await this.#watchUntilFree(lease, signal);
   }
@@ -179,7 +180,7 @@ export class LeaseContender {
             )
           : await client.replace<LeaseObject>(
               LEASES,
-              { ...lease, spec: { ...spec, leaseTransitions: (lease.spec?.leaseTransitions ?? 0) + 1 } },
+              { ...lease, spec: { ...spec, leaseTransitions: this.#transitionsAfter(lease) } },
               request,
             );
     } catch (error) {
@@ -188,6 +189,11 @@ export class LeaseContender {
       throw error;
     }
     this.#confirm(taken, beganAtMs);
+  }
+
+  #transitionsAfter(lease: Stored<LeaseObject>): number {
+    const before = lease.spec?.leaseTransitions ?? 0;
+    return holderOf(lease) === this.#options.identity ? before : before + 1;
   }
 
   #confirm(lease: Stored<LeaseObject>, beganAtMs: number): void {

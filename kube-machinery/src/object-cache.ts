@@ -102,7 +102,10 @@ export class ObjectCache<T extends KubeObject, I extends string = never> impleme
     return object;
   }
 
-  /** The server confirmed that this process deleted the object: older events of it will still come. */
+  /**
+   * This process deleted the object and it is gone: older events of it will still come. Not for objects that end
+   * slowly, by finalizers or a grace period.
+   */
   heardGone(object: Stored<T>): void {
     this.#deletedHere.add(object.metadata.uid);
     this.#drop(object);
