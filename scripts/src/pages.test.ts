@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkSearch } from "@prism/api/check-search";
 import { parseCollectionSpec } from "@prism/api/collection";
+import { CLUSTER_CONDITIONS, COLLECTION_CONDITIONS } from "@prism/api/condition";
 import { DEFAULT_LIMITS } from "@prism/api/limits";
 import { PROBLEMS } from "@prism/api/problem-code";
 import { REASONS } from "@prism/api/reason";
@@ -45,6 +46,32 @@ describe("docs/search.md", () => {
     const filters = [...page.matchAll(/^\| `(\{.*\})` +\|/gm)].map((match) => match[1] ?? "");
     expect(filters.length).toBeGreaterThanOrEqual(6);
     for (const filter of filters) expect(violationsOf({ filter: JSON.parse(filter) }), filter).toEqual([]);
+  });
+});
+
+describe("pages about Kubernetes", () => {
+  const blocks = ["README.md", "docs/kubernetes.md"].flatMap((page) =>
+    [...read(page).matchAll(/```yaml\n([\s\S]*?)```/g)]
+      .map((match) => match[1] ?? "")
+      .filter((block) => block.startsWith("apiVersion: prism.dev/")),
+  );
+  const samples = readdirSync(join(ROOT, "crds/samples/good")).map((name) =>
+    read(`crds/samples/good/${name}`).replace(/^#.*\n/, ""),
+  );
+
+  it("show objects that are samples, which tests apply to an API server", () => {
+    expect(blocks.length).toBeGreaterThanOrEqual(3);
+    for (const block of blocks) expect(samples).toContain(block);
+  });
+
+  it("name reasons that exist", () => {
+    const known = new Set([...Object.keys(REASONS), ...CLUSTER_CONDITIONS, ...COLLECTION_CONDITIONS]);
+    const rows = read("docs/failures.md")
+      .split("\n")
+      .filter((line) => line.startsWith("| "));
+    const named = rows.flatMap((row) => (row.split(" | ")[2] ?? "").match(/`[A-Z]\w+`/g) ?? []);
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.map((name) => name.slice(1, -1)).filter((name) => !known.has(name))).toEqual([]);
   });
 });
 
