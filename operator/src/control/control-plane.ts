@@ -23,7 +23,7 @@ import { StoreError, type ApiObject, type Store } from "../ports/store.js";
 import type { NodeWorkload, WorkloadEvent, Workloads } from "../ports/workloads.js";
 import { CollectionReconciler } from "../reconcile/collection-reconciler.js";
 import { shardUidOf } from "../reconcile/shard-object.js";
-import { RecordRebuilder } from "../reconcile/record-rebuilder.js";
+import { RecordRebuilder, type RecordRebuilderOptions } from "../reconcile/record-rebuilder.js";
 import { describeChange, ShardReconciler } from "../reconcile/shard-reconciler.js";
 import { ClusterConditions } from "./cluster-conditions.js";
 import { ClusterState } from "./cluster-state.js";
@@ -37,6 +37,7 @@ import { ConditionWaiter } from "./condition-waiter.js";
 import { toShardRequest } from "./copy-request.js";
 import { EventLog, type ClusterEvent } from "./event-log.js";
 import { MapPublisher } from "./map-publisher.js";
+import type { ConnectionIdentity } from "./node-connection.js";
 import { NodeFleet } from "./node-fleet.js";
 import { OperatorMetrics } from "./operator-metrics.js";
 import { ShardOutlook } from "./shard-outlook.js";
@@ -166,34 +167,24 @@ export class ControlPlane {
       this.#state.observeNodes(this.#fleet, this.#maps.revision);
     const parts = { store, state: this.#state, log: this.#log, observeNodes };
     const givenUp = new GivenUpHistories(store, object);
-    const rebuilder = new RecordRebuilder({
-      ...parts,
-      ...identity,
-      fleet: this.#fleet,
-      mapRevision: () => this.#maps.revision,
-      givenUp: (shardUid) => givenUp.of(shardUid),
-      onRebuilt: (shard, from, record) => this.#onRecordRebuilt(shard, from, record),
-      onRefused: (shard, missing) => this.#onRebuildRefused(shard, missing),
-    });
+    const shared = { ...parts, rebuilder: this.#makeRebuilder({ ...parts, ...identity }, givenUp) };
     this.#shards = new ShardReconciler({
-      ...parts,
+      ...shared,
       fleet: this.#fleet,
-      rebuilder,
       onChanged: (shard, before, after, action) => this.#onRecordChanged(shard, before, after, action),
       onRefused: (action, uid) => this.#onRequestRefused(action, uid),
       onVerdict: (shard, verdict) => this.#onVerdict(shard, verdict),
     });
     this.#collections = new CollectionReconciler({
-      ...parts,
+      ...shared,
       clusterName,
       clusterId,
       wasDeleted: (uid) => this.#deleted.has(uid),
       onRecordLost: (shard) => this.#onRecordLost(shard),
-      rebuilder,
       onCreated: (name, shards) => this.#event("ShardCreated", `collection/${name}`, { shards }),
       onDeleted: (name, shards) => this.#event("CollectionDeleted", `collection/${name}`, { shards }),
     });
-    this.#requests = this.#makeRequests(store, clusterName, givenUp);
+    this.#requests = this.#makeRequests(store, clusterName);
   }
 
   get clusterId(): string {
@@ -299,6 +290,20 @@ export class ControlPlane {
     await this.#options.workloads.close();
     this.#state.stop();
     this.#waiter.close();
+  }
+
+  #makeRebuilder(
+    parts: Pick<RecordRebuilderOptions, "store" | "state" | "log" | keyof ConnectionIdentity>,
+    givenUp: GivenUpHistories,
+  ): RecordRebuilder {
+    return new RecordRebuilder({
+      ...parts,
+      fleet: this.#fleet,
+      mapRevision: () => this.#maps.revision,
+      givenUp: (shardUid) => givenUp.of(shardUid),
+      onRebuilt: (shard, from, record) => this.#onRecordRebuilt(shard, from, record),
+      onRefused: (shard, missing) => this.#onRebuildRefused(shard, missing),
+    });
   }
 
   #makeRequests(store: Store, clusterName: string, givenUp: GivenUpHistories): CollectionRequests {

@@ -141,7 +141,10 @@ export function toRaw<K extends RecordKind>(
       labels: { ...labels, ...objectLabels(cluster) },
     },
     spec: { ...object.spec, clusterRef: { name: cluster } },
-    ...(object.kind === "PrismCollection" ? {} : { status: { ...object.status } }),
+    // A record without a status is unknown; one with an empty status is none that the API server takes.
+    ...(object.kind === "PrismCollection" || object.status === undefined
+      ? {}
+      : { status: { ...object.status } }),
   };
 }
 
