@@ -48,6 +48,14 @@ describe("a cluster", () => {
     expect(spec.replication.minReplicasForWrite).toBe(1);
   });
 
+  it("does not wait for the return of data that is gone with its pod, unless told to", () => {
+    const delayOf = (spec: Record<string, unknown>): number =>
+      parseCluster(clusterOf(spec)).spec.health.rebuildDelaySeconds;
+    expect(delayOf({})).toBe(300);
+    expect(delayOf({ storage: { type: "Ephemeral" } })).toBe(0);
+    expect(delayOf({ storage: { type: "Ephemeral" }, health: { rebuildDelaySeconds: 60 } })).toBe(60);
+  });
+
   it("cuts the default zones to the number of nodes", () => {
     const { spec } = parseCluster(clusterOf({ nodes: 2 }));
     expect(spec.topology.zones.map((zone) => zone.name)).toEqual(["a", "b"]);

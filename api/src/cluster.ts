@@ -19,6 +19,9 @@ import {
   storageSchema,
 } from "./workload.js";
 
+/** Longer than a machine takes to start again. */
+const DEFAULT_REBUILD_DELAY_SECONDS = 300;
+
 /** Zones that a cluster gets when it names none, cut to the number of its nodes. */
 const DEFAULT_ZONES = ["a", "b", "c"] as const;
 
@@ -117,8 +120,11 @@ const health = strictObject({
     .int()
     .min(0)
     .max(86_400)
-    .default(300)
-    .describe("A dead node's copies are made anew elsewhere after this time."),
+    .optional()
+    .describe(
+      "A dead node's copies are made anew elsewhere after this time. Default: 300; 0 with storage.type Ephemeral, " +
+        "whose data does not come back.",
+    ),
 });
 
 const search = strictObject({
@@ -194,7 +200,10 @@ function settle(spec: StatedSpec) {
   const nodes = spec.nodes ?? (single ? 1 : 3);
   const factor = spec.replication.factor ?? (single ? 1 : 3);
   const minReplicasForWrite = spec.replication.minReplicasForWrite ?? Math.min(2, factor);
-  return { ...spec, nodes, replication: { factor, minReplicasForWrite } };
+  const { rebuildDelaySeconds = spec.storage.type === "Ephemeral" ? 0 : DEFAULT_REBUILD_DELAY_SECONDS } =
+    spec.health;
+  const health = { ...spec.health, rebuildDelaySeconds };
+  return { ...spec, nodes, replication: { factor, minReplicasForWrite }, health };
 }
 
 type SettledSpec = ReturnType<typeof settle>;

@@ -105,7 +105,8 @@ describe("the definitions", () => {
     );
     const parsed = clusterObjectSpecSchema.parse({ version: "0.1.0" });
     const { version: _, nodes: __, ...rest } = parsed;
-    expect(defaults).toEqual({ ...rest, replication: {} });
+    const { rebuildDelaySeconds: ___, ...health } = rest.health;
+    expect(defaults).toEqual({ ...rest, replication: {}, health });
   });
 });
 
