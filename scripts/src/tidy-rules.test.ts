@@ -67,6 +67,23 @@ describe("import boundaries", () => {
   });
 });
 
+describe("the Kubernetes machinery", () => {
+  it.each([
+    'import { API_VERSION } from "@prism/api/api-object";',
+    "// as PrismCluster wants it",
+    'const label = "prism.dev/cluster";',
+  ])("knows nothing of who uses it: %s", (line) => {
+    expect(messages("kube-machinery/src/reflector.ts", line)).not.toEqual([]);
+    expect(messages("kube-machinery/src/reflector.test.ts", line)).not.toEqual([]);
+  });
+
+  it("is used by others under its package's name", () => {
+    const line = 'import { Reflector } from "@prism/kube-machinery/reflector";';
+    expect(messages("operator/src/adapters/kubernetes/watches.ts", line)).toEqual([]);
+    expect(messages("kube-machinery/src/reflector.ts", "const resource = 1;")).toEqual([]);
+  });
+});
+
 describe("names, marks and pins", () => {
   it("refuses drawers and barrels", () => {
     expect(messages("dataplane/src/engine/utils.ts", "")).toHaveLength(1);

@@ -115,6 +115,16 @@ export const RULES: Readonly<Record<string, Rule>> = {
     );
   },
 
+  machineryKnowsNoProduct: (file) => {
+    // Comments and strings too: what any operator could use is kept free of this one.
+    if (!file.path.startsWith("kube-machinery/")) return [];
+    return file.text
+      .split("\n")
+      .flatMap((line, i) =>
+        /prism/i.test(line) ? [at(file, i, "names Prism: kube-machinery does not know who uses it")] : [],
+      );
+  },
+
   onlyTheEdgeReadsTheEnvironment: (file, lines) => {
     // A child process inherits the environment of its parent: whoever starts one reads it.
     const edge = /\/(main|config|child-process)\.ts$|^(scripts|demo|bench|test|cli|sim|e2e)\//;
