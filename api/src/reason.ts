@@ -19,6 +19,8 @@ export const REASONS = {
   CopyAdded: "A copy was added to be filled.",
   DataLossAccepted:
     "A person accepted that what no reachable copy holds is lost; the shard began a new history.",
+  FirstCopyLost:
+    "The shard's first copy was lost before any write could be acknowledged; another copy began a new history.",
   CaughtUp: "The copy has everything that is committed and joined the in-sync set.",
   ReplicaTimeout: "The copy said nothing for replicaTimeoutMs and left the in-sync set.",
   TooSlow:

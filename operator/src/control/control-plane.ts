@@ -171,6 +171,7 @@ export class ControlPlane {
     this.#shards = new ShardReconciler({
       ...shared,
       fleet: this.#fleet,
+      giveUp: (shardUid, historyId) => givenUp.record(shardUid, historyId, steadyNowMs()),
       onChanged: (shard, before, after, action) => this.#onRecordChanged(shard, before, after, action),
       onRefused: (action, uid) => this.#onRequestRefused(action, uid),
       onVerdict: (shard, verdict) => this.#onVerdict(shard, verdict),
@@ -306,18 +307,13 @@ export class ControlPlane {
     });
   }
 
-  #makeRequests(store: Store, clusterName: string, givenUp: GivenUpHistories): CollectionRequests {
+  #makeRequests(store: Store, clusterName: string): CollectionRequests {
     return new CollectionRequests({
       store,
       state: this.#state,
       deleted: this.#deleted,
       clusterName,
-      dataLoss: new DataLossRequests({
-        state: this.#state,
-        fleet: this.#fleet,
-        shards: this.#shards,
-        givenUp,
-      }),
+      dataLoss: new DataLossRequests({ state: this.#state, fleet: this.#fleet, shards: this.#shards }),
       maxCollections: DEFAULT_LIMITS.collections,
       whenUsable: (name, timeoutMs) =>
         this.#waiter.wait(() => this.collectionOutlook(name, this.status())?.ready ?? true, timeoutMs),

@@ -8,15 +8,12 @@ import { conditionOf, nodeOf, type ShardObservation } from "../domain/shard-obse
 import { placeOf, type AllocationId, type HistoryId } from "../domain/shard-record.js";
 import type { ShardReconciler } from "../reconcile/shard-reconciler.js";
 import type { ClusterState } from "./cluster-state.js";
-import type { GivenUpHistories } from "./given-up-histories.js";
 import type { NodeFleet } from "./node-fleet.js";
-import { steadyNowMs } from "./steady-clock.js";
 
 export interface DataLossOptions {
   readonly state: ClusterState;
   readonly fleet: NodeFleet;
   readonly shards: ShardReconciler;
-  readonly givenUp: GivenUpHistories;
 }
 
 interface Heard {
@@ -63,8 +60,6 @@ export class DataLossRequests {
       const plan = planForcedReset(observation, { target, historyId, evidence });
       if (plan.kind === "refused") throw new Problem("dataLossRefused", plan.why);
       const { record } = observation;
-      // A record of before that is proved by its copies must never take the place of what begins now.
-      await this.#options.givenUp.record(record.uid, record.historyId, steadyNowMs());
       if (!(await this.#options.shards.change(plan.action))) continue;
       return {
         shard: name,

@@ -90,7 +90,7 @@ export function planForcedReset(observation: ShardObservation, wish: ResetWish):
       shard: name,
       precondition: { uid, resourceVersion, version, term },
       change: {
-        kind: "acceptDataLoss",
+        kind: "beginHistory",
         copy: { id: copy.id, node: copy.node, zone },
         // A copy may have heard of a term that the record does not have.
         aboveTerm: Math.max(term, ...copies.map((one) => one.term)),

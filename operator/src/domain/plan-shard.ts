@@ -5,6 +5,7 @@
  */
 import type { Reason } from "@prism/api/reason";
 import { PASS, type Action, type Evidence, type Verdict } from "./action.js";
+import { planFirstCopy } from "./plan-first-copy.js";
 import { planMissingCopies } from "./plan-missing-copies.js";
 import { isDraining, planDiskRoom, planPromotion, promotionCandidates } from "./plan-promotion.js";
 import {
@@ -20,6 +21,7 @@ export type Step = (observation: ShardObservation) => Verdict;
 
 const STEPS: readonly Step[] = [
   refuseStaleRecord,
+  planFirstCopy,
   planPromotion,
   planRequests,
   planRemovals,

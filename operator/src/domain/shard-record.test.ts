@@ -78,7 +78,7 @@ describe("a node whose copies leave", () => {
 describe("accepted data loss", () => {
   const C = { id: "c" as AllocationId, node: "node-c" as NodeId, zone: "c" };
   const change = {
-    kind: "acceptDataLoss",
+    kind: "beginHistory",
     copy: C,
     aboveTerm: 7,
     historyId: "next" as HistoryId,

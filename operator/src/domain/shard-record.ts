@@ -70,9 +70,12 @@ export type RecordChange =
   | { readonly kind: "removeCopy"; readonly id: AllocationId; readonly term: number }
   | { readonly kind: "addRecovering"; readonly copy: CopyPlace }
   | { readonly kind: "clearBootstrap" }
-  /** Protocol 8.5: only when every in-sync copy is known to be gone, and a person has said so. */
+  /**
+   * Protocol 8.5: only when every in-sync copy is known to be gone, and a person has said so or nothing
+   * can have been acknowledged.
+   */
   | {
-      readonly kind: "acceptDataLoss";
+      readonly kind: "beginHistory";
       readonly copy: CopyPlace;
       /** The highest term that any copy has heard of. */
       readonly aboveTerm: number;
@@ -161,8 +164,8 @@ export function changeRecord(
     case "clearBootstrap":
       if (record.bootstrap === "") return refused("nothingToChange");
       return changed(record, reason, nowMs, { bootstrap: "" });
-    case "acceptDataLoss":
-      return acceptDataLoss(record, change, reason, nowMs);
+    case "beginHistory":
+      return beginHistory(record, change, reason, nowMs);
   }
 }
 
@@ -191,9 +194,9 @@ function promote(
 }
 
 /** The term goes up as in every promotion; the history is another, which no copy of before can pass for. */
-function acceptDataLoss(
+function beginHistory(
   record: ShardRecord,
-  change: Extract<RecordChange, { kind: "acceptDataLoss" }>,
+  change: Extract<RecordChange, { kind: "beginHistory" }>,
   reason: Reason,
   nowMs: number,
 ): ChangeResult {

@@ -24,6 +24,7 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   CopyAdded: AUTOMATIC,
   CaughtUp: AUTOMATIC,
   DataLossAccepted: "The other copies are filled from the one that was chosen.",
+  FirstCopyLost: AUTOMATIC,
   ReplicaTimeout: "The copy is filled again. If it keeps happening, look at the node's disk and load.",
   TooSlow:
     "The copy is filled again after a pause that grows, and joins once it keeps up. Look at the node's disk, load and network.",

@@ -11,7 +11,13 @@ import {
   type ShardObservation,
   type ShardRequest,
 } from "../domain/shard-observation.js";
-import { changeRecord, type NodeId, type ShardRecord } from "../domain/shard-record.js";
+import {
+  changeRecord,
+  type HistoryId,
+  type NodeId,
+  type ShardRecord,
+  type ShardUid,
+} from "../domain/shard-record.js";
 import { StoreError, type ApiObject, type Store } from "../ports/store.js";
 import type { ClusterState } from "../control/cluster-state.js";
 import type { NodeFleet } from "../control/node-fleet.js";
@@ -28,6 +34,11 @@ export interface ShardReconcilerOptions {
   readonly log: Logger;
   readonly observeNodes: () => ReadonlyMap<NodeId, ObservedNode>;
   readonly rebuilder: RecordRebuilder;
+  /**
+   * Resolves when it is on record that the shard goes on in another history: without it, a record of
+   * before that its copies prove could take the place of what begins.
+   */
+  readonly giveUp: (shardUid: ShardUid, historyId: HistoryId) => Promise<void>;
   /** A record was changed; `reconciler` looks at the shard again by itself. */
   readonly onChanged: (shard: string, before: ShardRecord, after: ShardRecord, action: ChangeAction) => void;
   readonly onRefused: (action: Extract<Action, { kind: "refuseRequest" }>, shardUid: string) => void;
@@ -159,6 +170,7 @@ export class ShardReconciler {
     const before = toRecord(object);
     const result = changeRecord(before, action.change, action.reason, steadyNowMs());
     if (!result.ok) throw new Error(`planned a change that is refused: ${result.refusal}`);
+    if (action.change.kind === "beginHistory") await this.#options.giveUp(before.uid, before.historyId);
     try {
       await store.update(withRecord(object, result.record));
     } catch (error) {

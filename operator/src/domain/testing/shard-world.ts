@@ -18,6 +18,7 @@ import {
   type AllocationId,
   type HistoryId,
   type NodeId,
+  type RecordChange,
   type ShardRecord,
   type ShardUid,
 } from "../shard-record.js";
@@ -204,7 +205,7 @@ export class ShardWorld {
       if (action.precondition.version !== this.record.version) throw new Error("planned from another record");
       const result = changeRecord(this.record, action.change, action.reason, this.nowMs);
       if (!result.ok) throw new Error(`refused what was planned: ${result.refusal}`);
-      this.#check(this.record, result.record, action.change.kind === "promote");
+      this.#check(this.record, result.record, action.change.kind);
       this.record = result.record;
       this.changes += 1;
     }
@@ -217,15 +218,19 @@ export class ShardWorld {
     }
   }
 
-  #check(before: ShardRecord, after: ShardRecord, isPromotion: boolean): void {
+  #check(before: ShardRecord, after: ShardRecord, kind: RecordChange["kind"]): void {
+    const isPromotion = kind === "promote";
+    const begins = kind === "beginHistory";
     const must = (holds: boolean, invariant: string): void => {
       if (!holds) throw new Error(`${invariant}: ${JSON.stringify({ before, after })}`);
     };
     must(after.inSync.includes(after.primary), "InSyncNeverEmpty");
     must(!after.inSync.some((id) => after.recovering.includes(id)), "SetsDisjoint");
     must(after.version === before.version + 1, "VersionPlusOne");
-    must(after.term === before.term + (isPromotion ? 1 : 0), "TermPlusOnePerPromotion");
-    must(isPromotion || after.primary === before.primary, "PrimaryChangesByPromotionOnly");
+    must(after.term === before.term + (isPromotion || begins ? 1 : 0), "TermPlusOnePerPromotion");
+    must(isPromotion || begins || after.primary === before.primary, "PrimaryChangesByPromotionOnly");
+    if (begins) must(before.inSync.length === 1 && before.version === 1, "NothingAcknowledgedIsGivenUp");
+    must(begins === (after.historyId !== before.historyId), "AnotherHistoryOnlyWhereOneBegins");
     if (isPromotion) must(before.inSync.includes(after.primary), "PromotesInSyncOnly");
     for (const id of after.inSync) {
       must(before.inSync.includes(id) || before.recovering.includes(id), "InSyncComesFromRecovering");
