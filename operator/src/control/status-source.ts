@@ -8,7 +8,7 @@ import type {
   StatusShardSource,
   StatusSource,
 } from "../domain/status.js";
-import type { Workloads } from "../ports/workloads.js";
+import type { Workloads, WorkloadStatus } from "../ports/workloads.js";
 import { shardUidOf, toRecord } from "../reconcile/shard-object.js";
 import type { ApiObject } from "../ports/store.js";
 import type { ClusterState } from "./cluster-state.js";
@@ -29,6 +29,7 @@ export interface StatusInputs {
 
 export function observeStatus(inputs: StatusInputs): StatusSource {
   const { state, fleet, clusterName, clusterId, revision } = inputs;
+  const listed = byName(inputs.workloads);
   const reports = new Map<string, Map<string, CopyReport>>();
   for (const node of fleet.all()) {
     if (fleet.health(node.name)?.state !== "alive") continue;
@@ -44,7 +45,9 @@ export function observeStatus(inputs: StatusInputs): StatusSource {
     revision,
     settings: state.settings,
     nowMs: steadyNowMs(),
-    nodes: [...state.nodes.values()].map((node) => toNodeSource(node, inputs)),
+    nodes: [...state.nodes.values()].map((node) =>
+      toNodeSource(node, listed.get(node.metadata.name), inputs),
+    ),
     collections: [...state.collections.values()].map(({ metadata, status }) => ({
       name: metadata.name,
       shardsCreated: status.shardsCreated,
@@ -56,7 +59,7 @@ export function observeStatus(inputs: StatusInputs): StatusSource {
 }
 
 export function startingNodes(fleet: NodeFleet, workloads: Workloads): readonly StartingNode[] {
-  const listed = new Map(workloads.list().map((one) => [one.name, one]));
+  const listed = byName(workloads);
   return [...fleet.all()].map(({ name, report }) => ({
     name,
     ready: fleet.health(name)?.state === "alive" && report?.ready === true,
@@ -64,13 +67,20 @@ export function startingNodes(fleet: NodeFleet, workloads: Workloads): readonly 
   }));
 }
 
-function toNodeSource(node: ApiObject<"PrismNode">, inputs: StatusInputs): StatusNodeSource {
-  const { fleet, state, workloads, revision } = inputs;
+function byName(workloads: Workloads): ReadonlyMap<string, WorkloadStatus> {
+  return new Map(workloads.list().map((one) => [one.name, one]));
+}
+
+function toNodeSource(
+  node: ApiObject<"PrismNode">,
+  workload: WorkloadStatus | undefined,
+  inputs: StatusInputs,
+): StatusNodeSource {
+  const { fleet, state, revision } = inputs;
   const { name } = node.metadata;
   const { zone, region, rack } = node.spec;
   const observed = state.observeNode(node, fleet, revision);
   const member = fleet.get(name);
-  const workload = workloads.list().find((one) => one.name === name);
   const backOff =
     workload && workload.exitsInARow > 0 && workload.state !== "running"
       ? {
