@@ -8,6 +8,7 @@ import { runCommand } from "./cluster/run-command.js";
 import { archiveOf, buildImages, buildPauseImage } from "./images/build-images.js";
 import { REPOSITORY } from "./images/image-content.js";
 import { EVIDENCE } from "./scenario/evidence.js";
+import { writeOperationsPage } from "./scenario/operation-figures.js";
 
 const INSTALL_TIMEOUT_MS = 5 * 60_000;
 
@@ -71,6 +72,7 @@ async function test(): Promise<void> {
     const api = own ? await vitest("vitest.kube.config.ts") : true;
     const scenarios = await vitest("vitest.e2e.config.ts");
     if (!api || !scenarios) process.exitCode = 1;
+    else if (process.env["WRITE"] === "1") await writeOperationsPage(new Date());
   } finally {
     if (own) await removeCluster();
   }
