@@ -82,8 +82,12 @@ describe("the authority of a cluster", () => {
     const operator = issueLeaf(authority, { clusterId: CLUSTER, role: "operator", dnsNames: [] }, now, KEYS);
     const stranger = makeAuthority(CLUSTER, now, KEYS);
     expect(await handshake(node, operator)).toBe(`URI:prism://${CLUSTER}/operator`);
-    await expect(handshake(node, { ...operator, authorities: stranger.certificate })).rejects.toThrow(/certificate|unknown ca|hang up/i);
-    await expect(handshake({ ...node, authorities: stranger.certificate }, operator)).rejects.toThrow(/certificate|unknown ca|hang up/i);
+    await expect(handshake(node, { ...operator, authorities: stranger.certificate })).rejects.toThrow(
+      /certificate|unknown ca|hang up/i,
+    );
+    await expect(handshake({ ...node, authorities: stranger.certificate }, operator)).rejects.toThrow(
+      /certificate|unknown ca|hang up/i,
+    );
   });
 });
 
