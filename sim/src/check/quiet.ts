@@ -1,5 +1,6 @@
 /** AllCopiesSameOnQuietDown: healed and left alone, every shard is led, whole, and the same everywhere. */
 import { ShardStore } from "@prism/dataplane/adapters/lmdb/shard-store";
+import type { AllocationId, ShardRecord } from "@prism/operator/domain/shard-record";
 import { MemoryFiles } from "../runtime/memory-files.js";
 import type { Machine } from "../world/machine.js";
 import { openOn } from "../world/memory-database.js";
@@ -23,7 +24,7 @@ function restlessShard(world: World, shard: ShardChecker): string | undefined {
   const { record } = shard;
   if (record === undefined) return "a shard has no record";
   // Whoever had the data is gone for good: there is nothing that could become quiet.
-  if (record.inSync.every((id) => world.checker.isLost(id))) {
+  if (record.inSync.every((id) => isGoneForGood(world, record, id)) && !mustBeginAnew(world, record)) {
     return world.person !== undefined && isHeldSomewhere(world, shard)
       ? "nobody has accepted the loss of the shard's data"
       : undefined;
@@ -49,6 +50,19 @@ function restlessShard(world: World, shard: ShardChecker): string | undefined {
     }
   }
   return undefined;
+}
+
+/** Its volume was taken away, be it before the record that places it there was written. */
+function isGoneForGood(world: World, record: ShardRecord, id: AllocationId): boolean {
+  const node = record.copies.find((copy) => copy.id === id)?.node;
+  return (
+    world.checker.isLost(id) || ![...world.machines.values()].some(({ volume }) => volume.nodeId === node)
+  );
+}
+
+/** Nothing can have been acknowledged: the control plane goes on with another copy without being asked. */
+function mustBeginAnew(world: World, { version }: ShardRecord): boolean {
+  return version === 1 && world.schedule.shape.minReplicasForWrite > 1;
 }
 
 function isHeldSomewhere(world: World, { uid }: ShardChecker): boolean {
