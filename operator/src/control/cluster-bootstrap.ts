@@ -87,9 +87,11 @@ export async function ensureNodes(
   nameOf: NameOf = localNodeName,
 ): Promise<readonly string[]> {
   const names: string[] = [];
+  const { items } = await store.list("PrismNode");
+  const present = new Set(items.map(({ metadata }) => metadata.name));
   for (const { name, zone } of nodePlaces(settings, nameOf)) {
     names.push(name);
-    if (await store.get("PrismNode", name)) continue;
+    if (present.has(name)) continue;
     await store.create({
       kind: "PrismNode",
       name,

@@ -7,6 +7,7 @@ import { placementDomain } from "../domain/placement-domain.js";
 import type { ApiObject, ObjectChange, Store } from "../ports/store.js";
 import type { NodeFleet } from "./node-fleet.js";
 import { ObjectCache } from "./object-cache.js";
+import { ObservedMember } from "./observed-member.js";
 import { ShardIndex } from "./shard-index.js";
 
 export interface StateHandlers {
@@ -23,12 +24,18 @@ export class ClusterState {
   #settings: ClusterSettings;
   /** No copy gets a new place; who leads is decided all the same. */
   #paused: boolean;
+  /** Of the nodes as they are stored now. */
+  #domains: number | undefined;
+  #observed: ReadonlyMap<NodeId, ObservedNode> | undefined;
 
   constructor(store: Store, settings: ClusterSettings, paused: boolean, handlers: StateHandlers) {
     this.#settings = settings;
     this.#paused = paused;
     this.collections = new ObjectCache(store, "PrismCollection", handlers.onCollection);
-    this.nodes = new ObjectCache(store, "PrismNode", handlers.onNode);
+    this.nodes = new ObjectCache(store, "PrismNode", (change) => {
+      this.#nodesChanged();
+      handlers.onNode(change);
+    });
     this.shards = new ObjectCache(
       store,
       "PrismShard",
@@ -52,6 +59,7 @@ export class ClusterState {
   adopt(settings: ClusterSettings, paused: boolean): void {
     this.#settings = settings;
     this.#paused = paused;
+    this.#nodesChanged();
   }
 
   async start(): Promise<void> {
@@ -73,46 +81,30 @@ export class ClusterState {
 
   /** Distinct placement domains, those of nodes that never came up included. */
   domains(): number {
-    const domains = new Set<string>();
-    for (const { metadata, spec, status } of this.nodes.values()) {
-      const id = (status.nodeId || metadata.name) as NodeId;
-      domains.add(placementDomain(this.settings.topology, spec, id));
-    }
-    return domains.size;
+    this.#domains ??= new Set(
+      [...this.nodes.values()].map(({ metadata, spec, status }) =>
+        placementDomain(this.settings.topology, spec, (status.nodeId || metadata.name) as NodeId),
+      ),
+    ).size;
+    return this.#domains;
   }
 
   /** Nodes by id; a node that never came up has none yet. */
-  observeNodes(fleet: NodeFleet, latestRevision: number): Map<NodeId, ObservedNode> {
-    const observed = new Map<NodeId, ObservedNode>();
-    for (const object of this.nodes.values()) {
-      if (object.status.nodeId === "") continue;
-      const node = this.observeNode(object, fleet, latestRevision);
-      observed.set(node.id, node);
+  observeNodes(fleet: NodeFleet, latestRevision: () => number): ReadonlyMap<NodeId, ObservedNode> {
+    if (this.#observed === undefined) {
+      const known = [...this.nodes.values()].filter(({ status }) => status.nodeId !== "");
+      this.#observed = new Map(
+        known.map((object) => {
+          const node = new ObservedMember(object, this.settings.topology, fleet, latestRevision);
+          return [node.id, node];
+        }),
+      );
     }
-    return observed;
+    return this.#observed;
   }
 
-  observeNode(object: ApiObject<"PrismNode">, fleet: NodeFleet, latestRevision: number): ObservedNode {
-    const { name } = object.metadata;
-    const id = object.status.nodeId as NodeId;
-    const member = fleet.get(name);
-    const health = fleet.health(name);
-    const state = health?.state ?? "starting";
-    const report = member?.report;
-    return {
-      id,
-      name,
-      zone: object.spec.zone,
-      domain: placementDomain(this.settings.topology, object.spec, id),
-      state,
-      sinceMs: Math.max(health?.sinceMs ?? 0, state === "alive" ? (member?.connectedSinceMs ?? 0) : 0),
-      reason: health?.reason,
-      exited: health?.exited ?? false,
-      drainingSinceMs: member?.drainingSinceMs,
-      diskFull: report?.diskFull === true,
-      accepting: state === "alive" && report?.ready === true && !report.draining && !report.diskFull,
-      upToDate: report !== undefined && report.mapRevision >= latestRevision,
-      weight: 1,
-    };
+  #nodesChanged(): void {
+    this.#domains = undefined;
+    this.#observed = undefined;
   }
 }

@@ -164,7 +164,7 @@ export class ControlPlane {
       deleted: this.#deleted,
     });
     const observeNodes = (): ReturnType<ClusterState["observeNodes"]> =>
-      this.#state.observeNodes(this.#fleet, this.#maps.revision);
+      this.#state.observeNodes(this.#fleet, () => this.#maps.revision);
     const parts = { store, state: this.#state, log: this.#log, observeNodes };
     const givenUp = new GivenUpHistories(store, object);
     const shared = { ...parts, rebuilder: this.#makeRebuilder({ ...parts, ...identity }, givenUp) };

@@ -13,6 +13,7 @@ import {
 import type { CopyRole, ObservedCopy } from "../domain/shard-observation.js";
 import type { AllocationId, NodeId } from "../domain/shard-record.js";
 import type { NodeDialer } from "../ports/node-dialer.js";
+import { CopyIndex } from "./copy-index.js";
 import { encodeFrame, NodeConnection, type ConnectionIdentity } from "./node-connection.js";
 import { steadyNowMs } from "./steady-clock.js";
 
@@ -55,6 +56,7 @@ export class NodeFleet {
   readonly #handlers: FleetHandlers;
   readonly #detector: FailureDetector;
   readonly #nodes = new Map<string, FleetNode>();
+  readonly #copies = new CopyIndex();
   #health: HealthSettings;
   #heartbeat: NodeJS.Timeout | undefined;
   #judge: NodeJS.Timeout | undefined;
@@ -151,6 +153,11 @@ export class NodeFleet {
     return this.#nodes.get(name);
   }
 
+  /** Of one shard, as connected nodes report them. */
+  copiesOf(shardUid: string): readonly ObservedCopy[] {
+    return this.#copies.of(shardUid);
+  }
+
   all(): IterableIterator<FleetNode> {
     return this.#nodes.values();
   }
@@ -198,6 +205,7 @@ export class NodeFleet {
     const changed = changedShards(node.copies, copies);
     const wasReady = node.report?.ready === true && !node.report.draining;
     const wasFull = node.report?.diskFull === true;
+    this.#copies.replace(node.name, node.copies, copies);
     node.copies = copies;
     node.report = report;
     node.appliedRevision = Math.max(node.appliedRevision, report.mapRevision);
@@ -221,6 +229,7 @@ export class NodeFleet {
   }
 
   #forgetReports(node: FleetNode): void {
+    this.#copies.replace(node.name, node.copies, new Map());
     node.copies = new Map();
     node.report = undefined;
     node.drainingSinceMs = undefined;

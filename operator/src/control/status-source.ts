@@ -13,6 +13,7 @@ import { shardUidOf, toRecord } from "../reconcile/shard-object.js";
 import type { ApiObject } from "../ports/store.js";
 import type { ClusterState } from "./cluster-state.js";
 import type { NodeFleet } from "./node-fleet.js";
+import { ObservedMember } from "./observed-member.js";
 import { steadyNowMs } from "./steady-clock.js";
 
 export interface StatusInputs {
@@ -79,7 +80,7 @@ function toNodeSource(
   const { fleet, state, revision } = inputs;
   const { name } = node.metadata;
   const { zone, region, rack } = node.spec;
-  const observed = state.observeNode(node, fleet, revision);
+  const observed = new ObservedMember(node, state.settings.topology, fleet, () => revision);
   const member = fleet.get(name);
   const backOff =
     workload && workload.exitsInARow > 0 && workload.state !== "running"

@@ -6,7 +6,6 @@ import { planShard } from "../domain/plan-shard.js";
 import {
   conditionOf,
   nodeOf,
-  type ObservedCopy,
   type ObservedNode,
   type ShardObservation,
   type ShardRequest,
@@ -118,11 +117,8 @@ export class ShardReconciler {
     const { health } = state.settings;
     const record = toRecord(object);
     const nodes = observeNodes();
-    const copies: ObservedCopy[] = [];
-    for (const node of fleet.all()) {
-      const copy = node.copies.get(record.uid);
-      if (copy) copies.push(copy);
-    }
+    const copies = fleet.copiesOf(record.uid);
+    let nonce: string | undefined;
     const notes = this.#recentNotes(record.uid, health.replicaTimeoutMs * 10);
     return {
       name: object.metadata.name,
@@ -146,7 +142,10 @@ export class ShardReconciler {
         healthyRemovals: notes.filter((note) => note.kind === "healthyRemoval").length,
         promotionsInstead: notes.filter((note) => note.kind === "promotedInstead").length,
       },
-      nonce: randomBytes(9).toString("base64url"),
+      // Random numbers cost more than the rest of most passes, which need none.
+      get nonce() {
+        return (nonce ??= randomBytes(9).toString("base64url"));
+      },
       nowMs: steadyNowMs(),
     };
   }
