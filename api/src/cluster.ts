@@ -54,7 +54,7 @@ const topology = strictObject({
     .describe("Two copies of a shard never share one of these; None allows it for zones, never for nodes."),
   labelKey: labelKey
     .default("topology.kubernetes.io/zone")
-    .describe("The label of machines whose value is the name of their zone."),
+    .describe("The label of machines whose value is the name of their zone. Cannot be changed."),
   zones: z
     .array(zone)
     .min(1)

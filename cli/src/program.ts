@@ -37,8 +37,8 @@ Examples:
   $ kubectl prism collection list
   $ kubectl prism search notes "war and taxes" --fields body
 
-Requests go through the API server's proxy to the cluster's Service: your rights must have get and create on
-services/proxy. Where a network policy keeps the API server out: kubectl port-forward, and --endpoint.
+Requests go through the API server's proxy to the cluster's Service: your account needs get on services/proxy,
+create to search, and update, patch and delete to change things. Where a network policy keeps the API server out: kubectl port-forward, and --endpoint.
 ${EXIT_CODES}`;
 
 export interface ProgramOptions {

@@ -117,6 +117,9 @@ export const CLUSTER_RULES: Additions = {
       fieldPath: ".zones",
     },
   ),
+  "spec.topology.labelKey": rules(
+    unchanging("labelKey cannot be changed: the zones of nodes and their volumes were found by it"),
+  ),
   "spec.topology.zones": MAP_BY_NAME,
   "spec.topology.zones[].attributes": PAIRS,
   "spec.topology.zones[].storageClassName": rules(

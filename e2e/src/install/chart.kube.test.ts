@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CommandError } from "../cluster/run-command.js";
 import { helm, Kubectl, serviceAccount } from "./kubectl.js";
-import { prepareInstall, removeDefinitions } from "./release.js";
+import { removeDefinitions } from "./release.js";
 import { readSamples } from "./samples.js";
 
 const CHART = "charts/prism";
@@ -75,7 +75,7 @@ describe("the chart on a server", () => {
   const cluster = readSamples("good").find((sample) => sample.name === "cluster.yaml")!.documents[0]!;
 
   beforeAll(async () => {
-    await prepareInstall();
+    await removeDefinitions();
     await kubectl.run(["create", "namespace", NAMESPACE]);
     cpSync(CHART, older, { recursive: true });
     forgetField(join(older, "files/crds/prismclusters.yaml"));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { helm, Kubectl, serviceAccount } from "./kubectl.js";
-import { prepareInstall, removeDefinitions } from "./release.js";
+import { removeDefinitions } from "./release.js";
 import { readSamples } from "./samples.js";
 
 const RELEASE = "prism";
@@ -33,7 +33,7 @@ const WHOSE_DATA = "this ConfigMap says which data belongs to a cluster";
 
 describe("the policy", () => {
   beforeAll(async () => {
-    await prepareInstall();
+    await removeDefinitions();
     await kubectl.run(["create", "namespace", "policy-system"]);
     await kubectl.run(["create", "namespace", "policy"]);
     await helm("install", RELEASE, "charts/prism", "--namespace", "policy-system", "--set", "replicas=1");

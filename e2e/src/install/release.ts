@@ -4,11 +4,7 @@ import { Kubectl } from "./kubectl.js";
 
 const DEFINITIONS = Object.values(API_KINDS).map(({ plural }) => `${plural}.${API_GROUP}`);
 
-/** Definitions that another test has applied are not Helm's to change. */
-export async function prepareInstall(): Promise<void> {
-  await removeDefinitions();
-}
-
+/** Before: definitions that another test has applied are not Helm's to change. After: nor are Helm's theirs. */
 export async function removeDefinitions(): Promise<void> {
   await new Kubectl("default").run(["delete", "crd", ...DEFINITIONS, "--ignore-not-found", "--timeout=60s"]);
 }
