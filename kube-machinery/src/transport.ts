@@ -1,5 +1,6 @@
 /** HTTP to one API server: credentials, TLS, deadlines, waiting out 429. */
-import { Pool, type Dispatcher } from "undici";
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { ApiError, apiErrorOf } from "./api-error.js";
 import { Deadline, delay } from "./deadline.js";
 import type { Connection, KubeConfig } from "./kube-config.js";
@@ -26,15 +27,20 @@ export interface TransportOptions {
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Below the 90 s after which API servers close idle connections. */
 const KEEP_ALIVE_MS = 55_000;
+/** Below the minute after which some load balancers forget a silent connection. */
+const TCP_KEEP_ALIVE_MS = 30_000;
 const MAX_CONNECTIONS = 128;
 const MAX_429_ATTEMPTS = 5;
 const DEFAULT_RETRY_AFTER_MS = 1_000;
+
+type Agent = HttpAgent | HttpsAgent;
 
 export class Transport {
   readonly #config: KubeConfig;
   readonly #userAgent: string;
   readonly #random: () => number;
-  #pool: { readonly identity: string; readonly pool: Pool } | undefined;
+  /** The newest is used; earlier ones hold what was begun with other certificates. */
+  readonly #agents = new Map<string, Agent>();
   #isClosed = false;
 
   constructor(config: KubeConfig, options: TransportOptions = {}) {
@@ -48,10 +54,10 @@ export class Transport {
     const deadline = new Deadline(request.timeoutMs ?? REQUEST_TIMEOUT_MS, request.signal);
     try {
       for (let attempt = 1; ; attempt++) {
-        const response = await this.#send(request, deadline.signal);
-        const text = await response.body.text();
-        if (response.statusCode < 300) return text;
-        const failure = errorOf(response, text);
+        const answer = await this.#send(request, deadline.signal);
+        const text = await textOf(answer);
+        if (isSuccess(answer)) return text;
+        const failure = errorOf(answer, text);
         if (failure.status !== 429 || request.waitsOut429 === false || attempt >= MAX_429_ATTEMPTS)
           throw failure;
         // Everybody was told to come back after the same time: spread them.
@@ -66,17 +72,27 @@ export class Transport {
     }
   }
 
-  /** The answer's body as it comes. Breaking off the iteration cuts the connection. */
-  async *stream(request: HttpRequest, inactivityTimeoutMs = 0): AsyncGenerator<Uint8Array> {
+  /**
+   * The answer's body as it comes. Breaking off the iteration cuts the connection. After so long without a byte
+   * it ends with `reason` "Timeout".
+   */
+  async *stream(request: HttpRequest, inactivityTimeoutMs?: number): AsyncGenerator<Uint8Array> {
     const deadline = new Deadline(request.timeoutMs ?? REQUEST_TIMEOUT_MS, request.signal);
+    let silence: NodeJS.Timeout | undefined;
     try {
-      const response = await this.#send(request, deadline.signal, inactivityTimeoutMs);
-      if (response.statusCode >= 300) throw errorOf(response, await response.body.text());
+      const answer = await this.#send(request, deadline.signal);
+      if (!isSuccess(answer)) throw errorOf(answer, await textOf(answer));
       deadline.stopClock();
-      for await (const chunk of response.body) yield chunk as Uint8Array;
+      if (inactivityTimeoutMs !== undefined)
+        silence = setTimeout(() => answer.destroy(new Silence(inactivityTimeoutMs)), inactivityTimeoutMs);
+      for await (const chunk of answer) {
+        silence?.refresh();
+        yield chunk as Uint8Array;
+      }
     } catch (error) {
       throw asApiError(error, deadline, request);
     } finally {
+      clearTimeout(silence);
       deadline.dispose();
     }
   }
@@ -84,76 +100,111 @@ export class Transport {
   /** Requests under way fail. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#pool?.pool.destroy();
+    for (const agent of this.#agents.values()) agent.destroy();
   }
 
-  async #send(request: HttpRequest, signal: AbortSignal, bodyTimeout = 0): Promise<Dispatcher.ResponseData> {
+  async #send(request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
     const before = await this.#config.connection();
-    const response = await this.#dispatch(request, before, signal, bodyTimeout);
-    if (response.statusCode !== 401) return response;
-    await response.body.dump();
+    const answer = await this.#dispatch(request, before, signal);
+    if (answer.statusCode !== 401) return answer;
+    answer.resume();
     this.#config.renew();
     const after = await this.#config.connection();
-    return this.#dispatch(request, after, signal, bodyTimeout);
+    return this.#dispatch(request, after, signal);
   }
 
-  #dispatch(
+  async #dispatch(
     request: HttpRequest,
     connection: Connection,
     signal: AbortSignal,
-    bodyTimeout: number,
-  ): Promise<Dispatcher.ResponseData> {
+  ): Promise<IncomingMessage> {
+    try {
+      return await this.#exchange(request, connection, signal);
+    } catch (error) {
+      // The server closed an idle connection in the moment that it was used again.
+      if (!(error instanceof StaleConnection) || request.method !== "GET") throw error;
+      return this.#exchange(request, connection, signal);
+    }
+  }
+
+  #exchange(request: HttpRequest, connection: Connection, signal: AbortSignal): Promise<IncomingMessage> {
     if (this.#isClosed) throw new Error("the client is closed");
-    const { method, path, query, body, contentType } = request;
     // A server behind a gateway has a path of its own in front.
-    const { origin, pathname } = new URL(connection.server);
-    return this.#poolFor(origin, connection.tls).request({
-      method,
-      path: `${pathname.replace(/\/$/, "")}${path}${queryOf(query)}`,
+    const { origin, pathname, protocol } = new URL(connection.server);
+    const url = `${origin}${pathname.replace(/\/$/, "")}${request.path}${queryOf(request.query)}`;
+    const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
+    const options = {
+      method: request.method,
+      agent: this.#agentFor(origin, connection.tls, protocol === "https:"),
+      signal,
       headers: {
         accept: "application/json",
         "user-agent": this.#userAgent,
         ...connection.headers,
-        ...(body === undefined ? {} : { "content-type": contentType ?? "application/json" }),
+        ...(body && {
+          "content-type": request.contentType ?? "application/json",
+          "content-length": body.length,
+        }),
       },
-      body: body === undefined ? null : JSON.stringify(body),
-      signal,
-      // The deadlines above bound both; only silence in a stream is left to the connection.
-      headersTimeout: 0,
-      bodyTimeout,
+    };
+    return new Promise((resolve, reject) => {
+      const outgoing = protocol === "https:" ? httpsRequest(url, options) : httpRequest(url, options);
+      outgoing.once("response", resolve);
+      outgoing.once("socket", (socket) => socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS));
+      // Stays for as long as the answer is read: its errors come here too, where they are late for anybody.
+      outgoing.on("error", (error: NodeJS.ErrnoException) => {
+        const isStale = outgoing.reusedSocket && error.code === "ECONNRESET";
+        reject(isStale ? new StaleConnection(error.message, { cause: error }) : error);
+      });
+      outgoing.end(body);
     });
   }
 
   /** Another certificate or authority needs other connections; those in use end by themselves. */
-  #poolFor(origin: string, tls: Connection["tls"]): Pool {
+  #agentFor(origin: string, tls: Connection["tls"], isTls: boolean): Agent {
     const identity = JSON.stringify([origin, tls]);
-    if (this.#pool?.identity === identity) return this.#pool.pool;
-    void this.#pool?.pool.close();
-    const pool = new Pool(origin, {
-      connections: MAX_CONNECTIONS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-      connect: { ...definedOf(tls), timeout: 10_000, keepAlive: true, keepAliveInitialDelay: 30_000 },
-    });
-    this.#pool = { identity, pool };
-    return pool;
+    const known = this.#agents.get(identity);
+    if (known) return known;
+    const options = { keepAlive: true, maxSockets: MAX_CONNECTIONS, timeout: KEEP_ALIVE_MS };
+    const agent = isTls ? new HttpsAgent({ ...options, ...definedOf(tls) }) : new HttpAgent(options);
+    for (const [old, { sockets }] of this.#agents)
+      if (Object.keys(sockets).length === 0) this.#agents.delete(old);
+    this.#agents.set(identity, agent);
+    return agent;
   }
 }
 
-function errorOf(response: Dispatcher.ResponseData, body: string): ApiError {
-  const retryAfter = response.headers["retry-after"];
-  return apiErrorOf(response.statusCode, body, typeof retryAfter === "string" ? retryAfter : undefined);
+/** Nothing was heard of a request over a connection that had been idle. */
+class StaleConnection extends Error {}
+
+class Silence extends Error {
+  constructor(ms: number) {
+    super(`silent for ${ms} ms`);
+  }
+}
+
+function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode >= 200 && statusCode < 300;
+}
+
+async function textOf(answer: IncomingMessage): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of answer) chunks.push(chunk as Uint8Array);
+  return Buffer.concat(chunks).toString();
+}
+
+function errorOf({ statusCode = 0, headers }: IncomingMessage, body: string): ApiError {
+  return apiErrorOf(statusCode, body, headers["retry-after"]);
 }
 
 function asApiError(error: unknown, deadline: Deadline, { method, path, signal }: HttpRequest): unknown {
   if (error instanceof ApiError) return error;
   if (signal?.aborted) return signal.reason;
-  const cause = error as Error & { code?: string };
-  const isTimeout = deadline.isOver || cause.code === "UND_ERR_BODY_TIMEOUT";
+  const cause = (deadline.isOver ? deadline.signal.reason : error) as Error & { code?: string };
   return new ApiError(
     {
       status: 0,
-      reason: isTimeout ? "Timeout" : "Unreachable",
+      reason: deadline.isOver || cause instanceof Silence ? "Timeout" : "Unreachable",
       message: `${method} ${path}: ${cause.message || cause.code || "no answer"}`,
     },
     { cause: error },
