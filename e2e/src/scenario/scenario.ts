@@ -45,6 +45,7 @@ export class Scenario {
   readonly name: string;
   readonly kubectl: Kubectl;
   readonly #clients: PrismClient[] = [];
+  readonly #endings: (() => Promise<void>)[] = [];
   readonly #machine: KubeCluster | undefined;
 
   private constructor(name: string, machine: KubeCluster | undefined) {
@@ -156,11 +157,17 @@ export class Scenario {
     return client;
   }
 
+  /** What uses the clients, and ends before they do. */
+  onEnd(ending: () => Promise<void>): void {
+    this.#endings.push(ending);
+  }
+
   /** Keeps what explains a failure, and removes the namespace. */
   async end(failed: boolean): Promise<void> {
-    await Promise.all(this.#clients.map((client) => client.close()));
-    if (this.#machine !== undefined) await this.#healMachine(this.#machine);
     if (failed) await collectEvidence(this.name, this.kubectl);
+    if (this.#machine !== undefined) await this.#healMachine(this.#machine);
+    await Promise.all(this.#endings.map((ending) => ending()));
+    await Promise.all(this.#clients.map((client) => client.close()));
     await this.kubectl.run(["delete", "namespace", this.name, "--ignore-not-found", "--wait=false"]);
   }
 

@@ -2,6 +2,7 @@
  * What users do while something fails: writers with a recorded history and searches by the SDK at its defaults, and
  * writers that never try twice. At the end one set of documents must explain every answer, on every copy.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { PrismError, type PrismClient } from "@prism/client";
 import { valueOf, type FoundDocument, type History } from "@prism/test/history";
 import { seededRandom } from "@prism/test/seeded-random";
@@ -22,6 +23,7 @@ const SHARDS = 3;
 const PROGRESS_TIMEOUT_MS = 120_000;
 const QUIET_TIMEOUT_MS = 180_000;
 const PROBES = 12;
+const PAUSE_MS = 20;
 /** More say no more. */
 const MOST_FINDINGS = 20;
 
@@ -69,6 +71,7 @@ export class Traffic {
     const replication = { factor: 3, minReplicasForWrite: 2 };
     await client.createCollection(collection, { shards: SHARDS, replication, fields: [...WRITTEN_FIELDS] });
     const traffic = new Traffic(client, await scenario.client({ retries: 0 }, cluster), collection, writers);
+    scenario.onEnd(async () => traffic.stop());
     await traffic.progress(20);
     return traffic;
   }
@@ -162,6 +165,7 @@ export class Traffic {
       } catch (error) {
         if (!(error instanceof PrismError)) throw error;
         this.#counts.failedSearches += 1;
+        await delay(PAUSE_MS);
       }
     }
   }
@@ -175,6 +179,8 @@ export class Traffic {
         await collection.put(id, { counter, body: "probe" });
       } catch (error) {
         if (!(error instanceof PrismError)) throw error;
+        // A client backs off; and a call that fails at once would leave no turn to anything else.
+        await delay(PAUSE_MS);
         continue;
       }
       const now = performance.now();

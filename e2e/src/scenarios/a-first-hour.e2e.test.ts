@@ -1,5 +1,6 @@
 import type { BulkFailure, PrismClient } from "@prism/client";
 import { choosePassages, passagesOf } from "@prism/demo/corpus";
+import { DIMENSIONS } from "@prism/demo/embedder";
 import { createSpeeches } from "@prism/demo/speech-collection";
 import { readSpeeches } from "@prism/demo/speeches";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,7 +10,6 @@ import { hashedWords } from "../scenario/hashed-words.js";
 import { Kubectl } from "../install/kubectl.js";
 
 const PASSAGES = 300;
-const DIMENSIONS = 384;
 
 describe("a first hour with Prism on Kubernetes", () => {
   let scenario: Scenario;

@@ -51,8 +51,8 @@ describe("how long things take", () => {
   async function primaryPod(): Promise<Pod> {
     const client = await scenario.client();
     const [collection] = (await client.listCollections()).slice(-1);
-    const routing = await client.routing(collection!.name);
-    return await scenario.pod(routing.shards[0]!.primary!.node);
+    const { hostname } = new URL((await client.routing(collection!.name)).shards[0]!.primary!.httpUrl);
+    return (await scenario.pods()).find(({ status }) => status.podIP === hostname)!;
   }
 
   async function killContainer(pod: Pod): Promise<() => Promise<void>> {
