@@ -68,6 +68,8 @@ export async function makeNodeNetwork({
 
 /** Removes every namespace of the cluster, and with them links, addresses and routes. */
 export async function removeNetworks(): Promise<void> {
+  // Links go with their namespace, but some time after it: the next cluster would find this one in its way.
+  if ((await ip("-brief", "link")).includes(`${MACHINE_LINK}@`)) await ip("link", "delete", MACHINE_LINK);
   const listed = await ip("netns", "list");
   for (const line of listed.split("\n")) {
     const name = line.split(" ")[0]!;
