@@ -87,7 +87,8 @@ describe("a node's pod", () => {
   });
 
   it("has none before it is made", () => {
-    expect(workloadStatus("demo-a-0", undefined, START)).toMatchObject({ state: "starting", exitsInARow: 0 });
+    expect(workloadStatus("demo-a-0", undefined, START)).toMatchObject({ state: "stopped", exitsInARow: 0 });
+    expect(workloadStatus("demo-a-0", pod(undefined), START).state).toBe("starting");
   });
 });
 

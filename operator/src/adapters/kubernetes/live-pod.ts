@@ -130,7 +130,7 @@ export function workloadStatus(name: string, pod: LivePod | undefined, nowMs: nu
   const process = pod && runningProcess(pod);
   const container = pod && nodeContainerOf(pod);
   const last = container?.state?.terminated ?? container?.lastState?.terminated;
-  const state = stateOf(container, process);
+  const state = pod === undefined ? "stopped" : stateOf(container, process);
   const sinceMs = stateSinceMs(pod, container) ?? nowMs;
   const isStable = state === "running" && nowMs - sinceMs >= STABLE_RUN_MS;
   return {
