@@ -34,7 +34,7 @@ const ALLOWED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   test: ["api", "client", "dataplane", "operator", "proto"],
   scripts: ["api", "proto"],
   sim: ["api", "client", "dataplane", "operator", "proto"],
-  e2e: ["api", "client", "demo", "kube-machinery", "test"],
+  e2e: ["api", "client", "demo", "test"],
 };
 
 /** Folders of one package that may not import each other: [where, what, why]. */
@@ -127,7 +127,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
 
   onlyTheEdgeReadsTheEnvironment: (file, lines) => {
     // A child process inherits the environment of its parent: whoever starts one reads it.
-    const edge = /\/(main|config|child-process)\.ts$|^(scripts|demo|bench|test|cli|sim|e2e)\//;
+    const edge = /\/(main|config|child-process)\.ts$|^vitest\.|^(scripts|demo|bench|test|cli|sim|e2e)\//;
     if (TEST_FILE.test(file.path) || edge.test(file.path)) return [];
     return lines.flatMap((line, i) =>
       /\bprocess\.(env|argv)\b/.test(line)
