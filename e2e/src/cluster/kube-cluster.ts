@@ -39,6 +39,8 @@ export class KubeCluster {
 
   /** @throws {Error} when a cluster runs on this machine already. */
   static async up({ images, endWithParent = false }: KubeClusterOptions): Promise<KubeCluster> {
+    if (process.getuid?.() !== 0)
+      throw new Error("nodes are made of namespaces and control groups: run as root");
     const directory = CLUSTER_DIRECTORY;
     const old = existsSync(directory) ? new Daemons({ directory }) : undefined;
     if (old?.names().some((name) => old.isRunning(name)) === true)

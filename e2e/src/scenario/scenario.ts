@@ -15,6 +15,7 @@ export interface ScenarioOptions {
 
 export const CLUSTER = "demo";
 const READY_TIMEOUT_MS = 180_000;
+const REMOVE_TIMEOUT_MS = 130_000;
 /** What is bearable for a laptop that runs three nodes of Kubernetes and three of Prism. */
 const SMALL = {
   version: "0.1.0",
@@ -59,7 +60,8 @@ export class Scenario {
     const own = process.env["KUBECONFIG"] === undefined;
     const scenario = new Scenario(name, own ? await KubeCluster.attach() : undefined);
     await installOperator();
-    await scenario.kubectl.run(["delete", "namespace", name, "--ignore-not-found", "--timeout=120s"]);
+    const remove = ["delete", "namespace", name, "--ignore-not-found", "--timeout=120s"];
+    await scenario.kubectl.run(remove, undefined, REMOVE_TIMEOUT_MS);
     await scenario.kubectl.run(["create", "namespace", name]);
     return scenario;
   }
