@@ -1,10 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { ClusterObjectStatus } from "@prism/api/cluster-status";
-import type { ObjectCondition } from "@prism/api/condition";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
-import { EventRecorder } from "@prism/kube-machinery/event-recorder";
-import type { KubeObject, Stored } from "@prism/kube-machinery/kube-object";
-import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   CONFIG_MAPS,
@@ -15,24 +10,20 @@ import {
   type ConfigMap,
   type RawObject,
 } from "../adapters/kubernetes/prism-resources.js";
-import {
-  clusterManifest,
-  connectToTestServer,
-  installKinds,
-  makeNamespace,
-} from "../adapters/testing/kube-home.js";
-import { startOperator, type OperatorProcess } from "./operator-process.js";
+import { connectToTestServer, installKinds, makeNamespace } from "../adapters/testing/kube-home.js";
+import type { OperatorProcess } from "./operator-process.js";
 import { FakeHome } from "./testing/fake-home.js";
-
-const HEALTH = {
-  heartbeatIntervalMs: 100,
-  failureThreshold: 4,
-  suspectTimeoutMs: 400,
-  replicaTimeoutMs: 200,
-};
-const WAIT_MS = 20_000;
-
-const ZONES = { topology: { zones: [{ name: "a" }, { name: "b" }, { name: "c" }] } };
+import {
+  collectionManifest,
+  condition,
+  conditionOf,
+  createCluster,
+  HEALTH,
+  operate,
+  until,
+  WAIT_MS,
+  ZONES,
+} from "./testing/operator-world.js";
 
 let client: ApiClient;
 const cleanups: (() => Promise<void>)[] = [];
@@ -56,90 +47,25 @@ async function place(): Promise<Place> {
   const namespace = await makeNamespace(client);
   const home = new FakeHome();
   cleanups.push(() => home.close());
-  const operate = async (): Promise<OperatorProcess> => {
+  const operateHere = async (): Promise<OperatorProcess> => {
     const own = connectToTestServer();
-    const recorder = new EventRecorder({ client: own, controller: "prism.dev/operator", instance: "test" });
-    const operator = await startOperator({
-      settings: {
-        podName: "operator-0",
-        podNamespace: namespace,
-        watchNamespaces: [namespace],
-        nodeImageRepository: "node",
-        adminHost: "127.0.0.1",
-        adminPort: 0,
-        logLevel: "silent",
-      },
-      client: own,
-      recorder,
-      environment: { KUBECONFIG: process.env["PRISM_KUBECONFIG"] },
-      log: pino({ level: process.env["PRISM_LOG_LEVEL"] ?? "silent" }),
-      home,
-    });
+    const operator = await operate({ namespace, client: own, home });
     let stopped: Promise<void> | undefined;
     const stop = operator.stop.bind(operator);
     operator.stop = () => (stopped ??= stop());
     cleanups.push(() => operator.stop());
     return operator;
   };
-  return { namespace, home, operate };
-}
-
-async function until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
-  const deadline = performance.now() + WAIT_MS;
-  for (;;) {
-    const value = await look();
-    if (value !== undefined && value !== false) return value;
-    if (performance.now() > deadline) throw new Error(`not in time: ${what}`);
-    await delay(50);
-  }
-}
-
-function create(namespace: string, name: string, spec: object = {}): Promise<Stored> {
-  return client.create(PRISM_CLUSTERS, clusterManifest(namespace, name, { health: HEALTH, ...spec }));
-}
-
-function conditionOf(object: Stored<RawObject> | undefined, type: string): ObjectCondition | undefined {
-  const conditions = (object?.status?.["conditions"] ?? []) as readonly ObjectCondition[];
-  return conditions.find((condition) => condition.type === type);
-}
-
-/** Waits until the object has a condition of this status, and of this reason when it is named. */
-function condition(
-  resource: typeof PRISM_CLUSTERS,
-  at: { namespace: string; name: string },
-  type: string,
-  status: string,
-  reason?: string,
-): Promise<Stored<RawObject>> {
-  let last: ObjectCondition | undefined;
-  return until(`${at.name}: ${type}=${status} ${reason ?? ""}`, async () => {
-    const object = await client.get<RawObject>(resource, at);
-    last = conditionOf(object, type);
-    const generation = object?.metadata.generation;
-    const holds = last?.status === status && (reason === undefined || last.reason === reason);
-    return holds && last?.observedGeneration === generation ? object : undefined;
-  }).catch((error: unknown) => {
-    throw new Error(`${String(error)}; last ${JSON.stringify(last)}`);
-  });
-}
-
-function collectionManifest(namespace: string, name: string, spec: object): KubeObject {
-  const manifest = {
-    apiVersion: "prism.dev/v1alpha1",
-    kind: "PrismCollection",
-    metadata: { name, namespace },
-    spec: { clusterRef: { name: "demo" }, shards: 2, ...spec },
-  };
-  return manifest;
+  return { namespace, home, operate: operateHere };
 }
 
 describe("the operator", () => {
   test("makes an applied cluster ready, and says in its status what it found", async () => {
     const { namespace, operate } = await place();
-    await create(namespace, "demo", ZONES);
+    await createCluster(client, namespace, "demo", ZONES);
     await operate();
     const at = { namespace, name: "demo" };
-    const object = await condition(PRISM_CLUSTERS, at, "Ready", "True");
+    const object = await condition(client, PRISM_CLUSTERS, at, "Ready", "True");
     const status = object.status as unknown as ClusterObjectStatus;
     expect(status).toMatchObject({ nodes: 3, readyNodes: 3, version: "0.1.0", topology: { domain: "Zone" } });
     expect(status.topology?.zones.map((zone) => zone.name)).toEqual(["a", "b", "c"]);
@@ -152,13 +78,13 @@ describe("the operator", () => {
 
   test("takes collections from files and over HTTP as the same objects, and says of each how it is", async () => {
     const { namespace, home, operate } = await place();
-    await create(namespace, "demo", ZONES);
+    await createCluster(client, namespace, "demo", ZONES);
     await operate();
-    await condition(PRISM_CLUSTERS, { namespace, name: "demo" }, "Ready", "True");
+    await condition(client, PRISM_CLUSTERS, { namespace, name: "demo" }, "Ready", "True");
     const [node] = home.nodesOf({ namespace, name: "demo" }).all();
 
     await client.create(PRISM_COLLECTIONS, collectionManifest(namespace, "notes", { name: "Notes" }));
-    const notes = await condition(PRISM_COLLECTIONS, { namespace, name: "notes" }, "Ready", "True");
+    const notes = await condition(client, PRISM_COLLECTIONS, { namespace, name: "notes" }, "Ready", "True");
     expect(JSON.parse(String(notes.status?.["acceptedSpec"]))).toMatchObject({
       name: "Notes",
       replication: { factor: 3, minReplicasForWrite: 2 },
@@ -178,7 +104,7 @@ describe("the operator", () => {
     const { items } = await client.list<RawObject>(PRISM_COLLECTIONS, { namespace });
     const posts = items.find((item) => item.spec?.["name"] === "Posts");
     expect(posts?.metadata.name).toMatch(/^demo-posts-[0-9a-f]{8}$/);
-    await condition(PRISM_COLLECTIONS, { namespace, name: posts!.metadata.name }, "Ready", "True");
+    await condition(client, PRISM_COLLECTIONS, { namespace, name: posts!.metadata.name }, "Ready", "True");
     const gone = await node!.requestCollection({
       action: "delete",
       name: "Posts",
@@ -192,40 +118,40 @@ describe("the operator", () => {
     await client.create(PRISM_COLLECTIONS, collectionManifest(namespace, "early", { name: "taken" }));
     await operate();
     const early = { namespace, name: "early" };
-    await condition(PRISM_COLLECTIONS, early, "Accepted", "False", "ClusterNotFound");
-    await create(namespace, "demo", ZONES);
-    await condition(PRISM_COLLECTIONS, early, "Ready", "True");
+    await condition(client, PRISM_COLLECTIONS, early, "Accepted", "False", "ClusterNotFound");
+    await createCluster(client, namespace, "demo", ZONES);
+    await condition(client, PRISM_COLLECTIONS, early, "Ready", "True");
     await client.create(PRISM_COLLECTIONS, collectionManifest(namespace, "late", { name: "taken" }));
-    await condition(PRISM_COLLECTIONS, { namespace, name: "late" }, "Accepted", "False", "NameTaken");
+    await condition(client, PRISM_COLLECTIONS, { namespace, name: "late" }, "Accepted", "False", "NameTaken");
     const [node] = home.nodesOf({ namespace, name: "demo" }).all();
     expect(node!.map?.collections).toHaveLength(1);
     const fields = [{ name: "title", type: "text" }];
     await client.patch(PRISM_COLLECTIONS, early, { type: "merge", body: { spec: { fields } } });
-    await condition(PRISM_COLLECTIONS, early, "Accepted", "True");
+    await condition(client, PRISM_COLLECTIONS, early, "Accepted", "True");
     const tooMany = collectionManifest(namespace, "broken", { replication: { minReplicasForWrite: 4 } });
     await client.create(PRISM_COLLECTIONS, tooMany);
     const broken = { namespace, name: "broken" };
-    const refused = await condition(PRISM_COLLECTIONS, broken, "Accepted", "False", "SpecInvalid");
+    const refused = await condition(client, PRISM_COLLECTIONS, broken, "Accepted", "False", "SpecInvalid");
     expect(conditionOf(refused, "Accepted")?.message).toContain("minReplicasForWrite");
     expect(node!.map?.collections).toHaveLength(1);
     const { uid } = (await client.get<RawObject>(PRISM_COLLECTIONS, early))!.metadata;
     await client.delete(PRISM_COLLECTIONS, early, { preconditions: { uid } });
-    await condition(PRISM_COLLECTIONS, { namespace, name: "late" }, "Ready", "True");
+    await condition(client, PRISM_COLLECTIONS, { namespace, name: "late" }, "Ready", "True");
   });
 
   test("grows a cluster, and refuses to shrink it, to change its mode or to go by what is not valid", async () => {
     const { namespace, home, operate } = await place();
-    await create(namespace, "demo", ZONES);
+    await createCluster(client, namespace, "demo", ZONES);
     const operator = await operate();
     const at = { namespace, name: "demo" };
-    await condition(PRISM_CLUSTERS, at, "Ready", "True");
+    await condition(client, PRISM_CLUSTERS, at, "Ready", "True");
     await client.create(PRISM_COLLECTIONS, collectionManifest(namespace, "notes", {}));
-    await condition(PRISM_COLLECTIONS, { namespace, name: "notes" }, "Ready", "True");
+    await condition(client, PRISM_COLLECTIONS, { namespace, name: "notes" }, "Ready", "True");
     const patch = (spec: object): Promise<unknown> =>
       client.patch(PRISM_CLUSTERS, at, { type: "merge", body: { spec } });
 
     await patch({ nodes: 4 });
-    const grown = await condition(PRISM_CLUSTERS, at, "Ready", "True");
+    const grown = await condition(client, PRISM_CLUSTERS, at, "Ready", "True");
     expect(grown.status).toMatchObject({ nodes: 4, readyNodes: 4 });
     const plane = operator.planes().get(`${namespace}/demo`)!;
     expect(plane.events.latest().map((event) => event.reason)).toContain("ExistingShardsDoNotMove");
@@ -239,29 +165,29 @@ describe("the operator", () => {
     expect(plane).toBe(operator.planes().get(`${namespace}/demo`));
 
     await patch({ version: "0.2.0" });
-    const refused = await condition(PRISM_CLUSTERS, at, "Stalled", "True", "ChangeRefused");
+    const refused = await condition(client, PRISM_CLUSTERS, at, "Stalled", "True", "ChangeRefused");
     expect(refused.status?.["operation"]).toMatchObject({ blockers: [{ rule: "ChangeRefused" }] });
     expect(conditionOf(refused, "Ready")?.status).toBe("True");
     await patch({ version: "0.1.0" });
-    await condition(PRISM_CLUSTERS, at, "Stalled", "False");
+    await condition(client, PRISM_CLUSTERS, at, "Stalled", "False");
   });
 
   test("a deleted cluster leaves records, volumes and identity, and one made again under its name has its data", async () => {
     const { namespace, home, operate } = await place();
     const at = { namespace, name: "demo" };
-    const made = await create(namespace, "demo", ZONES);
+    const made = await createCluster(client, namespace, "demo", ZONES);
     const operator = await operate();
-    await condition(PRISM_CLUSTERS, at, "Ready", "True");
+    await condition(client, PRISM_CLUSTERS, at, "Ready", "True");
     await client.create(PRISM_COLLECTIONS, collectionManifest(namespace, "notes", {}));
-    await condition(PRISM_COLLECTIONS, { namespace, name: "notes" }, "Ready", "True");
+    await condition(client, PRISM_COLLECTIONS, { namespace, name: "notes" }, "Ready", "True");
     const clusterId = operator.planes().get(`${namespace}/demo`)!.clusterId;
     const before = await client.list<RawObject>(PRISM_SHARDS, { namespace });
     await client.delete(PRISM_CLUSTERS, at, { preconditions: { uid: made.metadata.uid } });
     await until("the control plane's end", async () => operator.planes().size === 0);
     expect((await client.list(PRISM_SHARDS, { namespace })).items).toEqual(before.items);
     for (const node of home.nodesOf(at).all()) node.kill();
-    await create(namespace, "demo", ZONES);
-    await condition(PRISM_CLUSTERS, at, "Ready", "True");
+    await createCluster(client, namespace, "demo", ZONES);
+    await condition(client, PRISM_CLUSTERS, at, "Ready", "True");
     const plane = operator.planes().get(`${namespace}/demo`)!;
     expect(plane.clusterId).toBe(clusterId);
     expect(plane.events.latest().map((event) => event.reason)).not.toContain("ShardCreated");
@@ -277,30 +203,34 @@ describe("the operator", () => {
     const nodes = home.nodesOf({ namespace, name: "demo" });
     await nodes.ensure({ name: "demo-b-0", clusterName: "demo", workers: 1, env: {} });
     nodes.node("demo-b-0").volume.clusterId = "another";
-    await create(namespace, "demo", ZONES);
+    await createCluster(client, namespace, "demo", ZONES);
     const at = { namespace, name: "demo" };
-    await condition(PRISM_CLUSTERS, at, "Stalled", "True", "ForeignData");
+    await condition(client, PRISM_CLUSTERS, at, "Stalled", "True", "ForeignData");
     await until("two nodes", async () => {
       return (await client.get<RawObject>(PRISM_CLUSTERS, at))?.status?.["readyNodes"] === 2;
     });
     await client.create(PRISM_SHARDS, foreignShard(namespace));
-    await create(namespace, "shop", ZONES);
-    await condition(PRISM_CLUSTERS, { namespace, name: "shop" }, "Ready", "True");
-    await create(namespace, "stray", ZONES);
+    await createCluster(client, namespace, "shop", ZONES);
+    await condition(client, PRISM_CLUSTERS, { namespace, name: "shop" }, "Ready", "True");
+    await createCluster(client, namespace, "stray", ZONES);
     const stray = { namespace, name: "stray" };
-    await condition(PRISM_CLUSTERS, stray, "Stalled", "True", "ShardRecordLost");
+    await condition(client, PRISM_CLUSTERS, stray, "Stalled", "True", "ShardRecordLost");
     expect(operator.planes().get(`${namespace}/stray`)?.clusterId).toBe("recorded");
   });
 
   test("a paused cluster fails over and makes nothing new until it goes on", async () => {
     const { namespace, home, operate } = await place();
     const at = { namespace, name: "demo" };
-    await create(namespace, "demo", { ...ZONES, nodes: 4, health: { ...HEALTH, rebuildDelaySeconds: 0 } });
+    await createCluster(client, namespace, "demo", {
+      ...ZONES,
+      nodes: 4,
+      health: { ...HEALTH, rebuildDelaySeconds: 0 },
+    });
     const operator = await operate();
-    await condition(PRISM_CLUSTERS, at, "Ready", "True");
+    await condition(client, PRISM_CLUSTERS, at, "Ready", "True");
     const collection = collectionManifest(namespace, "notes", { replication: { factor: 2 } });
     await client.create(PRISM_COLLECTIONS, collection);
-    await condition(PRISM_COLLECTIONS, { namespace, name: "notes" }, "Ready", "True");
+    await condition(client, PRISM_COLLECTIONS, { namespace, name: "notes" }, "Ready", "True");
     const plane = operator.planes().get(`${namespace}/demo`)!;
     await plane.waitFor(() => plane.status().shards.every((shard) => shard.inSync === 2), WAIT_MS);
     const pause = (paused: boolean): Promise<unknown> =>
