@@ -2,8 +2,8 @@
  * etcd, kube-apiserver, kube-controller-manager and kube-scheduler as processes of this machine: alone on loopback
  * for integration tests, or in a network namespace as the control plane of a whole cluster.
  */
-import { randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -48,6 +48,8 @@ export const FIXED_PORTS: Ports = {
   controllerManager: 10257,
   scheduler: 10259,
 };
+/** A file system in memory: etcd waits for its disk with everything it does. */
+const MEMORY = "/dev/shm";
 const START_TIMEOUT_MS = 90_000;
 const POLL_MS = 100;
 
@@ -145,7 +147,9 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const { address = "127.0.0.1", prefix = [], endWithParent = true, identities = [] } = options;
   const { apiServerArguments = [], controllerManagerArguments = [] } = options;
   const bin = await kubeBinaries();
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "prism-kube-")));
+  await removeLeftovers();
+  const owner = endWithParent ? `prism-kube-${process.pid}-` : "prism-kube-kept-";
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), owner)));
   const ports = prefix.length > 0 ? FIXED_PORTS : await freePorts();
   const server = `https://${address}:${ports.api}`;
   const plane = new ControlPlane({
@@ -156,7 +160,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   });
   try {
     await writeIdentities(plane, address, identities);
-    const data = `/dev/shm/prism-etcd-${randomUUID()}`;
+    const data = await mkdtemp(join(MEMORY, owner));
     await writeFile(join(directory, "etcd-data"), data);
     const start = async (name: Component, args: readonly string[]) => {
       await plane.daemons.start(name, [...prefix, join(bin, name), ...args]);
@@ -176,6 +180,16 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     await plane.stop();
     throw error;
   }
+}
+
+/** What control planes have left that ended with their processes, when those were killed. */
+async function removeLeftovers(): Promise<void> {
+  for (const place of [MEMORY, tmpdir()])
+    for (const name of await readdir(place)) {
+      const pid = /^prism-kube-(\d+)-/.exec(name)?.[1];
+      if (pid !== undefined && !existsSync(`/proc/${pid}`))
+        await rm(join(place, name), { recursive: true, force: true });
+    }
 }
 
 async function writeIdentities(
