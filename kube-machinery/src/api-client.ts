@@ -95,7 +95,7 @@ export interface EvictOptions extends RequestOptions {
 }
 
 export interface ApiClient {
-  /** Undefined when there is none. */
+  /** Undefined when there is none; 404 when there is no such kind. */
   get<T extends KubeObject>(
     resource: Resource,
     name: ObjectName,

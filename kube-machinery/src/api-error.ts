@@ -5,6 +5,7 @@ export interface StatusBody {
   readonly reason?: string;
   readonly message?: string;
   readonly details?: {
+    readonly name?: string;
     readonly retryAfterSeconds?: number;
     readonly causes?: readonly {
       readonly reason?: string;
@@ -23,6 +24,8 @@ export interface ApiErrorFields {
   readonly retryAfterMs?: number | undefined;
   /** Reasons in `details.causes`, such as `DisruptionBudget` of a refused eviction. */
   readonly causes?: readonly string[] | undefined;
+  /** The object that the answer is about. Unset when there is no such kind. */
+  readonly objectName?: string | undefined;
 }
 
 /** An answer of the API server that is not the one asked for, or none at all. */
@@ -31,6 +34,7 @@ export class ApiError extends Error {
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
   readonly causes: readonly string[];
+  readonly objectName: string | undefined;
 
   constructor(fields: ApiErrorFields, options?: { cause?: unknown }) {
     super(fields.message, options);
@@ -39,6 +43,7 @@ export class ApiError extends Error {
     this.reason = fields.reason;
     this.retryAfterMs = fields.retryAfterMs;
     this.causes = fields.causes ?? [];
+    this.objectName = fields.objectName;
   }
 
   get isNotFound(): boolean {
@@ -75,6 +80,7 @@ export function apiErrorOf(status: number, body: string, retryAfter?: string): A
     message: parsed?.message || `the API server answered ${status}: ${body.slice(0, 300)}`,
     retryAfterMs: seconds === undefined ? undefined : seconds * 1000,
     causes: parsed?.details?.causes?.flatMap(({ reason }) => reason ?? []),
+    objectName: parsed?.details?.name,
   });
 }
 

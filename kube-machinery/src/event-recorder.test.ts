@@ -93,9 +93,18 @@ test("an event that the server refuses is not sent again", async () => {
 
 test("a full queue drops what comes and counts it: nobody waits and nothing grows", () => {
   const { recorder } = setup([], 10);
-  for (let i = 0; i < 100; i++) recorder.record(event(String(i)));
+  for (let i = 0; i < 100; i++) recorder.record({ ...event(""), reason: String(i) });
   // One is being written.
   expect(recorder.dropped).toBe(89);
+});
+
+test("events that differ in their details alone are one after the tenth", async () => {
+  const { recorder, sent } = setup();
+  for (let i = 0; i < 50; i++) recorder.record(event(`after ${i} ms`));
+  recorder.record({ ...event("after 1 ms"), reason: "Shrank" });
+  await vi.advanceTimersByTimeAsync(11_000);
+  expect(sent.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, i) => `create after ${i} ms`));
+  expect(sent.slice(10)).toEqual(["create more of these, each with other details", "create after 1 ms"]);
 });
 
 test("at the end what waits is written, within the grace given", async () => {

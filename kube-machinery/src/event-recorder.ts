@@ -36,6 +36,8 @@ export interface EventRecorderOptions {
   readonly namespace?: string;
   /** Events waiting to be written; those that come when it is full are dropped and counted. Default 1,000. */
   readonly capacity?: number;
+  /** Of events that differ in their note alone, so many are told one by one; the rest are counted as one. Default 10. */
+  readonly similarLimit?: number;
   /** The same event again within this time counts up the first one. Default 6 minutes. */
   readonly seriesWindowMs?: number;
   /** A series is written at most so often. Default 10 s. */
@@ -48,6 +50,8 @@ export interface EventRecorderOptions {
 
 interface Series {
   readonly event: KubeEvent;
+  /** Key of all that differ in their note alone. */
+  readonly group: string;
   readonly name: string;
   readonly namespace: string;
   readonly firstAtMs: number;
@@ -59,11 +63,14 @@ interface Series {
 }
 
 const NOTE_LIMIT = 1024;
+const COMBINED = "more of these, each with other details";
 const MAX_ATTEMPTS = 5;
 
 export class EventRecorder {
   readonly #options: Required<Omit<EventRecorderOptions, "onError">> & Pick<EventRecorderOptions, "onError">;
   readonly #series = new Map<string, Series>();
+  /** How many series there are of each group. */
+  readonly #groups = new Map<string, number>();
   readonly #queue: Series[] = [];
   readonly #stopped = new AbortController();
   #writing: Promise<void> | undefined;
@@ -73,6 +80,7 @@ export class EventRecorder {
     this.#options = {
       namespace: "default",
       capacity: 1_000,
+      similarLimit: 10,
       seriesWindowMs: 360_000,
       seriesIntervalMs: 10_000,
       now: Date.now,
@@ -90,8 +98,12 @@ export class EventRecorder {
     if (this.#stopped.signal.aborted) return;
     const nowMs = this.#options.now();
     this.#forgetOld(nowMs);
-    const key = seriesKey(event);
-    const series = this.#series.get(key);
+    const exact = this.#series.get(seriesKey(event));
+    const group = seriesKey({ ...event, note: "" });
+    const isOneOfMany = !exact && (this.#groups.get(group) ?? 0) >= this.#options.similarLimit;
+    const told = isOneOfMany ? { ...event, note: COMBINED } : event;
+    const key = seriesKey(told);
+    const series = exact ?? this.#series.get(key);
     if (series) {
       series.count += 1;
       series.lastAtMs = nowMs;
@@ -105,7 +117,8 @@ export class EventRecorder {
     const { metadata } = event.regarding;
     const suffix = `${nowMs.toString(16)}${Math.floor(this.#options.random() * 0x1000000).toString(16)}`;
     const created: Series = {
-      event,
+      event: told,
+      group,
       name: `${metadata.name.slice(0, 200)}.${suffix}`,
       namespace: metadata.namespace ?? this.#options.namespace,
       firstAtMs: nowMs,
@@ -116,6 +129,7 @@ export class EventRecorder {
       timer: undefined,
     };
     this.#series.set(key, created);
+    this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
     this.#enqueue(created);
   }
 
@@ -135,6 +149,7 @@ export class EventRecorder {
     clearTimeout(timer);
     this.#stopped.abort();
     this.#series.clear();
+    this.#groups.clear();
   }
 
   #queueLater(series: Series): void {
@@ -174,7 +189,7 @@ export class EventRecorder {
       } catch (error) {
         if (attempt >= MAX_ATTEMPTS || isRefusal(error)) {
           // Never tried again: the next of its kind starts a new one.
-          this.#series.delete(seriesKey(series.event));
+          this.#forget(seriesKey(series.event), series);
           this.#options.onError?.(error, series.event);
           return;
         }
@@ -226,11 +241,18 @@ export class EventRecorder {
     }
   }
 
+  #forget(key: string, series: Series): void {
+    this.#series.delete(key);
+    const left = (this.#groups.get(series.group) ?? 1) - 1;
+    if (left > 0) this.#groups.set(series.group, left);
+    else this.#groups.delete(series.group);
+  }
+
   #forgetOld(nowMs: number): void {
     for (const [key, series] of this.#series) {
       const isOver = nowMs - series.lastAtMs > this.#options.seriesWindowMs;
       if (!isOver || series.isQueued || series.timer) continue;
-      this.#series.delete(key);
+      this.#forget(key, series);
     }
   }
 }

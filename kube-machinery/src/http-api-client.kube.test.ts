@@ -51,6 +51,10 @@ describe("API client, against an API server", () => {
   test("every request does what it says", async () => {
     const name = { namespace: server.namespace, name: "one" };
     expect(await client.get(CONFIG_MAPS, name)).toBeUndefined();
+    for (const group of ["", "nobody.example.com"]) {
+      const unknown = { group, version: "v1", kind: "Thing", plural: "things", namespaced: true };
+      expect((await failureOf(client.get(unknown, name))).isNotFound).toBe(true);
+    }
     const created = await client.create(CONFIG_MAPS, configMap(server.namespace, "one", { a: "1" }));
     const twice = await failureOf(client.create(CONFIG_MAPS, configMap(server.namespace, "one")));
     expect([twice.isAlreadyExists, twice.isConflict]).toEqual([true, false]);

@@ -42,7 +42,8 @@ export class HttpApiClient implements ApiClient {
     try {
       return await this.#object<T>({ ...options, method: "GET", path: objectPath(resource, name) });
     } catch (error) {
-      if (error instanceof ApiError && error.isNotFound && error.reason === "NotFound") return undefined;
+      // That a kind is not installed does not say that its object is gone.
+      if (error instanceof ApiError && error.isNotFound && error.objectName === name.name) return undefined;
       throw error;
     }
   }

@@ -56,6 +56,26 @@ describe("work queue", () => {
     expect(begun).toEqual(["a", "b", "c"]);
   });
 
+  test("an urgent key comes before those that wait, also when it was waiting among them", async () => {
+    const done: string[] = [];
+    const queue = new WorkQueue({
+      onError: () => undefined,
+      concurrency: 1,
+      work: async (key) => {
+        done.push(key);
+        await turn();
+        return DONE;
+      },
+    });
+    for (const key of ["a", "b", "c"]) queue.add(key);
+    queue.addFirst("c");
+    queue.addFirst("d");
+    queue.add("d");
+    queue.start();
+    await expect.poll(() => queue.depth).toBe(0);
+    expect(done).toEqual(["c", "d", "a", "b"]);
+  });
+
   test("a key that fails is tried again, and its error is told", async () => {
     const errors: unknown[] = [];
     const succeeded = deferred();

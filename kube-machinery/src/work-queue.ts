@@ -25,6 +25,8 @@ export interface WorkQueueOptions {
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #concurrency: number;
+  /** Worked on before those that merely wait. */
+  readonly #urgent = new Set<string>();
   readonly #waiting = new Set<string>();
   readonly #running = new Set<string>();
   readonly #delayed = new Map<string, { readonly timer: NodeJS.Timeout; readonly atMs: number }>();
@@ -39,7 +41,7 @@ export class WorkQueue {
   }
 
   get depth(): number {
-    return this.#waiting.size + this.#running.size;
+    return this.#urgent.size + this.#waiting.size + this.#running.size;
   }
 
   /** Begins to work; keys added before wait until then. */
@@ -50,7 +52,15 @@ export class WorkQueue {
 
   add(key: string): void {
     if (this.#stopped) return;
-    this.#waiting.add(key);
+    if (!this.#urgent.has(key)) this.#waiting.add(key);
+    this.#pump();
+  }
+
+  /** As add, and before all keys that were not added so: somebody is waiting for it. */
+  addFirst(key: string): void {
+    if (this.#stopped) return;
+    this.#waiting.delete(key);
+    this.#urgent.add(key);
     this.#pump();
   }
 
@@ -71,6 +81,7 @@ export class WorkQueue {
   /** No key is begun any more; resolves when those at work are done. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#urgent.clear();
     this.#waiting.clear();
     for (const { timer } of this.#delayed.values()) clearTimeout(timer);
     this.#delayed.clear();
@@ -79,12 +90,14 @@ export class WorkQueue {
 
   #pump(): void {
     if (!this.#started) return;
-    for (const key of this.#waiting) {
-      if (this.#running.size >= this.#concurrency) return;
-      if (this.#running.has(key)) continue;
-      this.#waiting.delete(key);
-      this.#running.add(key);
-      void this.#run(key);
+    for (const keys of [this.#urgent, this.#waiting]) {
+      for (const key of keys) {
+        if (this.#running.size >= this.#concurrency) return;
+        if (this.#running.has(key)) continue;
+        keys.delete(key);
+        this.#running.add(key);
+        void this.#run(key);
+      }
     }
   }
 

@@ -52,8 +52,9 @@ export class OperatorProcess {
     const { settings, client, environment, log } = options;
     const { watchNamespaces: namespaces } = settings;
     const onError = (err: unknown): void => log.warn({ err }, "watch broken off, will be taken up again");
-    this.#records = new RecordWatches({ client, namespaces, onError });
-    this.#children = new ChildWatches({ client, namespaces, onError });
+    const onHandlerError = (err: unknown): void => log.error({ err }, "a change was told and not understood");
+    this.#records = new RecordWatches({ client, namespaces, onError, onHandlerError });
+    this.#children = new ChildWatches({ client, namespaces, onError, onHandlerError });
     this.#election = new LeaseElection({
       environment: {
         KUBECONFIG: environment.KUBECONFIG,
@@ -65,8 +66,8 @@ export class OperatorProcess {
       name: LEASE,
       identity: settings.podName,
       userAgent: "prism-operator-election",
-      onLeading: () => this.#turn(() => this.#lead()),
-      onLost: (reason) => this.#turn(() => this.#follow(reason)),
+      onLeading: () => void this.#turn(() => this.#lead()),
+      onLost: (reason) => void this.#turn(() => this.#follow(reason)),
       onHolder: (holder) => log.info({ holder }, "leader"),
       onError: (message) => log.warn({ detail: message }, "lease not renewed"),
     });
@@ -101,6 +102,8 @@ export class OperatorProcess {
     await this.#turn(() => this.#follow("stopping"));
     await this.#election.stop();
     await Promise.all([this.#records.stop(), this.#children.stop(), this.#admin?.close()]);
+    // What was done at the end is told as well.
+    await this.#options.recorder.stop();
     await this.#options.client.close();
   }
 

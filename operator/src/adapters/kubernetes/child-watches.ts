@@ -27,6 +27,8 @@ export interface ChildWatchesOptions {
   /** That are watched; none for all of them. */
   readonly namespaces: readonly string[];
   readonly onError: (error: unknown) => void;
+  /** Somebody who was told of a change has thrown. */
+  readonly onHandlerError?: (error: unknown) => void;
 }
 
 /** As the node controller marks a machine whose kubelet is silent. */
@@ -53,9 +55,9 @@ export class ChildWatches {
   readonly #reflectors: readonly Pick<Reflector<KubeObject>, "start" | "stop" | "synced">[];
   readonly #listeners = new Map<string, Set<ChildListener>>();
 
-  constructor({ client, namespaces, onError }: ChildWatchesOptions) {
+  constructor({ client, namespaces, onError, onHandlerError }: ChildWatchesOptions) {
     this.#scopes = (namespaces.length === 0 ? [undefined] : namespaces).map((namespace) =>
-      this.#scope(namespace),
+      this.#scope(namespace, onHandlerError),
     );
     const follow = <T extends KubeObject>(
       resource: Resource,
@@ -126,15 +128,16 @@ export class ChildWatches {
     return cache?.heard(object) ?? object;
   }
 
-  #scope(namespace: string | undefined): Scope {
+  #scope(namespace: string | undefined, onHandlerError: ((error: unknown) => void) | undefined): Scope {
     const indexers = { cluster: (object: Stored): readonly string[] => [toKey(clusterOf(object))] };
-    const pods = new ObjectCache<LivePod, "cluster">({ indexers });
+    const options = onHandlerError ? { indexers, onHandlerError } : { indexers };
+    const pods = new ObjectCache<LivePod, "cluster">(options);
     pods.follow(({ type, object }) => {
       for (const listener of this.#listenersOf(object)) listener.onPod(object, type === "deleted");
     });
     const children = new Map(
       CHILD_RESOURCES.map(({ kind }) => {
-        const cache = new ObjectCache<LiveObject, "cluster">({ indexers });
+        const cache = new ObjectCache<LiveObject, "cluster">(options);
         cache.follow(({ object }) => {
           for (const listener of this.#listenersOf(object)) listener.onChild();
         });

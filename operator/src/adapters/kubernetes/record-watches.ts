@@ -17,6 +17,8 @@ export interface RecordWatchesOptions {
   /** That are watched; none for all of them. */
   readonly namespaces: readonly string[];
   readonly onError: (error: unknown) => void;
+  /** Somebody who was told of a change has thrown. */
+  readonly onHandlerError?: (error: unknown) => void;
 }
 
 interface Scope extends RawCaches {
@@ -28,14 +30,15 @@ export class RecordWatches {
   readonly #scopes = new Map<string, Scope>();
   readonly #reflectors: readonly Reflector<RawObject>[];
 
-  constructor({ client, namespaces, onError }: RecordWatchesOptions) {
+  constructor({ client, namespaces, onError, onHandlerError }: RecordWatchesOptions) {
+    const newCache = (): ObjectCache<RawObject> => new ObjectCache(onHandlerError ? { onHandlerError } : {});
     const reflectors: Reflector<RawObject>[] = [];
     for (const namespace of namespaces.length === 0 ? [""] : namespaces) {
       const scope: Scope = {
-        PrismCluster: new ObjectCache(),
-        PrismCollection: new ObjectCache(),
-        PrismShard: new ObjectCache(),
-        PrismNode: new ObjectCache(),
+        PrismCluster: newCache(),
+        PrismCollection: newCache(),
+        PrismShard: newCache(),
+        PrismNode: newCache(),
       };
       this.#scopes.set(namespace, scope);
       for (const resource of [PRISM_CLUSTERS, PRISM_COLLECTIONS, PRISM_SHARDS, PRISM_NODES]) {
