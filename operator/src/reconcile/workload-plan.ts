@@ -103,9 +103,16 @@ function runsIt(set: ZoneSet): boolean {
   return hasIt(set) && set.pods.every((pod) => pod.templateHash === set.hash);
 }
 
-/** The zone has the wanted template, and its pods do not all run it well. */
-function isOnTheWay(set: ZoneSet): boolean {
-  return hasIt(set) && (!runsIt(set) || isDisturbed(set));
+/** A pod that ends now comes back with another template than it has: no second zone may be like this. */
+function isPending({ live, pods }: ZoneSet): boolean {
+  if (live === undefined || live === "none") return false;
+  const hash = live.metadata.annotations?.[TEMPLATE_HASH];
+  return pods.some((pod) => pod.templateHash !== hash);
+}
+
+/** Nothing of a newer template is still to be waited for here. */
+function isSettled(set: ZoneSet): boolean {
+  return !isPending(set) && !(hasIt(set) && isDisturbed(set));
 }
 
 function isDisturbed({ pods }: ZoneSet): boolean {
@@ -157,11 +164,11 @@ class Plan {
       return [{ zone, name, replicas, template, hash: hashOf(template), pods, live: this.#usable(object) }];
     });
     let earlierZonesRunIt = true;
-    let isUnderWay = sets.some(isOnTheWay);
+    let changed = false;
     for (const set of sets) {
-      const mayChange = !isUnderWay && (isDisturbed(set) || (earlierZonesRunIt && this.#seen.allInSync));
-      const changed = this.#keepStatefulSet(set, mayChange);
-      isUnderWay ||= changed;
+      const isAlone = !changed && sets.every((other) => other === set || isSettled(other));
+      const isDue = isDisturbed(set) || isPending(set) || (earlierZonesRunIt && this.#seen.allInSync);
+      if (this.#keepStatefulSet(set, isAlone && isDue)) changed = true;
       earlierZonesRunIt &&= runsIt(set);
     }
   }

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Reason } from "@prism/api/reason";
 import type { ClusterSpec } from "@prism/api/cluster";
@@ -17,6 +18,7 @@ interface Told {
 class Bench {
   readonly objects: FakeObjects;
   readonly told: Told[] = [];
+  nowMs = 0;
   readonly #reconciler: WorkloadReconciler;
 
   constructor(objects = new FakeObjects()) {
@@ -27,7 +29,7 @@ class Bench {
       imageRepository: IMAGE,
       operatorNamespace: "prism-system",
       onAction: (reason, about, evidence) => this.told.push({ reason, about, evidence }),
-      nowMs: () => 0,
+      nowMs: () => this.nowMs,
     });
   }
 
@@ -367,4 +369,110 @@ describe("an operator that ends after any of its actions", () => {
       lastTemplates: new Map(),
     }).actions[0]?.kind;
   }
+});
+
+describe("any sequence of changes, faults and ends of the operator", () => {
+  const zone = fc.constantFrom("demo-a", "demo-b", "demo-c");
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("version" as const), version: fc.constantFrom("0.1.0", "0.2.0", "0.3.0") }),
+    fc.record({ kind: fc.constant("nodes" as const), nodes: fc.integer({ min: 3, max: 6 }) }),
+    fc.record({ kind: fc.constantFrom("restart" as const, "fail" as const, "recover" as const), set: zone }),
+    fc.record({ kind: fc.constant("inSync" as const), inSync: fc.boolean() }),
+    fc.record({ kind: fc.constantFrom("delete" as const, "scale" as const), set: zone }),
+    fc.record({ kind: fc.constant("endAfter" as const), writes: fc.integer({ min: 0, max: 2 }) }),
+    fc.record({ kind: fc.constant("pass" as const) }),
+  );
+
+  /** Pods as a StatefulSet's controller keeps them: those there are stay as they are. */
+  function keepPods(bench: Bench): void {
+    const before = new Map(bench.objects.podFacts.map((pod) => [pod.name, pod]));
+    bench.startPods();
+    bench.objects.podFacts = bench.objects.podFacts.map((pod) => before.get(pod.name) ?? pod);
+    // Of a StatefulSet that is gone, deleted without them.
+    const kept = new Set(bench.objects.podFacts.map((pod) => pod.name));
+    for (const [name, pod] of before) if (!kept.has(name)) bench.objects.podFacts.push(pod);
+  }
+
+  function pendingZones(bench: Bench): string[] {
+    return ["demo-a", "demo-b", "demo-c"].filter((name) => {
+      const set = bench.objects.stored.get(`StatefulSet/${name}`);
+      const hash = set && templateOf(set).metadata.annotations["prism.dev/template-hash"];
+      return (
+        set && bench.objects.podFacts.some((pod) => pod.name.startsWith(name) && pod.templateHash !== hash)
+      );
+    });
+  }
+
+  it("never leaves pods of two zones to come back with another template, never takes a pod away, and ends", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        let bench = await running();
+        let wish = { version: "0.1.0", nodes: 3 };
+        let allInSync = true;
+        const knownNodes = new Set(["demo-a-0", "demo-b-0", "demo-c-0"]);
+        for (const one of steps) {
+          switch (one.kind) {
+            case "version":
+              wish = { ...wish, version: one.version };
+              break;
+            case "nodes":
+              wish = { ...wish, nodes: Math.max(wish.nodes, one.nodes) };
+              break;
+            case "restart":
+              bench.restartPod(`${one.set}-0`);
+              break;
+            case "fail":
+            case "recover":
+              bench.objects.podFacts = bench.objects.podFacts.map((pod) =>
+                pod.name === `${one.set}-0` ? { ...pod, ready: one.kind === "recover" } : pod,
+              );
+              break;
+            case "inSync":
+              ({ inSync: allInSync } = one);
+              break;
+            case "delete":
+              bench.objects.stored.delete(`StatefulSet/${one.set}`);
+              break;
+            case "scale":
+              bench.objects.edit(`StatefulSet/${one.set}`, (object) => {
+                (object["spec"] as { replicas: number }).replicas = 0;
+              });
+              break;
+            case "endAfter": {
+              bench.nowMs += 10_000;
+              let left = one.writes;
+              bench.objects.afterApply = () => {
+                left -= 1;
+                if (left < 0) throw new Error("the operator was killed");
+              };
+              await bench.pass(sampleSpec(wish), { knownNodes, allInSync }).catch(() => undefined);
+              bench.objects.afterApply = () => undefined;
+              bench = new Bench(bench.objects);
+              break;
+            }
+            case "pass":
+          }
+          // Long enough for the cache to have seen all there is to see.
+          bench.nowMs += 10_000;
+          await bench.pass(sampleSpec(wish), { knownNodes, allInSync });
+          keepPods(bench);
+          expect(pendingZones(bench).length).toBeLessThanOrEqual(1);
+          for (const name of ["demo-a", "demo-b", "demo-c"]) {
+            expect(bench.objects.spec(`StatefulSet/${name}`)["replicas"]).toBeGreaterThanOrEqual(1);
+          }
+        }
+        // Everything is well, and a person restarts what runs an older template.
+        for (let round = 0; round < 8; round += 1) {
+          bench.nowMs += 10_000;
+          bench.objects.podFacts = bench.objects.podFacts.map((pod) => ({ ...pod, ready: true }));
+          await bench.pass(sampleSpec(wish), { knownNodes });
+          bench.startPods();
+        }
+        const { acted, blockers } = await bench.pass(sampleSpec(wish), { knownNodes });
+        expect({ acted, blockers }).toEqual({ acted: 0, blockers: [] });
+        expect(bench.image("demo-c")).toBe(`${IMAGE}:${wish.version}`);
+      }),
+      { numRuns: 80 },
+    );
+  }, 60_000);
 });
