@@ -38,6 +38,7 @@ import { toShardRequest } from "./copy-request.js";
 import { EventLog, type ClusterEvent } from "./event-log.js";
 import { MapPublisher } from "./map-publisher.js";
 import type { ConnectionIdentity } from "./node-connection.js";
+import { NodeEvents } from "./node-events.js";
 import { NodeFleet } from "./node-fleet.js";
 import { OperatorMetrics } from "./operator-metrics.js";
 import { ShardOutlook } from "./shard-outlook.js";
@@ -89,14 +90,13 @@ export class ControlPlane {
   readonly #queue: WorkQueue;
   readonly #state: ClusterState;
   readonly #fleet: NodeFleet;
+  readonly #nodes: NodeEvents;
   readonly #maps: MapPublisher;
   readonly #shards: ShardReconciler;
   readonly #collections: CollectionReconciler;
   readonly #requests: CollectionRequests;
   readonly #clusterId: string;
   readonly #outlook = new ShardOutlook();
-  /** By the node's name, as the store last told. */
-  readonly #nodeIds = new Map<string, string>();
   readonly #waiter = new ConditionWaiter();
   readonly #conditions: ClusterConditions;
   readonly #deleted: DeletedCollections;
@@ -113,7 +113,12 @@ export class ControlPlane {
     const cluster = await takeLead(options.store, options.cluster, options.nodeName);
     const names = await ensureNodes(options.store, options.cluster.spec, options.nodeName);
     const plane = new ControlPlane(options, cluster);
-    await plane.#start(names);
+    try {
+      await plane.#start(names);
+    } catch (error) {
+      await plane.stop();
+      throw error;
+    }
     return plane;
   }
 
@@ -144,18 +149,18 @@ export class ControlPlane {
         if (change.type === "put") this.#onShardPut(change.object.metadata.name);
         else this.#forgetShard(change.object);
       },
-      onNode: ({ object }) => this.#onNodePut(object.metadata.name, object.status.nodeId),
+      onNode: ({ object }) => this.#nodes.onPut(object.metadata.name, object.status.nodeId),
     });
     const identity = { clusterId, clusterName, leaderEpoch };
     this.#fleet = new NodeFleet(options.dialer, identity, cluster.spec.health, {
-      onHello: (name, hello) => void this.#onHello(name, hello),
-      onHealth: (change, detail) => this.#onHealth(change, detail),
-      onCopies: (name, uids) => this.#onCopies(name, uids),
-      onDraining: (name) => this.#onDraining(name),
-      onReadiness: () => this.#onReadiness(),
-      onDiskFull: (name) => this.#onDiskFull(name),
+      onHello: (name, hello) => void this.#nodes.onHello(name, hello),
+      onHealth: (change, detail) => this.#nodes.onHealth(change, detail),
+      onCopies: (name, uids) => this.#nodes.onCopies(name, uids),
+      onDraining: (name) => this.#nodes.onDraining(name),
+      onReadiness: () => this.#nodes.onReadiness(),
+      onDiskFull: (name) => this.#nodes.onDiskFull(name),
       onFrame: (name, frame) => this.#onFrame(name, frame),
-      onRefused: (name, detail) => this.#onNodeRefused(name, detail),
+      onRefused: (name, detail) => this.#nodes.onRefused(name, detail),
     });
     this.#maps = new MapPublisher({
       ...identity,
@@ -186,6 +191,7 @@ export class ControlPlane {
       onDeleted: (name, shards) => this.#event("CollectionDeleted", `collection/${name}`, { shards }),
     });
     this.#requests = this.#makeRequests(store, clusterName);
+    this.#nodes = this.#makeNodeEvents(store);
   }
 
   get clusterId(): string {
@@ -283,11 +289,11 @@ export class ControlPlane {
     clearTimeout(this.#statusTimer);
     clearTimeout(this.#confirmedTimer);
     this.#stopWatch();
-    await this.#queue.stop();
     this.#maps.stop();
-    // Without a control plane nodes do not try to hand primaries over: all of them end, so there is
-    // nobody to take them.
+    // Before what is under way ends: whoever leads next is to be heard at once. And without a control plane
+    // nodes do not try to hand primaries over: where all of them end, there is nobody to take them.
     this.#fleet.stop();
+    await this.#queue.stop();
     await this.#options.workloads.close();
     this.#state.stop();
     this.#waiter.close();
@@ -304,6 +310,26 @@ export class ControlPlane {
       givenUp: (shardUid) => givenUp.of(shardUid),
       onRebuilt: (shard, from, record) => this.#onRecordRebuilt(shard, from, record),
       onRefused: (shard, missing) => this.#onRebuildRefused(shard, missing),
+    });
+  }
+
+  #makeNodeEvents(store: Store): NodeEvents {
+    return new NodeEvents({
+      store,
+      state: this.#state,
+      fleet: this.#fleet,
+      maps: this.#maps,
+      outlook: this.#outlook,
+      log: this.#log,
+      route: (name, address) => this.#routed(name, address),
+      enqueue: (shard, isUrgent) => {
+        if (isUrgent) this.#queue.addFirst(SHARD + shard);
+        else this.#queue.add(SHARD + shard);
+      },
+      event: (reason, about, evidence) => this.#event(reason, about, evidence),
+      changed: () => this.#changed(),
+      statusSoon: () => this.#statusSoon(),
+      onFailedOver: (durationMs) => this.metrics.recordFailover(durationMs / 1000),
     });
   }
 
@@ -396,121 +422,6 @@ export class ControlPlane {
 
   #routed(name: string, address: string): string {
     return this.#options.routePeerAddress?.(name, address) ?? address;
-  }
-
-  async #onHello(name: string, hello: NodeHello): Promise<void> {
-    const { nodeId, bootId, version } = hello;
-    this.#log.info({ node: name, nodeId, bootId, version }, "node connected");
-    try {
-      await this.#storeNode(name, hello);
-      this.#maps.sendTo(name);
-    } catch (error) {
-      this.#log.error({ node: name, err: error }, "cannot store the node's identity");
-      this.#fleet.get(name)?.connection.reconnect("its identity could not be stored");
-    }
-  }
-
-  async #storeNode(name: string, hello: NodeHello): Promise<void> {
-    const { nodeId, bootId, httpUrl, adminUrl } = hello;
-    const peerAddress = this.#routed(name, hello.peerAddress);
-    const status = { nodeId, bootId, peerAddress, httpUrl, adminUrl };
-    const object = await this.#options.store.get("PrismNode", name);
-    // A later hello of the node tells what counts now.
-    if (!object || this.#fleet.get(name)?.hello !== hello) return;
-    const before = object.status.nodeId;
-    if (isDeepStrictEqual(object.status, status)) return;
-    try {
-      await this.#options.store.update({ ...object, status });
-    } catch (error) {
-      if (!(error instanceof StoreError) || error.failure !== "conflict") throw error;
-      return this.#storeNode(name, hello);
-    }
-    if (before === "" || before === nodeId) return;
-    // Another volume under the same name: what the old one held is gone.
-    this.#event("NodeRemoved", `node/${name}`, { nodeId: before, now: nodeId });
-    this.#enqueueShardsOn(before);
-  }
-
-  #onHealth(change: HealthChange, detail: string): void {
-    const { node: name, from, to } = change;
-    const reason = to.reason ?? (from === "starting" ? undefined : "NodeRestarted");
-    this.#log.info(
-      { node: name, from, to: to.state, exited: to.exited, reason, detail },
-      "node health changed",
-    );
-    if (to.reason) this.#event(to.reason, `node/${name}`, { from, to: to.state, detail });
-    const nodeId = this.#state.nodes.get(name)?.status.nodeId;
-    if (nodeId) this.#onNodeAffected(nodeId, to.state !== "alive");
-    this.#onReadiness();
-    this.#changed();
-  }
-
-  /** What a node's shards are planned from is the stored identity, which may be seen long after its hello. */
-  #onNodePut(name: string, nodeId: string): void {
-    const before = this.#nodeIds.get(name) ?? "";
-    this.#nodeIds.set(name, nodeId);
-    this.#changed();
-    if (before !== "" && before !== nodeId) this.#enqueueShardsOn(before);
-    this.#onReadiness();
-  }
-
-  /** A node that takes copies may be what a missing copy waits for. */
-  #onReadiness(): void {
-    for (const shard of this.#outlook.waits.keys()) this.#queue.add(SHARD + shard);
-    this.#statusSoon();
-  }
-
-  #onDiskFull(name: string): void {
-    const nodeId = this.#state.nodes.get(name)?.status.nodeId;
-    this.#log.warn({ node: name, full: this.#fleet.get(name)?.report?.diskFull === true }, "a node's disk");
-    if (nodeId) this.#enqueueShardsOn(nodeId);
-    this.#onReadiness();
-  }
-
-  #onNodeAffected(nodeId: string, inTrouble: boolean): void {
-    if (inTrouble) {
-      for (const shard of this.#state.index.shardsOn(nodeId)) {
-        const { primary, copies } = this.#state.shards.get(shard)?.status ?? { primary: "", copies: [] };
-        const leads = copies.some((copy) => copy.id === primary && copy.node === nodeId);
-        if (leads) this.#outlook.troubleBegan(shard, performance.now());
-      }
-    }
-    this.#enqueueShardsOn(nodeId);
-  }
-
-  #enqueueShardsOn(nodeId: string): void {
-    for (const shard of this.#state.index.shardsOn(nodeId)) this.#queue.add(SHARD + shard);
-  }
-
-  #onCopies(nodeName: string, uids: ReadonlySet<string>): void {
-    const member = this.#fleet.get(nodeName);
-    for (const uid of uids) {
-      const shard = this.#state.index.nameOf(uid);
-      if (shard === undefined) continue;
-      this.#queue.add(SHARD + shard);
-      const copy = member?.copies.get(uid);
-      const record = this.#state.shards.get(shard)?.status;
-      const leads = copy?.role === "primary" && copy.id === record?.primary && copy.term === record.term;
-      if (leads) this.#endTrouble(shard);
-    }
-    this.#statusSoon();
-  }
-
-  #endTrouble(shard: string): void {
-    const durationMs = this.#outlook.troubleEnded(shard, performance.now());
-    if (durationMs !== undefined) this.metrics.recordFailover(durationMs / 1000);
-  }
-
-  #onNodeRefused(name: string, detail: string): void {
-    this.#event("ForeignData", `node/${name}`, { detail });
-    this.#statusSoon();
-  }
-
-  #onDraining(name: string): void {
-    this.#event("NodeDraining", `node/${name}`, {});
-    const nodeId = this.#state.nodes.get(name)?.status.nodeId;
-    if (nodeId) this.#enqueueShardsOn(nodeId);
-    this.#changed();
   }
 
   #onFrame(name: string, frame: ControlFrame): void {
