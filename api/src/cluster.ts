@@ -22,6 +22,8 @@ import {
 /** Longer than a machine takes to start again. */
 const DEFAULT_REBUILD_DELAY_SECONDS = 300;
 
+export const MOST_ZONES = 64;
+
 /** Zones that a cluster gets when it names none, cut to the number of its nodes. */
 const DEFAULT_ZONES = ["a", "b", "c"] as const;
 
@@ -58,7 +60,7 @@ const topology = strictObject({
   zones: z
     .array(zone)
     .min(1)
-    .max(64)
+    .max(MOST_ZONES)
     .optional()
     .describe(
       "Default: in Kubernetes the zones that machines are labelled with when the cluster is made, kept in " +
