@@ -82,10 +82,16 @@ export type FaultAction =
     }
   | { readonly kind: "storeOutage"; readonly forMs: number }
   | { readonly kind: "staleWatch"; readonly forMs: number }
-  /** The shard's record is deleted, or emptied, by somebody, and put right after `forMs`. */
-  | { readonly kind: "loseRecord"; readonly how: "deleted" | "emptied"; readonly forMs: number }
+  /** The shard's record is deleted, or emptied, by somebody, and put right after `forMs`, or by nobody. */
+  | {
+      readonly kind: "loseRecord";
+      readonly how: "deleted" | "emptied";
+      readonly forMs?: number;
+      /** Also when hardly any copy has heard of its last change. */
+      readonly evenUnheard?: true;
+    }
   /** The shard's record is put back to what it was some changes ago, and forward again after `forMs`. */
-  | { readonly kind: "restoreRecord"; readonly versionsBack: number; readonly forMs: number };
+  | { readonly kind: "restoreRecord"; readonly versionsBack: number; readonly forMs?: number };
 
 export type Fault = Moment & FaultAction;
 

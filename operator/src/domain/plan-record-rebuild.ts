@@ -2,11 +2,11 @@
  * Decides whether a shard's record that was deleted, emptied or put back to an older one can be made again
  * from what nodes prove, without losing an acknowledged write. docs/adr/0023-lost-records.md has the argument.
  *
- * A copy keeps on disk which record it was given, before it acts on it. Let M be the newest of them. Changes
- * after M were made by the control plane and reached no copy, or somebody says so. Whoever acknowledged a
- * write after M was a primary in the in-sync set of a later record, and new ids come into that set only by the
- * word of a primary that was given a record with them. So all who may have acknowledged, or be waited for, are
- * the copies that M names; if each of them still goes by M, none did, and M's in-sync set holds everything.
+ * A copy keeps on disk which record it was given, before it acts on it. Let M be the newest of them. Who acts
+ * on a record after M is in a later in-sync set, and new ids come into that set only by the word of a primary
+ * that was given a record which names them. So all who may have acted are the copies that M names. If each of
+ * them was given nothing newer, nobody did, and what the protocol promises of M holds: its in-sync set has
+ * every acknowledged write. The changes after M, if there were any, have not happened.
  */
 import type { Reason } from "@prism/api/reason";
 import type { AllocationId, CopyPlace, HistoryId, NodeId, ShardRecord, ShardUid } from "./shard-record.js";
@@ -54,10 +54,11 @@ export type RecordRebuild =
   | { readonly kind: "refuse"; readonly missing: readonly string[] };
 
 /**
- * Versions between the newest that is proved and the rebuilt one. A record that no copy ever heard of may lie
- * in somebody's backup: put back later, it must count as older than the rebuilt one.
+ * Between the newest that is proved and the rebuilt one. A record that no copy ever heard of may lie in
+ * somebody's backup: put back later, it must count as older than the rebuilt one, and be of another term.
  */
 const VERSION_LEAP = 1_000_000;
+const TERM_LEAP = 1000;
 
 export function planRecordRebuild(lost: LostRecord): RecordRebuild {
   const { proofs, stored } = lost;
@@ -70,7 +71,7 @@ export function planRecordRebuild(lost: LostRecord): RecordRebuild {
     ...[...newest.inSync, ...newest.recovering].flatMap((id) => doubt(lost, newest, id) ?? []),
   ];
   if (missing.length > 0) return { kind: "refuse", missing };
-  const term = Math.max(newest.term, stored?.term ?? 0) + 1;
+  const term = Math.max(newest.term, stored?.term ?? 0) + TERM_LEAP;
   const version = Math.max(newest.version, stored?.version ?? 0) + VERSION_LEAP;
   return { kind: "rebuild", from: newest, record: rebuilt(lost, newest, version, term) };
 }
@@ -117,9 +118,6 @@ function doubt(
   const what = `copy ${id} on ${place === undefined ? "an unknown node" : nameOf(place.node)}`;
   if (proof === undefined) return `${what} is not heard of`;
   if (!proof.isCurrent) return `${what} has not confirmed the newest map`;
-  if (proof.kept.version < newest.version) {
-    return `${what} goes by version ${proof.kept.version}, another by ${newest.version}`;
-  }
   if (newest.inSync.includes(id) && proof.historyId !== newest.historyId)
     return `${what} is in another history`;
   return undefined;

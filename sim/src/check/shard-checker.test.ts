@@ -58,6 +58,7 @@ function record(change: Partial<Record<keyof ShardRecord, unknown>> = {}): Shard
     recovering: [],
     copies,
     departed: [],
+    lastChange: { reason: "CaughtUp", at: 0 },
     ...change,
   } as unknown as ShardRecord;
 }
@@ -216,6 +217,12 @@ describe("the checker catches", () => {
     shard.recordPutBack(3);
     expect(broken(() => shard.recordStored(record({ version: 3 })))).toBe("nothing");
     expect(broken(() => shard.recordStored(record({ version: 4 })))).toBe("NoActionOnOlderRecord");
+    const lastChange = { reason: "ShardRecordRebuilt", at: 0 };
+    expect(broken(() => shard.recordStored(record({ version: 4, lastChange })))).toBe(
+      "NoActionOnOlderRecord",
+    );
+    expect(broken(() => shard.recordStored(record({ version: 99, term: 2, lastChange })))).toBe("nothing");
+    expect(shard.isPutBack).toBe(false);
   });
 
   it("two writes of one document's version under two ids", () => {

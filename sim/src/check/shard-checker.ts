@@ -91,13 +91,25 @@ export class ShardChecker {
     this.isRecordGone = true;
   }
 
+  get isPutBack(): boolean {
+    return this.#olderVersion !== undefined;
+  }
+
   recordPutForward(): void {
     this.#olderVersion = undefined;
   }
 
-  /** NoActionOnOlderRecord: nobody may have changed the record that was put back. */
+  /** NoActionOnOlderRecord: nobody may have changed the record that was put back, but to make it new again. */
   #checkPutBack(record: StoredRecord): void {
     if (this.#olderVersion === undefined || record.version === this.#olderVersion) return;
+    const isMadeAgain = record.lastChange.reason === "ShardRecordRebuilt";
+    if (
+      isMadeAgain &&
+      this.records.every(({ version, term }) => version < record.version && term < record.term)
+    ) {
+      this.#olderVersion = undefined;
+      return;
+    }
     const detail = `version ${record.version} was made of version ${this.#olderVersion}, which had been put back`;
     throw new InvariantViolation("NoActionOnOlderRecord", detail);
   }

@@ -1,6 +1,7 @@
 /** Situations in which rare faults of the whole system show; calm but for what they are about. */
 import { calmSchedule } from "../plan-schedule.js";
 import { Random } from "../runtime/random.js";
+import { RECORD_LOST_UNHEARD } from "../scenarios/control-planes.js";
 import type { Fault, FaultAction, Scenario, Schedule } from "../schedule.js";
 
 type Draw = (random: Random, schedule: Schedule) => FaultAction | readonly Later[];
@@ -245,4 +246,5 @@ export const SABOTEUR_SCENARIOS: readonly Scenario[] = [
       };
     },
   },
+  RECORD_LOST_UNHEARD,
 ];

@@ -369,4 +369,18 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
     hunt: { where: "system", scenario: "givenUpBeforeDisk" },
     standsFor: "After a reset onto a copy whose snapshot is not on disk an answer rests on memory alone.",
   },
+  {
+    id: "B12",
+    title: "a lost record is made again although a copy that it named is silent",
+    edits: [
+      {
+        file: "operator/src/domain/plan-record-rebuild.ts",
+        find: "if (proof === undefined) return `${what} is not heard of`;",
+        replace: "if (proof === undefined) return undefined;",
+      },
+    ],
+    expected: [STORED, CHECKPOINTS, SAME_LOG, QUIET],
+    hunt: { where: "system", scenario: "recordLostUnheard" },
+    standsFor: "The silent copy is the one that went on alone, and what it acknowledged is nowhere else.",
+  },
 ];

@@ -1,6 +1,13 @@
 /** Every directed scenario, by name. */
 import type { Scenario } from "../schedule.js";
-import { IDENTITY_SEEN_LATE, LOST_RECORD, OLDER_RECORD, TWO_CONTROL_PLANES } from "./control-planes.js";
+import {
+  IDENTITY_SEEN_LATE,
+  LOST_RECORD,
+  OLDER_RECORD,
+  RECORD_LOST_UNHEARD,
+  RECORD_MADE_AGAIN,
+  TWO_CONTROL_PLANES,
+} from "./control-planes.js";
 import {
   GIVEN_UP_ALIVE,
   LOST_BEFORE_ITS_FIRST_COPY,
@@ -37,6 +44,8 @@ export const SCENARIOS: readonly Scenario[] = [
   LOST_WHILE_FILLING,
   GIVEN_UP_ALIVE,
   LOST_RECORD,
+  RECORD_MADE_AGAIN,
+  RECORD_LOST_UNHEARD,
 ];
 
 /** @throws {RangeError} when there is none of this name. */

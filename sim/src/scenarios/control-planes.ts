@@ -31,6 +31,42 @@ export const LOST_RECORD: Scenario = {
   }),
 };
 
+export const RECORD_MADE_AGAIN: Scenario = {
+  name: "recordMadeAgain",
+  about:
+    "a shard's record is deleted, emptied or put back while copies and control planes fail; nobody puts it right",
+  schedule: (seed) => ({
+    ...calmSchedule(seed),
+    activeMs: 3000,
+    faults: [
+      seed % 4 === 0
+        ? { atMs: 900 + (seed % 200), kind: "restoreRecord", versionsBack: 1 + (seed % 3) }
+        : { atMs: 900 + (seed % 200), kind: "loseRecord", how: seed % 4 === 1 ? "emptied" : "deleted" },
+      { atMs: 800 + (seed % 300), kind: "crash", node: seed % 2 === 0 ? "primary" : "replica", downMs: 200 },
+      { atMs: 1300 + (seed % 100), kind: "operatorCrash", downMs: 100 },
+      { atMs: 1900 + (seed % 300), kind: "crash", node: "primary", downMs: 150 },
+    ],
+  }),
+};
+
+export const RECORD_LOST_UNHEARD: Scenario = {
+  name: "recordLostUnheard",
+  about:
+    "one copy alone has heard of a shard's last changes and acknowledged by them; it is away when the record is lost",
+  schedule: (seed) => ({
+    ...calmSchedule(seed),
+    shape: { ...BASE_SHAPE, minReplicasForWrite: 1 },
+    client: { ...calmSchedule(seed).client, thinkMs: 20 },
+    activeMs: 4200,
+    faults: [
+      { atMs: 800, kind: "crash", node: "replica", downMs: 1000 + (seed % 90) },
+      { atMs: 860 + (seed % 40), kind: "crash", node: "replica", downMs: 900 + (seed % 90) },
+      { atMs: 1500 + (seed % 100), kind: "crash", node: "primary", downMs: 1500 },
+      { atMs: 1620, kind: "loseRecord", how: seed % 2 === 0 ? "emptied" : "deleted", evenUnheard: true },
+    ],
+  }),
+};
+
 export const TWO_CONTROL_PLANES: Scenario = {
   name: "twoControlPlanes",
   about:

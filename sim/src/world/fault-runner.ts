@@ -86,7 +86,7 @@ export class FaultRunner {
         this.#world.person.start();
         return true;
       case "loseRecord":
-        return this.#loseRecord(fault.how, fault.forMs);
+        return this.#loseRecord(fault);
       case "restoreRecord":
         return this.#restoreRecord(fault.versionsBack, fault.forMs);
       case "cut":
@@ -224,7 +224,7 @@ export class FaultRunner {
     return true;
   }
 
-  #restoreRecord(versionsBack: number, forMs: number): boolean {
+  #restoreRecord(versionsBack: number, forMs: number | undefined): boolean {
     const world = this.#world;
     for (const [uid, objects] of world.recordObjects) {
       const newest = objects.at(-1)!;
@@ -236,10 +236,11 @@ export class FaultRunner {
     return false;
   }
 
-  #loseRecord(how: "deleted" | "emptied", forMs: number): boolean {
+  #loseRecord({ how, forMs, evenUnheard }: Extract<FaultAction, { kind: "loseRecord" }>): boolean {
     const world = this.#world;
     for (const [uid, objects] of world.recordObjects) {
-      if (!world.checker.shard(uid).mayBePutBack()) continue;
+      const shard = world.checker.shard(uid);
+      if (evenUnheard ? shard.isRecordGone : !shard.mayBePutBack()) continue;
       const newest = objects.at(-1)!;
       if (how === "deleted") world.deleteRecord(newest, forMs);
       else world.putBack(uid, newest, { ...newest, status: EMPTIED }, forMs);

@@ -269,7 +269,12 @@ export class World {
   }
 
   /** The shard's record becomes what it was, and after a while what it should be: somebody restored a backup. */
-  putBack(uid: string, newest: ApiObject<"PrismShard">, older: ApiObject<"PrismShard">, forMs: number): void {
+  putBack(
+    uid: string,
+    newest: ApiObject<"PrismShard">,
+    older: ApiObject<"PrismShard">,
+    forMs: number | undefined,
+  ): void {
     const { loop, storeProcess, store } = this;
     const put = (status: ApiObject<"PrismShard">["status"]): void => {
       const present = this.recordObjects.get(uid)!.at(-1)!;
@@ -277,14 +282,17 @@ export class World {
     };
     this.checker.shard(uid).recordPutBack(older.status.version);
     loop.after(0, storeProcess, "restore", () => put(older.status));
+    if (forMs === undefined) return;
     loop.after(forMs, storeProcess, "restored", () => {
+      // Made again meanwhile, it is newer than what would be put there.
+      if (!this.checker.shard(uid).isPutBack) return;
       this.checker.shard(uid).recordPutForward();
       put(newest.status);
     });
   }
 
   /** Somebody deletes the shard's record, by force; after a while it is there again. */
-  deleteRecord(object: ApiObject<"PrismShard">, forMs: number): void {
+  deleteRecord(object: ApiObject<"PrismShard">, forMs: number | undefined): void {
     const { loop, storeProcess, store } = this;
     const { uid } = toRecord(object);
     const { name } = object.metadata;
@@ -292,6 +300,7 @@ export class World {
     loop.after(0, storeProcess, "record lost", () => {
       void store.delete("PrismShard", name, { uid: object.metadata.uid });
     });
+    if (forMs === undefined) return;
     loop.after(forMs, storeProcess, "record back", () => {
       void store.get("PrismShard", name).then((present) => {
         if (present === undefined) store.putBack(this.recordObjects.get(uid)!.at(-1)!);
@@ -381,12 +390,14 @@ export class World {
       status: { shardsCreated: false },
     });
     this.store.watch("PrismShard", "0", ({ type, object }) => {
-      if (type !== "put") return;
+      // Without a status it is only a place for a record.
+      if (type !== "put" || (object.status as unknown) === undefined) return;
       const { uid } = toRecord(object);
       const known = this.recordObjects.get(uid);
       const before = known?.at(-1)?.status.historyId;
       if (known === undefined) this.recordObjects.set(uid, [object]);
       else known.push(object);
+      if (object.status.lastChange.reason === "ShardRecordRebuilt") this.counts.count("recordMadeAgain");
       this.checker.recordStored(object);
       if (before !== undefined && before !== object.status.historyId) this.histories.forget();
     });
