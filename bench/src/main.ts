@@ -9,6 +9,10 @@ const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
 const BAD_USAGE = 2;
 
 async function main(): Promise<number> {
+  if (process.argv.includes("--operator-scale")) {
+    await import("./operator-scale/main.js");
+    return 0;
+  }
   let options: BenchOptions | undefined;
   try {
     options = parseOptions(process.argv.slice(2));

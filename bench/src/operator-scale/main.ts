@@ -1,0 +1,76 @@
+/**
+ * `make bench BENCH=--operator-scale`: a control plane of a large cluster, at rest and when a zone is lost. With
+ * `--memory` over a store in memory instead of an API server: what is left is the control plane's own work.
+ */
+import { parseArgs } from "node:util";
+import { MemoryStore } from "@prism/operator/adapters/local/memory-store";
+import type { Store } from "@prism/operator/ports/store";
+import { openKubeStore } from "./kube-home.js";
+import { measureOperatorScale, type OperatorScaleResults } from "./operator-scale.js";
+
+const { values } = parseArgs({
+  options: {
+    "operator-scale": { type: "boolean", default: true },
+    nodes: { type: "string", default: "1000" },
+    shards: { type: "string", default: "10000" },
+    zones: { type: "string", default: "3" },
+    rest: { type: "string", default: "20" },
+    memory: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+
+interface Home {
+  readonly store: Store;
+  readonly close: () => Promise<void>;
+}
+
+async function main(): Promise<void> {
+  const beganMs = performance.now();
+  const progress = (line: string): void => {
+    process.stderr.write(`${((performance.now() - beganMs) / 1000).toFixed(1).padStart(6)} s  ${line}\n`);
+  };
+  const shards = Number(values.shards);
+  const { store, close }: Home = values.memory
+    ? { store: new MemoryStore(), close: () => Promise.resolve() }
+    : await openKubeStore(progress);
+  try {
+    const results = await measureOperatorScale(
+      {
+        nodes: Number(values.nodes),
+        zones: Number(values.zones),
+        shards,
+        shardsPerCollection: Math.min(250, shards),
+        storeKind: values.memory ? "memory" : "API server",
+        restSeconds: Number(values.rest),
+      },
+      store,
+      progress,
+    );
+    process.stdout.write(values.json ? `${JSON.stringify(results, null, 2)}\n` : textOf(results));
+  } finally {
+    await close();
+  }
+}
+
+function textOf(results: OperatorScaleResults): string {
+  const { nodes, shards, storeKind, startMs, rest, zoneLost } = results;
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+  const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+  return [
+    `${nodes} nodes, ${shards} shards of three copies, store: ${storeKind}`,
+    `start until all nodes are ready   ${seconds(startMs)}`,
+    `at rest, CPU                      ${(100 * rest.cpuShare).toFixed(1)} % of a core`,
+    `at rest, memory                   ${mib(rest.residentBytes)} resident, ${mib(rest.heapBytes)} of it heap in use`,
+    `at rest, longest turn             ${Math.round(rest.longestTurnMs)} ms`,
+    `zone lost, primaries led there    ${zoneLost.primaries}`,
+    `  silence until nodes are suspect ${seconds(zoneLost.windowMs)}`,
+    `  all records name another        ${seconds(zoneLost.storedMs)}`,
+    `  all new primaries know it       ${seconds(zoneLost.promotedMs)}`,
+    `  CPU time of the control plane   ${seconds(zoneLost.cpuMs)}`,
+    `  longest turn                    ${Math.round(zoneLost.longestTurnMs)} ms`,
+    "",
+  ].join("\n");
+}
+
+await main();

@@ -1,0 +1,147 @@
+/** A node that holds nothing: it follows maps, reports, and asks for what a primary asks for (protocol 6.2, 7.3). */
+import { ControlFrame, type ClusterMap, type CopyReport, type MapShard } from "@prism/proto/gen/node";
+import type { PlannedNode } from "./scale-plan.js";
+
+/** Decoded once for all nodes: each is sent the same bytes. */
+export interface SharedMap {
+  readonly map: ClusterMap;
+  readonly shardsOf: ReadonlyMap<string, readonly MapShard[]>;
+}
+
+interface HeldCopy {
+  readonly id: string;
+  term: number;
+  mapVersion: number;
+  leads: boolean;
+}
+
+export interface NodeSurroundings {
+  readonly read: (frame: Buffer) => ControlFrame & { readonly shared?: SharedMap | undefined };
+  /** The node with this id is gone, as its peers see it. */
+  readonly isGone: (nodeId: string) => boolean;
+  readonly onPromoted: (shardUid: string) => void;
+}
+
+const RUN = Math.random().toString(36).slice(2);
+
+export class SimulatedNode {
+  readonly #plan: PlannedNode;
+  readonly #surroundings: NodeSurroundings;
+  readonly #copies = new Map<string, HeldCopy>();
+  #shared: SharedMap | undefined;
+  #send: (message: Uint8Array) => void = () => undefined;
+  port = 0;
+  /** Takes nothing in and answers nothing, as a machine that is gone. */
+  isGone = false;
+
+  constructor(plan: PlannedNode, surroundings: NodeSurroundings) {
+    this.#plan = plan;
+    this.#surroundings = surroundings;
+  }
+
+  get nodeId(): string {
+    return this.#plan.nodeId;
+  }
+
+  connected(send: (message: Uint8Array) => void): void {
+    this.#send = send;
+  }
+
+  received(bytes: Buffer): void {
+    if (this.isGone) return;
+    const frame = this.#surroundings.read(bytes);
+    if (frame.hello) this.#tell({ nodeHello: this.#hello(frame.hello.clusterId) });
+    if (frame.heartbeat) this.#report();
+    if (frame.shared) this.#apply(frame.shared);
+  }
+
+  /** As primary, of members that are gone: asked again until a map confirms it. */
+  askForRemovals(): void {
+    if (this.isGone) return;
+    for (const shard of this.#shared?.shardsOf.get(this.nodeId) ?? []) {
+      if (this.#copies.get(shard.uid)?.leads !== true) continue;
+      for (const { allocationId, nodeId } of shard.copies) {
+        if (!shard.inSync.includes(allocationId) || !this.#surroundings.isGone(nodeId)) continue;
+        const { uid: shardUid, term } = shard;
+        this.#tell({
+          copyRequest: { shardUid, action: "removeCopy", allocationId, term, reason: "ReplicaTimeout" },
+        });
+      }
+    }
+  }
+
+  #apply(shared: SharedMap): void {
+    this.#shared = shared;
+    let changed = false;
+    for (const shard of shared.shardsOf.get(this.nodeId) ?? []) changed = this.#follow(shard) || changed;
+    this.#tell({ mapApplied: { revision: shared.map.revision } });
+    if (changed) this.#report();
+  }
+
+  #follow(shard: MapShard): boolean {
+    const place = shard.copies.find(({ nodeId }) => nodeId === this.nodeId)!;
+    const held = this.#copies.get(shard.uid);
+    if (held !== undefined && shard.version <= held.mapVersion) return false;
+    const leads = shard.primary === place.allocationId;
+    if (leads && held?.leads === false) this.#surroundings.onPromoted(shard.uid);
+    const { term, version: mapVersion } = shard;
+    this.#copies.set(shard.uid, { id: place.allocationId, term, mapVersion, leads });
+    return true;
+  }
+
+  #hello(clusterId: string): ControlFrame["nodeHello"] {
+    const { name, nodeId } = this.#plan;
+    const address = `127.0.0.1:${this.port}`;
+    return {
+      clusterId,
+      nodeId,
+      bootId: `${RUN}-${name}`,
+      name,
+      version: "0.1.0",
+      format: 1,
+      peerAddress: address,
+      httpUrl: `http://${address}`,
+      adminUrl: "",
+      workers: 1,
+    };
+  }
+
+  #report(): void {
+    this.#tell({
+      report: {
+        sentAtMs: Date.now(),
+        workerSilenceMs: [0],
+        copies: [...this.#copies].map(([uid, copy]) => reportOf(uid, copy)),
+        ready: this.#shared !== undefined,
+        draining: false,
+        mapRevision: this.#shared?.map.revision ?? 0,
+        diskFreeBytes: 1e11,
+        diskFull: false,
+        memoryUsedBytes: 1e9,
+      },
+    });
+  }
+
+  #tell(frame: Partial<ControlFrame>): void {
+    this.#send(ControlFrame.encode({ id: 0, ...frame }));
+  }
+}
+
+function reportOf(shardUid: string, { id, term, mapVersion, leads }: HeldCopy): CopyReport {
+  return {
+    shardUid,
+    allocationId: id,
+    historyId: "",
+    term,
+    mapVersion,
+    role: leads ? "primary" : "replica",
+    lastSeq: 1000,
+    globalCheckpoint: 1000,
+    appliedSeq: 1000,
+    worker: 0,
+    documents: 1000,
+    indexBytes: 1e6,
+    reason: "",
+    lag: [],
+  };
+}
