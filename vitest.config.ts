@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["*/src/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/dist/**", "test/src/**"],
+    exclude: ["**/node_modules/**", "**/dist/**", "test/src/**", "**/*.{kube,e2e}.test.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 90_000,

@@ -3,7 +3,7 @@
  * a record on disk with its command, so that it can be stopped or started again by another process later.
  */
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -94,10 +94,6 @@ export class Daemons {
 
   logOf(name: string): string {
     return join(this.#directory, "log", `${name}.log`);
-  }
-
-  forget(name: string): void {
-    rmSync(this.#recordOf(name), { force: true });
   }
 
   #recordOf(name: string): string {
