@@ -89,40 +89,41 @@ export const NEXT_STEP: Readonly<Record<Reason, string>> = {
     "If that is gone for good, delete the Node, or taint it node.kubernetes.io/out-of-service.",
 };
 
+const CRITICAL: ReadonlySet<Reason> = new Set<Reason>([
+  "LastInSyncCopyAway",
+  "ShardRecordLost",
+  "ShardRecordStale",
+  "NodeDead",
+  "WorkloadBackOff",
+  "ForeignData",
+  "SpecInvalid",
+  "ChangeRefused",
+  "StartFailed",
+]);
+const INFO: ReadonlySet<Reason> = new Set<Reason>([
+  "Recovering",
+  "NodeDraining",
+  "NoZoneLabels",
+  "SingleDomain",
+  "ExistingShardsDoNotMove",
+  "AllInSync",
+  "ShardCreated",
+  "CopyAdded",
+  "CaughtUp",
+  "HandOff",
+  "CollectionDeleted",
+  "Paused",
+  "Accepted",
+  "NodesAdded",
+  "LeadTaken",
+  "WorkloadCreated",
+  "WorkloadChanged",
+  "TemplateHeldBack",
+  "DisruptionsAllowed",
+  "DisruptionsHeld",
+]);
+
 export function severityOf(reason: Reason): StatusProblem["severity"] {
-  switch (reason) {
-    case "LastInSyncCopyAway":
-    case "ShardRecordLost":
-    case "ShardRecordStale":
-    case "NodeDead":
-    case "WorkloadBackOff":
-    case "ForeignData":
-    case "SpecInvalid":
-    case "ChangeRefused":
-    case "StartFailed":
-      return "critical";
-    case "Recovering":
-    case "NodeDraining":
-    case "NoZoneLabels":
-    case "SingleDomain":
-    case "ExistingShardsDoNotMove":
-    case "AllInSync":
-    case "ShardCreated":
-    case "CopyAdded":
-    case "CaughtUp":
-    case "HandOff":
-    case "CollectionDeleted":
-    case "Paused":
-    case "Accepted":
-    case "NodesAdded":
-    case "LeadTaken":
-    case "WorkloadCreated":
-    case "WorkloadChanged":
-    case "TemplateHeldBack":
-    case "DisruptionsAllowed":
-    case "DisruptionsHeld":
-      return "info";
-    default:
-      return "warning";
-  }
+  if (CRITICAL.has(reason)) return "critical";
+  return INFO.has(reason) ? "info" : "warning";
 }
