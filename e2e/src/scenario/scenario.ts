@@ -5,6 +5,7 @@ import { KubeCluster } from "../cluster/kube-cluster.js";
 import { Kubectl } from "../install/kubectl.js";
 import { collectEvidence } from "./evidence.js";
 import { installOperator } from "./operator-release.js";
+import { PortForward } from "./port-forward.js";
 
 export interface ScenarioOptions {
   /** Also the namespace. */
@@ -14,6 +15,7 @@ export interface ScenarioOptions {
 }
 
 export const CLUSTER = "demo";
+const HTTP_PORT = 3080;
 const READY_TIMEOUT_MS = 180_000;
 const REMOVE_TIMEOUT_MS = 130_000;
 /** What is bearable for a laptop that runs three nodes of Kubernetes and three of Prism. */
@@ -46,6 +48,7 @@ export class Scenario {
   readonly name: string;
   readonly kubectl: Kubectl;
   readonly #clients: PrismClient[] = [];
+  readonly #ways: PortForward[] = [];
   readonly #endings: (() => Promise<void>)[] = [];
   readonly #machine: KubeCluster | undefined;
 
@@ -144,17 +147,24 @@ export class Scenario {
     });
   }
 
-  /** Of the client Service. Its address is reached from this machine only where the nodes are this machine's. */
+  /** Of the client Service. */
   async endpoint(cluster = CLUSTER): Promise<string> {
+    if (this.#machine === undefined) {
+      const way = await PortForward.open(this.name, cluster, HTTP_PORT);
+      this.#ways.push(way);
+      return way.url;
+    }
     const service = (await this.kubectl.json("get", "service", cluster)) as {
       readonly spec: { readonly clusterIP: string };
     };
-    return `http://${service.spec.clusterIP}:3080`;
+    return `http://${service.spec.clusterIP}:${HTTP_PORT}`;
   }
 
   /** The SDK at its documented defaults, unless told otherwise, through the Service. */
   async client(options: Partial<PrismClientOptions> = {}, cluster = CLUSTER): Promise<PrismClient> {
-    const client = new PrismClient({ endpoints: await this.endpoint(cluster), ...options });
+    // Through a forwarded port the addresses of nodes, to which the SDK would go itself, lead nowhere.
+    const reach = this.#machine === undefined ? { routing: false } : {};
+    const client = new PrismClient({ endpoints: await this.endpoint(cluster), ...reach, ...options });
     this.#clients.push(client);
     return client;
   }
@@ -170,6 +180,7 @@ export class Scenario {
     if (this.#machine !== undefined) await this.#healMachine(this.#machine);
     await Promise.all(this.#endings.map((ending) => ending()));
     await Promise.all(this.#clients.map((client) => client.close()));
+    for (const way of this.#ways) way.close();
     await this.kubectl.run(["delete", "namespace", this.name, "--ignore-not-found", "--wait=false"]);
   }
 
