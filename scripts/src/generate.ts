@@ -11,6 +11,7 @@ import { buildOpenApi } from "@prism/api/openapi";
 import { stringify } from "yaml";
 import { generateFieldsPage } from "./generate-fields.js";
 import { generateLimitsPage, generateProblemsPage, generateReasonsPage } from "./generate-tables.js";
+import { generateValuesPage } from "./generate-values.js";
 import { generateWire } from "./generate-wire.js";
 
 interface Generated {
@@ -28,6 +29,13 @@ function generateAll(root: string): Generated[] {
     { path: "docs/problems.md", text: generateProblemsPage() },
     { path: "docs/reasons.md", text: generateReasonsPage() },
     { path: "docs/fields.md", text: generateFieldsPage() },
+    {
+      path: "charts/prism/README.md",
+      text: generateValuesPage(
+        readFileSync(join(root, "charts/prism/values.yaml"), "utf8"),
+        readFileSync(join(root, "charts/prism/values.schema.json"), "utf8"),
+      ),
+    },
     ...(Object.keys(API_KINDS) as ApiKind[]).flatMap(generateCrds),
   ];
 }
