@@ -357,12 +357,18 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
   },
   {
     id: "B11",
-    title: "a primary answers retries before anything of its term is committed",
+    title:
+      "a copy leads before it has the record on disk, and answers retries before anything of its term is committed",
     edits: [
       {
         file: QUEUE,
         find: "const seq = this.#host.unprovenThrough();",
         replace: "const seq = undefined;",
+      },
+      {
+        file: "dataplane/src/worker/record-keeper.ts",
+        find: "if (this.#durable === this.#kept) then(); else this.#store.onDurable(then);",
+        replace: "then();",
       },
     ],
     expected: [STORED],
