@@ -1,4 +1,4 @@
-import { chmod, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { preconditionsOf } from "./api-client.js";
 import { ApiError } from "./api-error.js";
@@ -197,6 +197,18 @@ describe("API client, against an API server", () => {
     expect(await client.get(CONFIG_MAPS, { namespace: server.namespace, name: "one" })).toBeDefined();
   });
 
+  test("a connection that ends in the moment that it is used again costs a read nothing", async () => {
+    await client.list(CONFIG_MAPS);
+    proxy.times(1, () => ({ type: "reset" }));
+    await client.list(CONFIG_MAPS);
+    expect(proxy.requests).toHaveLength(3);
+    // A write may have been carried out: whoever made it must look.
+    proxy.times(1, () => ({ type: "reset" }));
+    const write = client.create(CONFIG_MAPS, configMap(server.namespace, "one"));
+    expect((await failureOf(write)).isUnanswered).toBe(true);
+    expect(proxy.requests).toHaveLength(4);
+  });
+
   test("a 409 storm: every write is made on what is there, later and later, until it succeeds", async () => {
     const object = await make("one", { count: "0" });
     let rivals = 6;
@@ -276,15 +288,18 @@ describe("expired credentials", () => {
     const tokenFile = server.file("token");
     await writeFile(tokenFile, "token-1");
     const credential = `{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"'"$(cat ${tokenFile})"'"}}`;
-    await writeFile(plugin, `#!/bin/sh\necho '${credential}'\n`);
+    const runs = server.file("runs");
+    await writeFile(plugin, `#!/bin/sh\necho run >>${runs}\necho '${credential}'\n`);
     await chmod(plugin, 0o700);
     const exec = { apiVersion: "client.authentication.k8s.io/v1", command: plugin, interactiveMode: "Never" };
-    const mine = server.client(new KubeConfig({ KUBECONFIG: await server.kubeconfig(proxy, { exec }) }));
-    await mine.list(CONFIG_MAPS);
+    const kubeconfig = await server.kubeconfig(proxy, { exec });
+    const mine = server.client(new KubeConfig({ KUBECONFIG: kubeconfig }, { maxAgeMs: 0 }));
+    for (let i = 0; i < 3; i++) await mine.list(CONFIG_MAPS);
     await writeFile(tokenFile, "token-2");
     accepted = "token-2";
-    await mine.list(CONFIG_MAPS);
-    expect(proxy.requests).toHaveLength(3);
+    await Promise.all(Array.from({ length: 10 }, () => mine.list(CONFIG_MAPS)));
+    // Once at first, and once for all ten that were refused.
+    expect(await readFile(runs, "utf8")).toBe("run\nrun\n");
   });
 
   test("credentials that stay refused are an error after two requests, not a loop", async () => {

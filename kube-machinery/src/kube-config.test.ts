@@ -51,9 +51,19 @@ describe("in a pod", () => {
     expect(await bearer()).toBe("Bearer one");
     nowMs = 61_000;
     expect(await bearer()).toBe("Bearer two");
+    const refused = await config.connection();
     await writeFile(token, "three");
-    config.renew();
+    config.renew(refused);
     expect(await bearer()).toBe("Bearer three");
+    // A second request was refused with the same credentials, and says so later.
+    const newest = await config.connection();
+    config.renew(refused);
+    expect(await config.connection()).toBe(newest);
+    await rm(token);
+    nowMs = 200_000;
+    expect(await bearer()).toBe("Bearer three");
+    config.renew(newest);
+    await expect(bearer()).rejects.toThrow("service account");
   });
 
   test("a missing service account is said, and looked for again at the next request", async () => {

@@ -5,8 +5,9 @@
 import { readFile } from "node:fs/promises";
 import { isIPv6 } from "node:net";
 import { delimiter, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { KubeConfigError } from "./kube-config-error.js";
-import { readKubeconfig } from "./kubeconfig-file.js";
+import { CredentialPlugins, readKubeconfig } from "./kubeconfig-file.js";
 
 /** The part of a process environment that says where the API server is. Plain data: it may go to a worker thread. */
 export interface KubeEnvironment {
@@ -46,10 +47,14 @@ export interface KubeConfigOptions {
 }
 
 export class KubeConfig {
-  readonly #load: () => Promise<Connection>;
+  readonly #load: (plugins: CredentialPlugins) => Promise<Connection>;
   readonly #maxAgeMs: number;
   readonly #now: () => number;
-  #loaded: { readonly connection: Promise<Connection>; readonly atMs: number } | undefined;
+  #plugins = new CredentialPlugins();
+  #loaded:
+    | { readonly connection: Promise<Connection>; readonly atMs: number; readonly isBeingRead: boolean }
+    | undefined;
+  #newest: Connection | undefined;
 
   constructor(environment: KubeEnvironment, options: KubeConfigOptions = {}) {
     this.#load = loaderOf(environment, options.serviceAccountDirectory ?? SERVICE_ACCOUNT, options.context);
@@ -57,23 +62,45 @@ export class KubeConfig {
     this.#now = options.now ?? ((): number => performance.now());
   }
 
-  /** Read again when older than a minute. Throws KubeConfigError that says what is missing. */
+  /**
+   * Read again when older than a minute; while that fails, what was known before is good until it is refused.
+   * Throws KubeConfigError that says what is missing.
+   */
   connection(): Promise<Connection> {
-    const now = this.#now();
-    if (this.#loaded === undefined || now - this.#loaded.atMs > this.#maxAgeMs) {
-      const connection = this.#load();
-      const loaded = { connection, atMs: now };
+    const isOld = this.#loaded !== undefined && this.#now() - this.#loaded.atMs > this.#maxAgeMs;
+    if (this.#loaded === undefined || (isOld && !this.#loaded.isBeingRead)) {
+      const loaded = { connection: this.#read(), atMs: this.#now(), isBeingRead: true };
       this.#loaded = loaded;
-      connection.catch(() => {
-        if (this.#loaded === loaded) this.#loaded = undefined;
-      });
+      loaded.connection.then(
+        () => {
+          loaded.isBeingRead = false;
+        },
+        () => {
+          if (this.#loaded === loaded) this.#loaded = undefined;
+        },
+      );
     }
     return this.#loaded.connection;
   }
 
-  /** The server refused these credentials: the next request reads them again. */
-  renew(): void {
+  /** The server refused these credentials: the next request has newer ones. Said of older ones, it changes nothing. */
+  renew(refused: Connection): void {
+    if (this.#newest !== refused) return;
+    this.#newest = undefined;
     this.#loaded = undefined;
+    this.#plugins = new CredentialPlugins();
+  }
+
+  async #read(): Promise<Connection> {
+    try {
+      const read = await this.#load(this.#plugins);
+      // The same credentials are the same object: a refusal of one is a refusal of the other.
+      if (!isDeepStrictEqual(read, this.#newest)) this.#newest = read;
+      return this.#newest ?? read;
+    } catch (error) {
+      if (this.#newest === undefined) throw error;
+      return this.#newest;
+    }
   }
 }
 
@@ -81,12 +108,12 @@ function loaderOf(
   environment: KubeEnvironment,
   serviceAccount: string,
   context: string | undefined,
-): () => Promise<Connection> {
+): (plugins: CredentialPlugins) => Promise<Connection> {
   const { KUBECONFIG, KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port, HOME } = environment;
   const paths = (KUBECONFIG ?? "").split(delimiter).filter((path) => path !== "");
-  if (paths.length > 0) return () => readKubeconfig(paths, context);
+  if (paths.length > 0) return (plugins) => readKubeconfig(paths, context, plugins);
   if (host && port) return () => inCluster(host, port, serviceAccount);
-  if (HOME) return () => readKubeconfig([join(HOME, ".kube", "config")], context);
+  if (HOME) return (plugins) => readKubeconfig([join(HOME, ".kube", "config")], context, plugins);
   return () =>
     Promise.reject(
       new KubeConfigError("no API server known: set KUBECONFIG, or run in a pod with a service account"),

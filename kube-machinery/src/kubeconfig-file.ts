@@ -17,7 +17,11 @@ interface Merged {
  * Reads and merges the files as kubectl does: the first to say something wins. Modules are loaded here
  * and not at the top, because a pod needs none of them, and together they take more memory than it has use for.
  */
-export async function readKubeconfig(paths: readonly string[], contextName?: string): Promise<Connection> {
+export async function readKubeconfig(
+  paths: readonly string[],
+  contextName: string | undefined,
+  plugins: CredentialPlugins,
+): Promise<Connection> {
   const merged: Merged = { clusters: [], users: [], contexts: [], currentContext: undefined };
   for (const path of paths) await mergeFile(merged, path);
   const context = find(merged.contexts, contextName ?? merged.currentContext, "context");
@@ -25,7 +29,7 @@ export async function readKubeconfig(paths: readonly string[], contextName?: str
   const user = find(merged.users, context.user, "user");
   if (cluster.proxyUrl)
     throw new KubeConfigError(`cluster ${cluster.name} is behind a proxy (proxy-url): not supported`);
-  const credentials = await credentialsOf(user, cluster);
+  const credentials = await credentialsOf(user, cluster, plugins);
   return {
     server: cluster.server,
     tls: {
@@ -84,6 +88,7 @@ interface UserCredentials {
 async function credentialsOf(
   user: User & { readonly tokenFile?: string },
   cluster: Cluster,
+  plugins: CredentialPlugins,
 ): Promise<UserCredentials> {
   if (user.tokenFile) return bearer((await readFile(user.tokenFile, "utf8")).trim());
   if (user.token) return bearer(user.token.trim());
@@ -91,18 +96,36 @@ async function credentialsOf(
     const basic = Buffer.from(`${user.username}:${user.password ?? ""}`).toString("base64");
     return { headers: { authorization: `Basic ${basic}` } };
   }
+  const isPlugin = Boolean(user.exec ?? user.authProvider);
+  return isPlugin ? plugins.authenticate(user, cluster) : { headers: {} };
+}
+
+/** Remembers what plugins gave for as long as they say that it is good: running one takes a process and time. */
+export class CredentialPlugins {
+  #apply: ((options: RequestOptions) => Promise<void>) | undefined;
+  #user = "";
+
+  async authenticate(user: User, cluster: Cluster): Promise<UserCredentials> {
+    const identity = JSON.stringify([user, cluster]);
+    if (this.#apply === undefined || this.#user !== identity) {
+      this.#apply = await pluginOf(user, cluster);
+      this.#user = identity;
+    }
+    return authenticated(this.#apply);
+  }
+}
+
+async function pluginOf(user: User, cluster: Cluster): Promise<(options: RequestOptions) => Promise<void>> {
   if (user.exec) {
     const { ExecAuth } = await import("@kubernetes/client-node/dist/exec_auth.js");
-    return authenticated((options) => new ExecAuth().applyAuthentication(user, options));
+    const plugin = new ExecAuth();
+    return (options) => plugin.applyAuthentication(user, options);
   }
-  if (user.authProvider) {
-    // Old cloud plugins and OIDC: the one case that needs the whole client, 85 MB of it.
-    const { KubeConfig } = await import("@kubernetes/client-node/dist/config.js");
-    const config = new KubeConfig();
-    config.loadFromClusterAndUser(cluster, user);
-    return authenticated((options) => config.applyToHTTPSOptions(options));
-  }
-  return { headers: {} };
+  // Old cloud plugins and OIDC: the one case that needs the whole client, 85 MB of it.
+  const { KubeConfig } = await import("@kubernetes/client-node/dist/config.js");
+  const config = new KubeConfig();
+  config.loadFromClusterAndUser(cluster, user);
+  return (options) => config.applyToHTTPSOptions(options);
 }
 
 async function authenticated(apply: (options: RequestOptions) => Promise<void>): Promise<UserCredentials> {

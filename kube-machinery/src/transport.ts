@@ -108,7 +108,7 @@ export class Transport {
     const answer = await this.#dispatch(request, before, signal);
     if (answer.statusCode !== 401) return answer;
     answer.resume();
-    this.#config.renew();
+    this.#config.renew(before);
     const after = await this.#config.connection();
     return this.#dispatch(request, after, signal);
   }
