@@ -178,7 +178,7 @@ export class ClusterRunner {
     void workloads.apply(spec, paused);
     this.#spec = spec;
     this.#leaderEpoch = identity.status.leaderEpoch + 1;
-    const plane = await ControlPlane.start({
+    const starting = ControlPlane.start({
       cluster: { apiVersion: API_VERSION, kind: "PrismCluster", metadata: { name: this.#name }, spec },
       store: this.#store,
       workloads,
@@ -192,6 +192,10 @@ export class ClusterRunner {
       conditions: conditionsOf(this.#object),
       onEvent: (event) => this.#onEvent(event),
       onStatus: (status) => this.#onStatus(status),
+    });
+    const plane = await starting.catch(async (error: unknown) => {
+      await workloads.close();
+      throw error;
     });
     this.#running = { plane, workloads };
     this.#events.tell("LeadTaken", `cluster/${this.#name}`, { leaderEpoch: this.#leaderEpoch });
@@ -252,7 +256,7 @@ export class ClusterRunner {
       tolerations: pod.tolerations,
     } as TopologyWish;
     const found = settleTopology(wish, this.#options.children.machines());
-    const spec = withZones(object.spec, found as Pick<ClusterSpec["topology"], "domain" | "zones">);
+    const spec = withZones(object.spec, found);
     const { items } = await this.#store.list("PrismShard");
     const [recorded, ...others] = new Set(items.map((shard) => shard.spec.clusterId));
     if (others.length > 0) {
@@ -363,7 +367,7 @@ export class ClusterRunner {
     if (stalled?.message !== detail) this.#events.tell(reason, `cluster/${this.#name}`, { detail });
     const known = this.#object.status as Partial<ClusterObjectStatus> | undefined;
     const status = { deletedCollections: [], ...known, observedGeneration: generation, conditions };
-    this.#statusWriter.set(status as ClusterObjectStatus);
+    this.#statusWriter.set(status);
   }
 }
 

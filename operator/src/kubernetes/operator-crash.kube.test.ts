@@ -241,6 +241,7 @@ describe("an operator that ends behind a write is followed by one that brings it
         new Promise<false>((resolve) => setTimeout(() => resolve(false), 50)),
       ]),
     );
+    expect(mortal.written.at(-1)).toBe(kind);
     await operator?.stop();
     await start();
     await goal();

@@ -86,7 +86,7 @@ export class KubeStore implements Store {
     if (kind === "PrismCluster") {
       return name === this.#cluster ? ((await this.#identity.read()) as ApiObject<K> | undefined) : undefined;
     }
-    const recordKind = kind as RecordKind;
+    const recordKind: RecordKind = kind;
     const rawName = this.find(recordKind, name)?.metadata.name ?? name;
     await this.#refresh(recordKind, rawName);
     return this.#shown[recordKind].get(name) as ApiObject<K> | undefined;
@@ -136,8 +136,8 @@ export class KubeStore implements Store {
       const cluster = object as unknown as ApiObject<"PrismCluster">;
       return this.#own(await this.#identity.update(cluster)) as unknown as ApiObject<K>;
     }
-    const kind = object.kind as RecordKind;
-    const raw = this.#meant(kind, object as unknown as ApiObject);
+    const kind: RecordKind = object.kind;
+    const raw = this.#meant(kind, object);
     const { uid, resourceVersion } = object.metadata;
     if (kind === "PrismCollection") {
       await this.#updateCollection(raw, object as unknown as ApiObject<"PrismCollection">);
@@ -154,7 +154,7 @@ export class KubeStore implements Store {
 
   async delete(kind: Kind, name: string, precondition: DeletePrecondition): Promise<void> {
     if (kind === "PrismCluster") throw new Error("what outlives a cluster is not deleted with it");
-    const record = kind as RecordKind;
+    const record: RecordKind = kind;
     const raw = this.find(record, name);
     if (!raw) throw new StoreError("notFound", `${kind} ${name}`);
     const { uid, resourceVersion } = precondition;
@@ -257,7 +257,7 @@ export class KubeStore implements Store {
   }
 
   #own(cluster: ApiObject<"PrismCluster">): ApiObject<"PrismCluster"> {
-    this.#changes.publish(this.#changes.latest + 1, "put", cluster as unknown as ApiObject);
+    this.#changes.publish(this.#changes.latest + 1, "put", cluster);
     return cluster;
   }
 
@@ -277,15 +277,11 @@ export class KubeStore implements Store {
   #toObject(kind: RecordKind, raw: Stored<RawObject>, known: ApiObject | undefined): ApiObject | undefined {
     switch (kind) {
       case "PrismCollection":
-        return toCollection(raw, this.#cluster) as ApiObject | undefined;
+        return toCollection(raw, this.#cluster);
       case "PrismShard":
-        return toShard(
-          raw,
-          this.#cluster,
-          known as ApiObject<"PrismShard"> | undefined,
-        ) as unknown as ApiObject;
+        return toShard(raw, this.#cluster, known as ApiObject<"PrismShard"> | undefined);
       case "PrismNode":
-        return toNode(raw) as unknown as ApiObject;
+        return toNode(raw);
     }
   }
 

@@ -77,7 +77,7 @@ export class MortalClient {
     const { namespace, name } = object.metadata ?? object;
     const before =
       verb === "create" ? undefined : await this.#inner.get<RawObject>(resource, { namespace, name });
-    const kind = kindOf(verb, resource, object as RawObject, before);
+    const kind = kindOf(verb, resource, object, before);
     const answer = await send();
     if (this.#isDead) throw unreachable();
     if (kind !== undefined) this.written.push(kind);
@@ -105,7 +105,7 @@ function kindOf(
     case "create ConfigMap":
       return "createIdentity";
     case "replace ConfigMap":
-      return identityChange((after as ConfigMap).data ?? {}, (before as ConfigMap | undefined)?.data ?? {});
+      return identityChange(after, before);
     case "create PrismNode":
       return "createNode";
     case "replace PrismNode":
@@ -122,11 +122,8 @@ function kindOf(
       return "changeCollection";
     case "delete PrismCollection":
       return "deleteCollection";
-    case "replaceStatus PrismCollection": {
-      if (after.status?.["acceptedSpec"] !== before?.status?.["acceptedSpec"]) return "acceptCollection";
-      const marks = after.status?.["shardsCreated"] !== before?.status?.["shardsCreated"];
-      return marks ? "markShardsCreated" : "sayOfCollection";
-    }
+    case "replaceStatus PrismCollection":
+      return collectionStatusChange(after, before);
     case "applyStatus PrismCluster":
       return "sayOfCluster";
     default:
@@ -134,15 +131,18 @@ function kindOf(
   }
 }
 
-function identityChange(
-  after: Readonly<Record<string, string>>,
-  before: Readonly<Record<string, string>>,
-): WriteKind {
-  const differs = (key: string): boolean => after[key] !== before[key];
+function identityChange(after: ConfigMap, before: ConfigMap | undefined): WriteKind {
+  const differs = (key: string): boolean => after.data?.[key] !== before?.data?.[key];
   if (differs("leaderEpoch")) return "takeLead";
   if (differs("deleted-collections.json")) return "recordDeletion";
   if (differs("given-up-histories.json")) return "giveUpHistory";
   return "storeSettings";
+}
+
+function collectionStatusChange(after: RawObject, before: RawObject | undefined): WriteKind {
+  const differs = (key: string): boolean => after.status?.[key] !== before?.status?.[key];
+  if (differs("acceptedSpec")) return "acceptCollection";
+  return differs("shardsCreated") ? "markShardsCreated" : "sayOfCollection";
 }
 
 interface Status {
