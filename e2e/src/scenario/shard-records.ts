@@ -14,7 +14,9 @@ export class ShardRecords {
   private constructor(process: ChildProcess) {
     this.#process = process;
     createInterface({ input: process.stdout! }).on("line", (line) => {
-      const [shard = "", inSync = "[]"] = line.split("\t");
+      const [shard = "", inSync = ""] = line.split("\t");
+      // The list that a watch begins with is an object too, and no shard.
+      if (shard === "") return;
       const copies = (JSON.parse(inSync === "" ? "[]" : inSync) as readonly string[]).length;
       this.#smallest.set(shard, Math.min(copies, this.#smallest.get(shard) ?? Number.POSITIVE_INFINITY));
     });

@@ -66,7 +66,9 @@ describe("machines that are drained one after the other, under load", () => {
         const { status } = (await scenario().kubectl.json("get", "prismcluster", CLUSTER)) as {
           readonly status?: { readonly operation?: { readonly blockers?: readonly Blocker[] } };
         };
-        return status?.operation?.blockers?.find(({ evidence }) => evidence.includes(pod.metadata.name));
+        return status?.operation?.blockers?.find(({ evidence }) =>
+          evidence.startsWith(`${pod.metadata.name}:`),
+        );
       });
       expect(["VolumeOnLostMachine", "PodUnschedulable"]).toContain(blocker.rule);
       expect(blocker.unblock).not.toBe("");
