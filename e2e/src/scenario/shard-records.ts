@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { kubeBinaries } from "../cluster/kube-binary.js";
 
-const LINE = '{.metadata.name}{"\\t"}{.status.inSync}{"\\n"}';
+/** Not a tab: kubectl aligns what stands behind one. */
+const LINE = '{.metadata.name}{"="}{.status.inSync}{"\\n"}';
 
 export class ShardRecords {
   readonly #process: ChildProcess;
@@ -14,9 +15,7 @@ export class ShardRecords {
   private constructor(process: ChildProcess) {
     this.#process = process;
     createInterface({ input: process.stdout! }).on("line", (line) => {
-      const [shard = "", inSync = ""] = line.split("\t");
-      // The list that a watch begins with is an object too, and no shard.
-      if (shard === "") return;
+      const [shard = "", inSync = ""] = line.split("=");
       const copies = (JSON.parse(inSync === "" ? "[]" : inSync) as readonly string[]).length;
       this.#smallest.set(shard, Math.min(copies, this.#smallest.get(shard) ?? Number.POSITIVE_INFINITY));
     });
