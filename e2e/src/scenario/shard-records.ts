@@ -9,7 +9,7 @@ const LINE = '{.metadata.name}{"="}{.status.inSync}{"\\n"}';
 
 export class ShardRecords {
   readonly #process: ChildProcess;
-  /** By shard, since the last `reset`. */
+  /** By shard. */
   readonly #smallest = new Map<string, number>();
 
   private constructor(process: ChildProcess) {
