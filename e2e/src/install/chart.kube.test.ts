@@ -146,6 +146,32 @@ describe("the chart on a server", () => {
     expect(await operator.refusal(["auth", "can-i", ...act.split(" ")])).toContain("no");
   });
 
+  it("lets people do with its objects in a namespace what their roles let them do with others", async () => {
+    for (const role of ["view", "edit"])
+      await kubectl.run(["create", "rolebinding", `${role}er`, `--clusterrole=${role}`, `--user=${role}er`]);
+    const may = async (user: string, act: string): Promise<boolean> => {
+      const said = kubectl.as({ user }).run(["auth", "can-i", ...act.split(" ")]);
+      return said.then(
+        (text) => text.startsWith("yes"),
+        () => false,
+      );
+    };
+    const deadline = performance.now() + 30_000;
+    // Roles are put together a moment after the release is there.
+    while (!(await may("editer", "create prismclusters")) && performance.now() < deadline);
+    for (const [user, act, expected] of [
+      ["viewer", "list prismshards", true],
+      ["viewer", "create prismclusters", false],
+      ["editer", "list prismnodes", true],
+      ["editer", "delete prismcollections", true],
+      ["editer", "patch prismclusters --subresource=scale", true],
+      ["editer", "update prismshards", false],
+      ["editer", "patch prismclusters --subresource=status", false],
+    ] as const) {
+      expect([user, act, await may(user, act)]).toEqual([user, act, expected]);
+    }
+  });
+
   it.each([
     ["watch prismclusters.prism.dev"],
     ["patch prismclusters.prism.dev --subresource=status"],
