@@ -10,11 +10,10 @@ import type { StatusResponse } from "@prism/api/status";
 import { WorkQueue } from "@prism/kube-machinery/work-queue";
 import type { CollectionRequest, ControlFrame, CopyRequest } from "@prism/proto/gen/node";
 import type { Logger } from "pino";
-import type { Action, Evidence, Verdict } from "../domain/action.js";
+import type { Action, Evidence } from "../domain/action.js";
 import type { Condition } from "../domain/condition.js";
 import { localNodeName, type ZoneSettings } from "../domain/node-place.js";
-import type { KeptShardRecord } from "../domain/plan-record-rebuild.js";
-import type { NodeId, ShardRecord } from "../domain/shard-record.js";
+import type { NodeId } from "../domain/shard-record.js";
 import type { StartingNode } from "../domain/start-verdict.js";
 import { buildStatus, type ClusterNotice } from "../domain/status.js";
 import type { NodeDialer } from "../ports/node-dialer.js";
@@ -23,7 +22,7 @@ import type { NodeWorkload, WorkloadEvent, Workloads } from "../ports/workloads.
 import { CollectionReconciler } from "../reconcile/collection-reconciler.js";
 import { shardUidOf } from "../reconcile/shard-object.js";
 import { RecordRebuilder, type RecordRebuilderOptions } from "../reconcile/record-rebuilder.js";
-import { describeChange, ShardReconciler } from "../reconcile/shard-reconciler.js";
+import { ShardReconciler } from "../reconcile/shard-reconciler.js";
 import { ClusterConditions } from "./cluster-conditions.js";
 import { ClusterState } from "./cluster-state.js";
 import { ensureNodes, storeSettings, takeLead } from "./cluster-bootstrap.js";
@@ -39,6 +38,7 @@ import { MapPublisher } from "./map-publisher.js";
 import type { ConnectionIdentity } from "./node-connection.js";
 import { NodeEvents } from "./node-events.js";
 import { NodeFleet } from "./node-fleet.js";
+import { RecordEvents } from "./record-events.js";
 import { OperatorMetrics } from "./operator-metrics.js";
 import { ShardOutlook } from "./shard-outlook.js";
 import { observeStatus, startingNodes } from "./status-source.js";
@@ -90,6 +90,7 @@ export class ControlPlane {
   readonly #state: ClusterState;
   readonly #fleet: NodeFleet;
   readonly #nodes: NodeEvents;
+  readonly #records: RecordEvents;
   readonly #maps: MapPublisher;
   readonly #shards: ShardReconciler;
   readonly #collections: CollectionReconciler;
@@ -136,6 +137,12 @@ export class ControlPlane {
       onError: (key, error) => this.#onWorkError(key, error),
     });
     this.metrics = new OperatorMetrics(() => this.#queue.depth);
+    this.#records = new RecordEvents({
+      outlook: this.#outlook,
+      metrics: this.metrics,
+      event: (reason, about, evidence) => this.#event(reason, about, evidence),
+      statusSoon: () => this.#statusSoon(),
+    });
     this.#deleted = new DeletedCollections(store, object);
     this.#state = new ClusterState(store, cluster.spec, options.paused ?? false, {
       onCollection: (change) => {
@@ -151,16 +158,7 @@ export class ControlPlane {
       onNode: ({ object }) => this.#nodes.onPut(object.metadata.name, object.status.nodeId),
     });
     const identity = { clusterId, clusterName, leaderEpoch };
-    this.#fleet = new NodeFleet(options.dialer, identity, cluster.spec.health, {
-      onHello: (name, hello) => void this.#nodes.onHello(name, hello),
-      onHealth: (change, detail) => this.#nodes.onHealth(change, detail),
-      onCopies: (name, uids) => this.#nodes.onCopies(name, uids),
-      onDraining: (name) => this.#nodes.onDraining(name),
-      onReadiness: () => this.#nodes.onReadiness(),
-      onDiskFull: (name) => this.#nodes.onDiskFull(name),
-      onFrame: (name, frame) => this.#onFrame(name, frame),
-      onRefused: (name, detail) => this.#nodes.onRefused(name, detail),
-    });
+    this.#fleet = this.#makeFleet(identity);
     this.#maps = new MapPublisher({
       ...identity,
       state: this.#state,
@@ -176,16 +174,16 @@ export class ControlPlane {
       ...shared,
       fleet: this.#fleet,
       giveUp: (shardUid, historyId) => givenUp.record(shardUid, historyId, steadyNowMs()),
-      onChanged: (shard, before, after, action) => this.#onRecordChanged(shard, before, after, action),
+      onChanged: (shard, before, after, action) => this.#records.onChanged(shard, before, after, action),
       onRefused: (action, uid) => this.#onRequestRefused(action, uid),
-      onVerdict: (shard, verdict) => this.#onVerdict(shard, verdict),
+      onVerdict: (shard, verdict) => this.#records.onVerdict(shard, verdict),
     });
     this.#collections = new CollectionReconciler({
       ...shared,
       clusterName,
       clusterId,
       wasDeleted: (uid) => this.#deleted.has(uid),
-      onRecordLost: (shard) => this.#onRecordLost(shard),
+      onRecordLost: (shard) => this.#records.onLost(shard),
       onCreated: (name, shards) => this.#event("ShardCreated", `collection/${name}`, { shards }),
       onDeleted: (name, shards) => this.#event("CollectionDeleted", `collection/${name}`, { shards }),
     });
@@ -307,8 +305,22 @@ export class ControlPlane {
       fleet: this.#fleet,
       mapRevision: () => this.#maps.revision,
       givenUp: (shardUid) => givenUp.of(shardUid),
-      onRebuilt: (shard, from, record) => this.#onRecordRebuilt(shard, from, record),
-      onRefused: (shard, missing) => this.#onRebuildRefused(shard, missing),
+      onRebuilt: (shard, from, record) => this.#records.onRebuilt(shard, from, record),
+      onRefused: (shard, missing) => this.#records.onRebuildRefused(shard, missing),
+    });
+  }
+
+  #makeFleet(identity: ConnectionIdentity): NodeFleet {
+    const { dialer, cluster } = this.#options;
+    return new NodeFleet(dialer, identity, cluster.spec.health, {
+      onHello: (name, hello) => void this.#nodes.onHello(name, hello),
+      onHealth: (change, detail) => this.#nodes.onHealth(change, detail),
+      onCopies: (name, uids) => this.#nodes.onCopies(name, uids),
+      onDraining: (name) => this.#nodes.onDraining(name),
+      onReadiness: () => this.#nodes.onReadiness(),
+      onDiskFull: (name) => this.#nodes.onDiskFull(name),
+      onFrame: (name, frame) => this.#onFrame(name, frame),
+      onRefused: (name, detail) => this.#nodes.onRefused(name, detail),
     });
   }
 
@@ -470,48 +482,6 @@ export class ControlPlane {
     const outcome = answer.error?.code ?? answer.result;
     this.#log.info({ node: name, collection, action, outcome }, "collection request answered");
     this.#fleet.get(name)?.connection.send({ id, collectionAnswer: answer });
-  }
-
-  #onRecordChanged(
-    shard: string,
-    before: ShardRecord,
-    after: ShardRecord,
-    action: Extract<Action, { kind: "changeRecord" }>,
-  ): void {
-    const { reason, change } = action;
-    this.metrics.recordChange(change.kind, reason);
-    this.#event(reason, `shard/${shard}`, describeChange(before, after, action));
-  }
-
-  #onVerdict(shard: string, verdict: Verdict): void {
-    const wait = this.#outlook.take(shard, verdict, steadyNowMs());
-    if (!wait) return;
-    if (wait !== "over") this.#event(wait.reason, `shard/${shard}`, wait.evidence);
-    this.#statusSoon();
-  }
-
-  #onRecordLost(shard: string): void {
-    if (!this.#outlook.recordLost(shard, steadyNowMs())) return;
-    this.#event("ShardRecordLost", `shard/${shard}`, {});
-    this.#statusSoon();
-  }
-
-  #onRebuildRefused(shard: string, missing: readonly string[]): void {
-    if (!this.#outlook.recordDoubted(shard, missing)) return;
-    this.#event("ShardRecordLost", `shard/${shard}`, { missing });
-    this.#statusSoon();
-  }
-
-  #onRecordRebuilt(shard: string, from: KeptShardRecord, record: ShardRecord): void {
-    this.#outlook.recordFound(shard);
-    const { version, term, primary, inSync } = record;
-    this.#event("ShardRecordRebuilt", `shard/${shard}`, {
-      version,
-      term,
-      fromVersion: from.version,
-      to: primary,
-      inSync,
-    });
   }
 
   #onShardPut(shard: string): void {
