@@ -4,10 +4,16 @@
  * use it: other people of the machine have no part in these credentials.
  */
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
-import { request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isDeepStrictEqual } from "node:util";
 import type { Connection, KubeConfig } from "@prism/kube-machinery/kube-config";
 
 export interface ServiceTunnel {
@@ -74,7 +80,7 @@ class Upstream {
   readonly #config: KubeConfig;
   readonly #path: string;
   #agent: Agent | undefined;
-  #agentOf: Connection | undefined;
+  #agentOf: Connection["tls"] | undefined;
 
   constructor(config: KubeConfig, path: string) {
     this.#config = config;
@@ -108,11 +114,13 @@ class Upstream {
   }
 
   /** Credentials are read again from time to time; a connection keeps those it was opened with. */
-  #agentFor(connection: Connection): Agent {
-    if (this.#agentOf !== connection || this.#agent === undefined) {
-      this.#agent = new Agent({ ...connection.tls, keepAlive: true });
-      this.#agentOf = connection;
-    }
+  #agentFor({ tls }: Connection): Agent {
+    if (this.#agent !== undefined && isDeepStrictEqual(this.#agentOf, tls)) return this.#agent;
+    // Requests under way keep their connections.
+    const idle = Object.values(this.#agent?.freeSockets ?? {}).flatMap((sockets) => sockets ?? []);
+    for (const socket of idle) socket.destroy();
+    this.#agent = new Agent({ ...tls, keepAlive: true });
+    this.#agentOf = tls;
     return this.#agent;
   }
 }
