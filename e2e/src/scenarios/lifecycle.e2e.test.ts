@@ -43,11 +43,11 @@ describe("the life of clusters", () => {
     await scenario.apply(CLUSTER);
     await scenario.ready();
     await fill(await scenario.client(), "before", 50);
-    await scenario.kubectl.run(
-      ["delete", "prismcluster", CLUSTER, "--timeout=120s"],
-      undefined,
-      GONE_TIMEOUT_MS,
-    );
+    const remove = ["delete", "prismcluster", CLUSTER, "--timeout=120s"];
+    expect(await scenario.kubectl.refusal(remove)).toContain("has deletionProtection");
+    const unprotect = JSON.stringify({ spec: { deletionProtection: false } });
+    await scenario.kubectl.run(["patch", "prismcluster", CLUSTER, "--type=merge", "--patch", unprotect]);
+    await scenario.kubectl.run(remove, undefined, GONE_TIMEOUT_MS);
     await waitUntil("all pods are gone", GONE_TIMEOUT_MS, async () => (await scenario.pods()).length === 0);
     const claims = await scenario.kubectl.run(["get", "pvc", "-o", "name"]);
     expect(claims.trim().split("\n")).toHaveLength(3);
