@@ -39,7 +39,7 @@ export async function startFakeApiServer({
     const name = /\/namespaces\/home\/prismclusters(?:\/(.+))?$/.exec(path);
     const found = clusters.filter((one) => name?.[1] === undefined || nameOf(one) === name[1]);
     if (name === null || (name[1] !== undefined && found.length === 0))
-      return json(404, { kind: "Status", code: 404, reason: "NotFound", message: `${path} not found` });
+      return json(404, notFound(path, name?.[1]));
     if (name[1] !== undefined) return json(200, found[0]!);
     json(200, { kind: "PrismClusterList", metadata: { resourceVersion: "1" }, items: found });
   });
@@ -55,6 +55,12 @@ export async function startFakeApiServer({
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+/** Names the object that is not there; a kind that is not there has none. */
+function notFound(path: string, name: string | undefined): object {
+  const details = name === undefined ? {} : { details: { name } };
+  return { kind: "Status", code: 404, reason: "NotFound", message: `${path} not found`, ...details };
 }
 
 function nameOf(object: object): string {
