@@ -140,6 +140,9 @@ describe("the chart and kubectl prism on three nodes", () => {
     expect(await kubectl.run(["get", "pvc", "-o", "name"])).toContain("data-");
     expect(await kubectl.run(["get", "prismshards", "-o", "name"])).toContain("demo.notes.0");
 
+    // The new pods are restricted ones, or the namespace would not take them.
+    const restricted = "pod-security.kubernetes.io/enforce=restricted";
+    await kubectl.run(["label", "namespace", scenario().name, restricted]);
     await scenario().apply(CLUSTER);
     await scenario().ready();
     const client = await scenario().client();
