@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { DEFAULT_LIMITS } from "@prism/api/limits";
-import type { ClusterSettings, PrismCluster } from "@prism/api/cluster";
+import type { ClusterSettings } from "@prism/api/cluster";
 import { REASONS, type Reason } from "@prism/api/reason";
 import type { StatusResponse } from "@prism/api/status";
 import { WorkQueue } from "@prism/kube-machinery/work-queue";
@@ -12,18 +12,19 @@ import type { CollectionRequest, ControlFrame, CopyRequest } from "@prism/proto/
 import type { Logger } from "pino";
 import type { Action, Evidence } from "../domain/action.js";
 import type { Condition } from "../domain/condition.js";
-import { localNodeName, type ZoneSettings } from "../domain/node-place.js";
+import { localNodeName } from "../domain/node-place.js";
 import type { NodeId } from "../domain/shard-record.js";
 import type { StartingNode } from "../domain/start-verdict.js";
-import { buildStatus, type ClusterNotice } from "../domain/status.js";
-import type { NodeDialer } from "../ports/node-dialer.js";
+import { buildStatus } from "../domain/status.js";
 import type { ApiObject, Store } from "../ports/store.js";
-import type { NodeWorkload, WorkloadEvent, Workloads } from "../ports/workloads.js";
+import type { NodeWorkload, WorkloadEvent } from "../ports/workloads.js";
 import { CollectionReconciler } from "../reconcile/collection-reconciler.js";
 import { shardUidOf } from "../reconcile/shard-object.js";
 import { RecordRebuilder, type RecordRebuilderOptions } from "../reconcile/record-rebuilder.js";
 import { ShardReconciler } from "../reconcile/shard-reconciler.js";
+import type { ControlPlaneOptions } from "./control-plane-options.js";
 import { ClusterConditions } from "./cluster-conditions.js";
+import { ClusterNotices } from "./cluster-notices.js";
 import { ClusterState } from "./cluster-state.js";
 import { ensureNodes, storeSettings, takeLead } from "./cluster-bootstrap.js";
 import { collectionOutlook, type CollectionOutlook } from "./collection-outlook.js";
@@ -33,7 +34,7 @@ import { DeletedCollections } from "./deleted-collections.js";
 import { GivenUpHistories } from "./given-up-histories.js";
 import { ConditionWaiter } from "./condition-waiter.js";
 import { toShardRequest } from "./copy-request.js";
-import { EventLog, type ClusterEvent } from "./event-log.js";
+import { EventLog } from "./event-log.js";
 import { MapPublisher } from "./map-publisher.js";
 import type { ConnectionIdentity } from "./node-connection.js";
 import { NodeEvents } from "./node-events.js";
@@ -43,34 +44,6 @@ import { OperatorMetrics } from "./operator-metrics.js";
 import { ShardOutlook } from "./shard-outlook.js";
 import { observeStatus, startingNodes } from "./status-source.js";
 import { steadyNowMs } from "./steady-clock.js";
-
-export interface ControlPlaneOptions {
-  readonly cluster: PrismCluster;
-  readonly store: Store;
-  readonly workloads: Workloads;
-  readonly dialer: NodeDialer;
-  readonly log: Logger;
-  /** Worker threads of each node; 0 lets nodes decide. */
-  readonly workersPerNode: number;
-  readonly nodeEnv: Readonly<Record<string, string>>;
-  /** Where control plane and peers dial a node that says it listens at `address`; default: there. */
-  readonly routePeerAddress?: ((node: string, address: string) => string) | undefined;
-  /** Default: as local mode names them. */
-  readonly nodeName?: ((zone: ZoneSettings, ordinal: number) => string) | undefined;
-  /** No new places for copies until `updateCluster` says otherwise; failover goes on. */
-  readonly paused?: boolean | undefined;
-  /** Every event as it happens, beside `events`. */
-  readonly onEvent?: ((event: ClusterEvent) => void) | undefined;
-  /**
-   * As they were last published by whoever gets `onStatus`, to go on from. When set, publishing them is theirs;
-   * default: they are kept in the store.
-   */
-  readonly conditions?: readonly Condition[] | undefined;
-  /** The generation of the specification as its home counts it; default: as the store does. */
-  readonly generation?: number | undefined;
-  /** The status after every change, at most some times a second. */
-  readonly onStatus?: ((status: StatusResponse, conditions: readonly Condition[]) => void) | undefined;
-}
 
 const STATUS_DEBOUNCE_MS = 100;
 const CONFIRMED_DEBOUNCE_MS = 5;
@@ -100,8 +73,7 @@ export class ControlPlane {
   readonly #waiter = new ConditionWaiter();
   readonly #conditions: ClusterConditions;
   readonly #deleted: DeletedCollections;
-  #refusal: ClusterNotice | undefined;
-  #pausedSinceMs: number | undefined;
+  readonly #notices = new ClusterNotices();
   #statusTimer: NodeJS.Timeout | undefined;
   #confirmedTimer: NodeJS.Timeout | undefined;
   #statusTookMs = 0;
@@ -129,7 +101,7 @@ export class ControlPlane {
     if (options.generation !== undefined) this.#conditions.adopt(options.generation);
     const clusterName = cluster.metadata.name;
     this.#options = options;
-    if (options.paused === true) this.#pausedSinceMs = steadyNowMs();
+    this.#notices.adopted(options.paused === true);
     this.#log = log.child({ cluster: clusterName, leaderEpoch });
     this.#clusterId = clusterId;
     this.#queue = new WorkQueue({
@@ -206,7 +178,7 @@ export class ControlPlane {
         workloads: this.#options.workloads,
         waits: this.#outlook.waits,
         lostRecords: this.#outlook.lostRecords,
-        notices: this.#notices(),
+        notices: this.#notices.list(),
       }),
     );
   }
@@ -225,8 +197,7 @@ export class ControlPlane {
     const object = await storeSettings(store, clusterName, settings, nodeName);
     const healthChanged = !isDeepStrictEqual(settings.health, this.#state.settings.health);
     this.#state.adopt(settings, paused);
-    this.#pausedSinceMs = paused ? (this.#pausedSinceMs ?? steadyNowMs()) : undefined;
-    this.#refusal = undefined;
+    this.#notices.adopted(paused);
     this.#conditions.adopt(generation ?? object.metadata.generation);
     if (healthChanged) this.#fleet.adopt(settings.health);
     const names = await ensureNodes(store, settings, nodeName);
@@ -245,16 +216,9 @@ export class ControlPlane {
 
   /** A specification of this generation was not taken: status and conditions say so until the next one is. */
   refuseSpec(reason: Reason, detail: string, generation: number): void {
-    if (this.#refusal?.detail !== detail) this.#event(reason, `cluster/${this.#name}`, { detail });
-    this.#refusal = { reason, detail, since: this.#refusal?.since ?? steadyNowMs() };
+    if (this.#notices.refused(reason, detail)) this.#event(reason, `cluster/${this.#name}`, { detail });
     this.#conditions.adopt(generation);
     this.#statusSoon();
-  }
-
-  #notices(): readonly ClusterNotice[] {
-    const since = this.#pausedSinceMs;
-    const paused: ClusterNotice[] = since === undefined ? [] : [{ reason: "Paused", detail: "", since }];
-    return this.#refusal === undefined ? paused : [this.#refusal, ...paused];
   }
 
   get #name(): string {
