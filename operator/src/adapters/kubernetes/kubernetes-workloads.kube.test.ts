@@ -184,26 +184,29 @@ async function evict(name: string): Promise<number> {
 describe("a cluster's objects at a real API server", () => {
   test("are made as wanted, with pods that the restricted policy admits, and then left alone", async () => {
     await start();
-    const before = await Promise.all(
-      [
-        "ConfigMap/demo-settings",
-        "Service/demo",
-        "Service/demo-nodes",
-        "NetworkPolicy/demo",
-        "PodDisruptionBudget/demo",
-      ]
-        .concat(["a", "b", "c"].map((zone) => `StatefulSet/demo-${zone}`))
-        .map(async (one) => {
-          const [kind = "", name = ""] = one.split("/");
-          const { metadata } = (await read(childResource(kind), name))!;
-          return { one, generation: metadata.generation, fields: metadata.managedFields?.length };
-        }),
-    );
+    const generations = (): Promise<unknown[]> =>
+      Promise.all(
+        [
+          "ConfigMap/demo-settings",
+          "Service/demo",
+          "Service/demo-nodes",
+          "NetworkPolicy/demo",
+          "PodDisruptionBudget/demo",
+        ]
+          .concat(["a", "b", "c"].map((zone) => `StatefulSet/demo-${zone}`))
+          .map(async (one) => {
+            const [kind = "", name = ""] = one.split("/");
+            const { metadata } = (await read(childResource(kind), name))!;
+            return { one, generation: metadata.generation, fields: metadata.managedFields?.length };
+          }),
+      );
+    const before = await generations();
     const acted = home.told.length;
     // A pass for each of these; none of them finds anything to do.
     for (let i = 0; i < 5; i += 1) await home.workloads.apply(sampleSpec(), false);
     expect(home.told).toHaveLength(acted);
     expect(before).toHaveLength(8);
+    expect(await generations()).toEqual(before);
     expect((await pod("demo-a-0")).metadata.labels).toMatchObject({ "prism.dev/zone": "a" });
   });
 
