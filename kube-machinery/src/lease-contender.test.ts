@@ -117,7 +117,13 @@ interface Contender {
   readonly lost: string[];
 }
 
-function contend(server: LeaseServer, identity: string, random: () => number, maxLatencyMs = 50): Contender {
+function contend(
+  server: LeaseServer,
+  identity: string,
+  random: () => number,
+  maxLatencyMs = 50,
+  mayLead = (): boolean => true,
+): Contender {
   const way = wayTo(server, random, maxLatencyMs);
   const controller = new AbortController();
   const contender: Contender = {
@@ -137,6 +143,7 @@ function contend(server: LeaseServer, identity: string, random: () => number, ma
     leaseDurationMs: 4_500,
     renewDeadlineMs: 3_000,
     retryPeriodMs: 1_000,
+    mayLead,
     onLeading: (untilMs) => {
       contender.untilMs = untilMs;
     },
@@ -207,6 +214,23 @@ describe("lease contender", () => {
     expect(leads(second)).toBe(true);
     expect(server.lease?.spec).toMatchObject({ holderIdentity: "second", leaseTransitions: 1 });
     await settle([second]);
+  });
+
+  test("a process that hangs loses the lease, and takes none until it moves again", async () => {
+    const server = new LeaseServer();
+    let hangs = false;
+    const first = contend(server, "first", Math.random, 50, () => !hangs);
+    await vi.advanceTimersByTimeAsync(1_500);
+    hangs = true;
+    await vi.advanceTimersByTimeAsync(3_000);
+    for (let ms = 0; ms < 20_000; ms += 100) {
+      await vi.advanceTimersByTimeAsync(100);
+      expect(leads(first)).toBe(false);
+    }
+    hangs = false;
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(leads(first)).toBe(true);
+    await settle([first]);
   });
 
   test("a lease from a process that died long ago is waited out, whatever its timestamps say", async () => {

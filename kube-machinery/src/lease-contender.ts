@@ -53,8 +53,8 @@ export interface ContenderOptions extends LeaseTiming {
   readonly onLost: (reason: string) => void;
   readonly onHolder?: (identity: string) => void;
   readonly onError?: (error: unknown) => void;
-  /** False when the process that leads does nothing any more: the lease is left to run out. */
-  readonly mayRenew?: () => boolean;
+  /** False when the process does nothing any more: its lease is left to run out, and it takes no other. */
+  readonly mayLead?: () => boolean;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
   /** For the timestamps that people read in the object. */
@@ -99,6 +99,7 @@ export class LeaseContender {
   }
 
   async #contend(signal: AbortSignal): Promise<void> {
+    if (this.#options.mayLead?.() === false) return this.#pause(signal);
     const lease = await this.#read(signal);
     if (lease === undefined) return this.#take(undefined, signal);
     const seen = this.#see(lease);
@@ -204,13 +205,13 @@ export class LeaseContender {
   }
 
   async #lead(untilMs: number, signal: AbortSignal): Promise<void> {
-    const { retryPeriodMs, renewDeadlineMs, mayRenew, client } = this.#options;
+    const { retryPeriodMs, renewDeadlineMs, mayLead, client } = this.#options;
     const dueAtMs = untilMs - renewDeadlineMs + retryPeriodMs;
     await delay(Math.max(0, Math.min(dueAtMs, untilMs) - this.#now()), signal);
     while (!signal.aborted) {
       const beganAtMs = this.#now();
       if (beganAtMs >= untilMs) return this.#lose("the API server did not confirm the lease in time");
-      if (mayRenew?.() === false) return this.#lose("the process does not answer its own election");
+      if (mayLead?.() === false) return this.#lose("the process does not answer its own election");
       const { lease } = this.#seen!;
       const spec = { ...lease.spec, ...this.#heldSpec(), renewTime: microTime(this.#wallNow()) };
       try {

@@ -22,7 +22,7 @@ const contender = new LeaseContender({
   ...settings,
   client,
   now: nowMs,
-  mayRenew: () => nowMs() - Number(Atomics.load(clock, ALIVE_AT)) / 1e6 < settings.stallLimitMs,
+  mayLead: () => nowMs() - Number(Atomics.load(clock, ALIVE_AT)) / 1e6 < settings.stallLimitMs,
   onLeading: (untilMs) => {
     Atomics.store(clock, LEADING_UNTIL, BigInt(Math.floor(untilMs * 1e6)));
     report({ type: "leading" });
