@@ -22,9 +22,9 @@ export const SYSTEM_SABOTEURS: readonly Saboteur[] = [
     edits: [
       {
         file: SERVICE,
-        find: "this.data.persist(change, snapshot);",
+        find: "this.data.persist(change, snapshot, vital);",
         replace:
-          "this.data.persist(change, snapshot); if (change.append !== undefined) { this.#committed = Math.max(this.#committed, this.data.log.lastSeq); this.#apply(); }",
+          "this.data.persist(change, snapshot, vital); if (change.append !== undefined) { this.#committed = Math.max(this.#committed, this.data.log.lastSeq); this.#apply(); }",
       },
       {
         file: "dataplane/src/adapters/lmdb/shard-store.ts",
