@@ -89,7 +89,11 @@ function isDelimiter(byte: number): boolean {
   return byte === COMMA || byte === CLOSE_OBJECT || byte === CLOSE_LIST || isSpace(byte);
 }
 
-function skipNested(bytes: Uint8Array, from: number): number | undefined {
+/**
+ * From the opening brace or bracket to behind its partner, following strings and nesting alone. Undefined when
+ * there is no partner.
+ */
+export function skipNested(bytes: Uint8Array, from: number): number | undefined {
   let depth = 0;
   for (let at = from; at < bytes.length;) {
     const byte = bytes[at]!;
