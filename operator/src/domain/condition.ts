@@ -1,5 +1,5 @@
 /** Conditions in the form of Kubernetes' metav1.Condition: all of them, always. */
-import type { Reason } from "@prism/api/reason";
+import { REASONS, type Reason } from "@prism/api/reason";
 import type { StatusResponse } from "@prism/api/status";
 
 export const CONDITION_TYPES = [
@@ -63,6 +63,9 @@ function zoneLoss(
 ): { holds: boolean; reason: Reason; message: string } {
   if (status.zoneLossTolerated) return { holds: true, reason: "AllInSync", message: "" };
   const fatal = status.topology.filter((zone) => !zone.survivesLoss).map((zone) => zone.zone);
+  if (status.topology.every(({ zone }) => zone === "")) {
+    return { holds: false, reason: "NoZoneLabels", message: REASONS.NoZoneLabels };
+  }
   const reason = status.topology.length < 2 ? "SingleDomain" : worst;
   return { holds: false, reason, message: fatal.length > 0 ? `zones: ${fatal.join(", ")}` : "" };
 }

@@ -229,7 +229,10 @@ export class ClusterRunner {
       if (!(error instanceof Problem)) throw error;
       return { refusal: { reason: "SpecInvalid", detail: detailOf(error) } };
     }
-    const spec = withZones(object.spec, accepted.topology);
+    const { zones } = accepted.topology;
+    // Machines without labels decided the domain as well as the zones, once.
+    const { domain } = zones.length === 0 ? accepted.topology : object.spec.topology;
+    const spec = withZones(object.spec, { domain, zones });
     const detail =
       changeRefusal(accepted, spec, (zone, ordinal) => this.#nodeName(zone, ordinal)) ??
       versionRefusal(accepted, spec);
@@ -261,6 +264,10 @@ export class ClusterRunner {
     const [recorded, ...others] = new Set(items.map((shard) => shard.spec.clusterId));
     if (others.length > 0) {
       throw new CannotLead("ForeignData", `records of several clusters have this name: ${others.join(", ")}`);
+    }
+    if (spec.topology.zones.length === 0) {
+      const { domain } = spec.topology;
+      this.#events.tell("NoZoneLabels", `cluster/${this.#name}`, { label: topology.labelKey, domain });
     }
     const { clusterId, leaderEpoch = 0 } = object.status ?? {};
     return this.#store.create({

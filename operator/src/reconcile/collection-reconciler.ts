@@ -37,6 +37,7 @@ export interface CollectionReconcilerOptions {
 }
 
 const RETRY_WITHOUT_NODES_MS = 200;
+const CONFLICT_MS = 5;
 /** How often it is looked whether a lost record can be made again. */
 const LOST_RECORD_MS = 250;
 
@@ -84,7 +85,13 @@ export class CollectionReconciler {
     // Records are made only together: later ones could not tell a new shard from a lost one.
     if (records.length < missing.length) return { againInMs: RETRY_WITHOUT_NODES_MS };
     await Promise.all(records.map((record) => this.#createRecord(record)));
-    await store.update({ ...collection, status: { shardsCreated: true } });
+    try {
+      await store.update({ ...collection, status: { shardsCreated: true } });
+    } catch (error) {
+      // Something else was said of it meanwhile; the records are there, and the next pass says so.
+      if (!(error instanceof StoreError) || error.failure !== "conflict") throw error;
+      return { againInMs: CONFLICT_MS };
+    }
     onCreated(name, collection.spec.shards);
     return { againInMs: undefined };
   }
