@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { planFirstCopy } from "./plan-first-copy.js";
-import type { ShardObservation } from "./shard-observation.js";
+import type { ShardObservation, ShardSettings } from "./shard-observation.js";
 import { changeRecord } from "./shard-record.js";
-import { SETTINGS, ShardWorld } from "./testing/shard-world.js";
+import { ShardWorld } from "./testing/shard-world.js";
 
 /** Three nodes in three zones; the record is as it was made, and the two copies to be filled were reported. */
-function asMade(settings: Partial<typeof SETTINGS> = {}): ShardWorld {
+function asMade(settings: Partial<ShardSettings> = {}): ShardWorld {
   const world = new ShardWorld(["a", "b", "c"], settings);
   world.deliver(world.node(1));
   world.deliver(world.node(2));
