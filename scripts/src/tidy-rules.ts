@@ -100,7 +100,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
     const allowed = ALLOWED_PACKAGES[workspace];
     if (allowed === undefined) return [];
     return importsOf(lines).flatMap(({ line, specifier }) => {
-      const other = /^@prism\/([a-z-]+)/.exec(specifier)?.[1];
+      const other = /^@prism\/([a-z0-9-]+)/.exec(specifier)?.[1];
       const crossed = other !== undefined && other !== workspace && !allowed.includes(other);
       return crossed ? [at(file, line, `${workspace} may not import @prism/${other}`)] : [];
     });
