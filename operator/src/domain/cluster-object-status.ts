@@ -2,7 +2,7 @@
 import type { ClusterSpec } from "@prism/api/cluster";
 import { MOST_BLOCKERS, type ClusterObjectStatus, type OperationStatus } from "@prism/api/cluster-status";
 import type { StatusResponse } from "@prism/api/status";
-import type { Blocker } from "../ports/cluster-workloads.js";
+import type { Blocker } from "./blocker.js";
 import type { Condition } from "./condition.js";
 
 export interface ClusterReport {

@@ -6,6 +6,7 @@ import type { ClusterSpec } from "@prism/api/cluster";
 import type { Reason } from "@prism/api/reason";
 import type { StatusResponse } from "@prism/api/status";
 import type { Evidence } from "../domain/action.js";
+import type { Blocker } from "../domain/blocker.js";
 import type { Workloads } from "./workloads.js";
 
 /** Which cluster, as its home knows it. */
@@ -16,16 +17,6 @@ export interface ClusterRef {
   readonly uid: string;
   /** Identity of the data; outlives the object. */
   readonly clusterId: string;
-}
-
-/** A change that waits, and for what. */
-export interface Blocker {
-  readonly rule: Reason;
-  readonly evidence: string;
-  /** Milliseconds since 1970. */
-  readonly since: number;
-  /** What a person can do about it. */
-  readonly unblock: string;
 }
 
 export interface ClusterWorkloadsHandlers {

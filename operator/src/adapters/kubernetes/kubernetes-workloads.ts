@@ -10,8 +10,8 @@ import type { Resource } from "@prism/kube-machinery/resource";
 import type { Logger } from "pino";
 import { steadyNowMs } from "../../control/steady-clock.js";
 import { evictionVerdict, isFullyInSync, type EvictionVerdict } from "../../domain/eviction-verdict.js";
+import type { Blocker } from "../../domain/blocker.js";
 import type {
-  Blocker,
   ClusterRef,
   ClusterWorkloads,
   ClusterWorkloadsHandlers,

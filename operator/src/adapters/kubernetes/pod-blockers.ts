@@ -1,7 +1,7 @@
 /** Why a pod does not run, as one sentence of evidence and one of what can be done. */
 import type { Reason } from "@prism/api/reason";
 import { NEXT_STEP } from "../../domain/status-text.js";
-import type { Blocker } from "../../ports/cluster-workloads.js";
+import type { Blocker } from "../../domain/blocker.js";
 import { conditionOf, describeEnd, endOf, nodeContainerOf, type LivePod } from "./live-pod.js";
 import { DATA_VOLUME } from "../../resources/pod-template.js";
 

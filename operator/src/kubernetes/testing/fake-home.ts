@@ -1,7 +1,8 @@
 /** Nodes without pods: simulated ones, which go on when an operator ends, as pods do. */
 import type { ClusterSpec } from "@prism/api/cluster";
 import { FakeNodes } from "../../control/testing/fake-nodes.js";
-import type { Blocker, ClusterRef, ClusterWorkloads } from "../../ports/cluster-workloads.js";
+import type { Blocker } from "../../domain/blocker.js";
+import type { ClusterRef, ClusterWorkloads } from "../../ports/cluster-workloads.js";
 import type { NodeWorkload, WorkloadEvent, WorkloadStatus } from "../../ports/workloads.js";
 import type { ClusterHome } from "../cluster-runner.js";
 
