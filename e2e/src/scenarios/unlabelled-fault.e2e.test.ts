@@ -56,7 +56,7 @@ describe("machines without zones", () => {
 
   it("take all nodes together when there is only one of them", async () => {
     const nodeSelector = { "kubernetes.io/hostname": "node-a" };
-    await scenario.kubectl.run(["delete", "namespace", "unlabelled", "--timeout=120s"]);
+    await scenario.kubectl.run(["delete", "namespace", "unlabelled", "--timeout=120s"], undefined, 130_000);
     await scenario.kubectl.run(["create", "namespace", "unlabelled"]);
     await scenario.apply(CLUSTER, { pod: { nodeSelector } });
     await scenario.ready();
