@@ -7,7 +7,7 @@ import type { Resource } from "./resource.js";
 
 export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Until the whole answer is there, tries after 429 included. Default 30 s. */
+  /** Until the whole answer is there, tries after 429 included. Default 10 s, of a list 30 s. */
   readonly timeoutMs?: number | undefined;
 }
 

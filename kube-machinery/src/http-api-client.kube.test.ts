@@ -197,6 +197,17 @@ describe("API client, against an API server", () => {
     expect(await client.get(CONFIG_MAPS, { namespace: server.namespace, name: "one" })).toBeDefined();
   });
 
+  test("after a request that nobody answered the next one does not try its luck on an old connection", async () => {
+    await Promise.all(Array.from({ length: 5 }, () => client.list(CONFIG_MAPS)));
+    const old = new Set(proxy.requests.map(({ connection }) => connection));
+    // As a machine in between that forgot these connections.
+    proxy.rule(({ connection }) => (old.has(connection) ? { type: "swallow" } : undefined));
+    expect((await failureOf(client.list(CONFIG_MAPS, { timeoutMs: 300 }))).reason).toBe("Timeout");
+    await client.list(CONFIG_MAPS, { timeoutMs: 2_000 });
+    expect(old.size).toBe(5);
+    expect(proxy.requests).toHaveLength(7);
+  });
+
   test("a connection that ends in the moment that it is used again costs a read nothing", async () => {
     await client.list(CONFIG_MAPS);
     proxy.times(1, () => ({ type: "reset" }));

@@ -21,6 +21,8 @@ import { watchEvents } from "./watch-stream.js";
 
 const PODS: Resource = { group: "", version: "v1", kind: "Pod", plural: "pods", namespaced: true };
 
+const LIST_TIMEOUT_MS = 30_000;
+
 const PATCH_TYPES = {
   json: "application/json-patch+json",
   merge: "application/merge-patch+json",
@@ -49,7 +51,8 @@ export class HttpApiClient implements ApiClient {
   }
 
   async list<T extends KubeObject>(resource: Resource, options: ListOptions = {}): Promise<ObjectPage<T>> {
-    const { namespace, labelSelector, fieldSelector, limit, resourceVersion, signal, timeoutMs } = options;
+    const { namespace, labelSelector, fieldSelector, limit, resourceVersion, signal } = options;
+    const { timeoutMs = LIST_TIMEOUT_MS } = options;
     const text = await this.#transport.request({
       method: "GET",
       path: collectionPath(resource, namespace),

@@ -24,7 +24,8 @@ export interface TransportOptions {
   readonly random?: () => number;
 }
 
-const REQUEST_TIMEOUT_MS = 30_000;
+/** For one object. A list may take longer, and says so. */
+const REQUEST_TIMEOUT_MS = 10_000;
 /** Below the 90 s after which API servers close idle connections. */
 const KEEP_ALIVE_MS = 55_000;
 /** Below the minute after which some load balancers forget a silent connection. */
@@ -66,6 +67,7 @@ export class Transport {
         await delay(waitMs, deadline.signal);
       }
     } catch (error) {
+      if (deadline.isOver) this.#dropIdleConnections();
       throw asApiError(error, deadline, request);
     } finally {
       deadline.dispose();
@@ -90,6 +92,7 @@ export class Transport {
         yield chunk as Uint8Array;
       }
     } catch (error) {
+      if (deadline.isOver) this.#dropIdleConnections();
       throw asApiError(error, deadline, request);
     } finally {
       clearTimeout(silence);
@@ -158,6 +161,15 @@ export class Transport {
       });
       outgoing.end(body);
     });
+  }
+
+  /**
+   * After a request that nobody answered: the idle connections beside its own may lead to the same dead end, and
+   * each of them would cost the next request its whole time.
+   */
+  #dropIdleConnections(): void {
+    for (const { freeSockets } of this.#agents.values())
+      for (const socket of Object.values(freeSockets).flat()) socket?.destroy();
   }
 
   /** Another certificate or authority needs other connections; those in use end by themselves. */

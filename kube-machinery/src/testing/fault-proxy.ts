@@ -21,6 +21,8 @@ export interface SeenRequest {
   readonly headers: IncomingMessage["headers"];
   /** performance.now() */
   readonly atMs: number;
+  /** Of the connection that it came over: counted up with every new one. */
+  readonly connection: number;
 }
 
 export interface Answer {
@@ -57,6 +59,8 @@ export class FaultProxy {
   readonly #upstream: Connection;
   readonly #agent: Agent;
   readonly #sockets = new Set<Socket>();
+  readonly #connectionNumbers = new WeakMap<Socket, number>();
+  #connections = 0;
   readonly #streams = new Set<OpenStream>();
   #rules: FaultRule[] = [];
   #isHeld = false;
@@ -68,6 +72,7 @@ export class FaultProxy {
     this.#server = createServer((request, response) => this.#onRequest(request, response));
     this.#server.on("connection", (socket) => {
       this.#sockets.add(socket);
+      this.#connectionNumbers.set(socket, this.#connections++);
       socket.on("close", () => this.#sockets.delete(socket));
       socket.on("error", () => undefined);
     });
@@ -171,6 +176,7 @@ export class FaultProxy {
       isWatch: url.searchParams.get("watch") === "true",
       headers: request.headers,
       atMs: performance.now(),
+      connection: this.#connectionNumbers.get(request.socket) ?? -1,
     };
     this.requests.push(seen);
     const fault = this.#faultOf(seen);
