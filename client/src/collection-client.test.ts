@@ -224,6 +224,19 @@ describe("routing", () => {
     expect(entry.requests.length).toBe(before + 5);
   });
 
+  it("gives up a primary that is silent, for the one endpoint, which may be a Service before all nodes", async () => {
+    const entry = await nodeThat(api());
+    const frozen = await nodeThat(() => undefined);
+    entry.routing = routingOf([frozen.url]);
+    const client = clientOf([entry], { silenceTimeoutMs: 200, attemptTimeoutMs: 20_000 });
+    await withRouting(client, entry);
+    const startMs = performance.now();
+    await client.collection("notes").put("a", {});
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+    const [silent] = frozen.requests.filter(({ method }) => method === "PUT");
+    expect(entry.requests.at(-1)?.headers["idempotency-key"]).toBe(silent?.headers["idempotency-key"]);
+  });
+
   it("asks another node when the primary is none any more", async () => {
     const entry = await nodeThat(api());
     const former = await nodeThat((_request, response) =>

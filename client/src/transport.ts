@@ -74,8 +74,7 @@ export class Transport {
     // Every call that waits for its next attempt listens, and each leaves with its wait: no leak to be warned of.
     setMaxListeners(0, this.#closing.signal);
     this.#pool = new EndpointPool(settings.endpoints, Math.floor(Math.random() * settings.endpoints.length));
-    // With nobody else to ask, waiting is all that is left.
-    this.#silence = new SilenceWatch(settings.endpoints.length > 1 ? settings.silenceTimeoutMs : 0);
+    this.#silence = new SilenceWatch(settings.silenceTimeoutMs);
     this.#agent = new Agent({
       connections: settings.connections,
       connect: { timeout: CONNECT_TIMEOUT_MS },
@@ -165,9 +164,9 @@ export class Transport {
     const timer = new AttemptTimer(call.attemptTimeoutMs ?? byDefaultMs, deadlineMs);
     const giveUp = (): void => timer.abort();
     call.signal?.addEventListener("abort", giveUp, { once: true });
-    // A call that may not be repeated is better off waiting.
-    const unwatch =
-      call.effect === "once" ? () => undefined : this.#silence.watch(url, () => timer.end("silent"));
+    // A call that may not be repeated is better off waiting; with nobody else to ask, waiting is all that is left.
+    const mayBeMoved = call.effect !== "once" && this.#isAnotherNamed(url, call);
+    const unwatch = mayBeMoved ? this.#silence.watch(url, () => timer.end("silent")) : () => undefined;
     const onPiece = (): void => {
       this.#silence.heard(url);
       if (call.answersPieceByPiece === true) timer.restart();
@@ -189,6 +188,11 @@ export class Transport {
       unwatch();
       call.signal?.removeEventListener("abort", giveUp);
     }
+  }
+
+  /** Of the nodes that a routing table names, a Service in front of all of them is another one too. */
+  #isAnotherNamed(url: string, call: Call): boolean {
+    return [...this.#settings.endpoints, ...(call.preferred ?? [])].some((other) => other !== url);
   }
 
   /**
