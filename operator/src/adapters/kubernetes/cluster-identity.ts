@@ -21,7 +21,10 @@ type Cluster = ApiObject<"PrismCluster">;
 interface Content {
   readonly generation: number;
   readonly spec: Cluster["spec"];
-  readonly status: Pick<ClusterStatus, "clusterId" | "leaderEpoch" | "deletedCollections" | "givenUpHistories">;
+  readonly status: Pick<
+    ClusterStatus,
+    "clusterId" | "leaderEpoch" | "deletedCollections" | "givenUpHistories"
+  >;
 }
 
 export class IdentityDamaged extends Error {
