@@ -50,6 +50,8 @@ const CONFIRMED_DEBOUNCE_MS = 5;
 /** A large cluster's status takes long to make: this many times as long there is none. */
 const STATUS_REST_FACTOR = 4;
 const STATUS_INTERVAL_MS = 3000;
+/** Nodes are sent so much of statuses at most; in a large cluster those they answer with are older. */
+const STATUS_BYTES_PER_SECOND = 32 * 1024 * 1024;
 const SHARD = "shard/";
 const COLLECTION = "collection/";
 const CONDITIONS = "conditions";
@@ -77,6 +79,8 @@ export class ControlPlane {
   #statusTimer: NodeJS.Timeout | undefined;
   #confirmedTimer: NodeJS.Timeout | undefined;
   #statusTookMs = 0;
+  /** Nodes are not sent the next one before. */
+  #statusRestUntilMs = 0;
   #statusInterval: NodeJS.Timeout | undefined;
   #stopWatch: () => void = () => undefined;
 
@@ -498,7 +502,11 @@ export class ControlPlane {
     if (differ && this.#options.conditions === undefined) this.#queue.add(CONDITIONS);
     this.#options.onStatus?.(status, this.#conditions.list);
     this.metrics.recordStatus(status);
-    this.#fleet.broadcast({ status: { statusJson: Buffer.from(JSON.stringify(status)) } });
+    if (begunMs >= this.#statusRestUntilMs) {
+      const statusJson = Buffer.from(JSON.stringify(status));
+      const sentBytes = this.#fleet.broadcast({ status: { statusJson } });
+      this.#statusRestUntilMs = begunMs + (1000 * sentBytes) / STATUS_BYTES_PER_SECOND;
+    }
     this.#statusTookMs = performance.now() - begunMs;
     this.#waiter.changed();
   }

@@ -25,6 +25,8 @@ const REVISIONS_PER_EPOCH = 1_000_000_000;
 const SPACING_MS = 5;
 /** Pause after a map that took long, as a multiple of the time that making and sending it took. */
 const REST_FACTOR = 4;
+/** All nodes together are sent so much of maps at most: what a connection can't take yet lies in memory here. */
+const BYTES_PER_SECOND = 256 * 1024 * 1024;
 
 export class MapPublisher {
   readonly #options: MapPublisherOptions;
@@ -87,9 +89,13 @@ export class MapPublisher {
     this.#cancel = undefined;
     const begunMs = performance.now();
     const encoded = this.#encode();
-    for (const node of this.#options.fleet.all()) node.connection.sendEncoded(encoded);
+    const sentBytes = this.#options.fleet.broadcastEncoded(encoded);
     const endedMs = performance.now();
-    this.#restUntilMs = Math.max(begunMs + SPACING_MS, endedMs + REST_FACTOR * (endedMs - begunMs));
+    this.#restUntilMs = Math.max(
+      begunMs + SPACING_MS,
+      endedMs + REST_FACTOR * (endedMs - begunMs),
+      endedMs + (1000 * sentBytes) / BYTES_PER_SECOND,
+    );
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 

@@ -166,10 +166,20 @@ export class NodeFleet {
     return this.#detector.health(name);
   }
 
-  /** Sends to every connected node; the frame is encoded once. */
-  broadcast(frame: Partial<ControlFrame>): void {
-    const encoded = encodeFrame(frame);
-    for (const node of this.#nodes.values()) node.connection.sendEncoded(encoded);
+  /** Sends to every connected node; the frame is encoded once. Returns as broadcastEncoded. */
+  broadcast(frame: Partial<ControlFrame>): number {
+    return this.broadcastEncoded(encodeFrame(frame));
+  }
+
+  /** Returns how many bytes that makes for all nodes together. */
+  broadcastEncoded(encoded: Uint8Array): number {
+    let connected = 0;
+    for (const { connection } of this.#nodes.values()) {
+      if (!connection.isOpen) continue;
+      connection.sendEncoded(encoded);
+      connected += 1;
+    }
+    return connected * encoded.length;
   }
 
   #beat(): void {
