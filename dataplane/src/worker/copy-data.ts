@@ -162,7 +162,7 @@ export class CopyData implements WriteData {
   applyNext(): { readonly entry: LogEntry; readonly change: DocumentChange } {
     const seq = this.#appliedSeq + 1;
     const entry = this.log.get(seq);
-    const change = this.documents.apply(entry);
+    const change = this.documents.apply(entry, entry.stored ?? this.log.stored(seq, seq));
     this.operations.apply(entry);
     this.#appliedSeq = seq;
     this.log.applied(seq);
@@ -190,7 +190,7 @@ export class CopyData implements WriteData {
     this.#unflushedSinceMs = undefined;
     const appliedSeq = this.#appliedSeq;
     if (appliedSeq === this.#record.appliedSeq) return;
-    this.documents.put();
+    this.documents.put(appliedSeq);
     this.operations.put();
     this.#put({ appliedSeq, nextDoc: this.documents.nextDoc });
     this.store.onDurable(() => {

@@ -38,7 +38,7 @@ export class CopyOutbox {
   sendWire(message: ReplicationMessage): void {
     const toNode = this.#places.nodeOf(message.to as AllocationId);
     if (toNode === undefined) return;
-    const payload = new Uint8Array(ReplicationMessage.encode(message));
+    const payload = ReplicationMessage.encode(message);
     if (this.#places.isRecovering(message.to as AllocationId)) this.#context.recoverySent(payload.length);
     this.#context.post({ kind: "replication", toNode, shard: this.#shard, payload });
   }

@@ -12,6 +12,8 @@ import type { LogEntry } from "../domain/replication/log-entry.js";
 
 export interface NumberedDocument extends StoredDocument {
   readonly doc: number;
+  /** The entry that wrote it, as the log has it; only until it is put. */
+  readonly written?: Uint8Array;
 }
 
 /** What an entry did to the set of documents. */
@@ -20,11 +22,17 @@ export interface DocumentChange {
   readonly added: NumberedDocument | undefined;
 }
 
-interface Overlaid {
-  /** Seq of the entry that made it so. */
-  readonly seq: number;
+interface Change {
   /** Undefined: deleted. */
-  readonly document: NumberedDocument | undefined;
+  document: NumberedDocument | undefined;
+  /** Number of the version that the store has, or will have, before this change. */
+  readonly before: number | undefined;
+}
+
+/** What one `put` made of the documents; the store shows it once everything up to `seq` is on disk. */
+interface PutChanges {
+  readonly seq: number;
+  readonly changes: ReadonlyMap<string, Change>;
 }
 
 /** Of a change, apart from the document's record. */
@@ -41,10 +49,11 @@ export class DocumentTable {
   readonly #store: ShardStore;
   #slot: number;
   #nextDoc: number;
-  readonly #overlay = new Map<string, Overlaid>();
-  /** Documents that were changed since the last `put`, with the number of the version that was put before. */
-  readonly #changed = new Map<string, number | undefined>();
+  /** Since the last `put`, by id. */
+  #changes = new Map<string, Change>();
   #changedBytes = 0;
+  /** On their way to disk, oldest first. */
+  #put: PutChanges[] = [];
   /** Numbers of all applied documents by id, while something holds them in memory. */
   #numbers: DocumentNumbers = { isWhole: false, find: () => undefined };
 
@@ -66,9 +75,9 @@ export class DocumentTable {
   reset(slot: number, nextDoc: number): void {
     this.#slot = slot;
     this.#nextDoc = nextDoc;
-    this.#overlay.clear();
-    this.#changed.clear();
+    this.#changes = new Map();
     this.#changedBytes = 0;
+    this.#put = [];
   }
 
   /** From now on the number of an id need not be looked up in the store. */
@@ -78,8 +87,8 @@ export class DocumentTable {
 
   /** @throws {DamagedValueError} */
   get(id: string): NumberedDocument | undefined {
-    const overlaid = this.#overlay.get(id);
-    if (overlaid !== undefined) return overlaid.document;
+    const change = this.#changeOf(id);
+    if (change !== undefined) return change.document;
     const known = this.#numbers.isWhole ? this.#numbers.find(id) : undefined;
     if (this.#numbers.isWhole && known === undefined) return undefined;
     const doc = known ?? this.#store.docOfId(this.#slot, id);
@@ -90,43 +99,60 @@ export class DocumentTable {
     return { ...document, doc };
   }
 
-  /** Applies a committed entry, in seq order. @throws {DamagedValueError} */
-  apply(entry: LogEntry): DocumentChange {
+  /** Applies a committed entry, in seq order; `written` is what the log has of it. @throws {DamagedValueError} */
+  apply(entry: LogEntry, written: Uint8Array): DocumentChange {
     const { body, seq, term } = entry;
     if (body.kind === "noop" || body.kind === "unchanged") return { removed: undefined, added: undefined };
     const { id } = body;
     const removed = this.get(id);
-    if (!this.#changed.has(id)) this.#changed.set(id, removed?.doc);
     this.#changedBytes += CHANGE_BYTES;
     if (body.kind === "delete") {
-      this.#overlay.set(id, { seq, document: undefined });
+      this.#change(id, removed, undefined);
       return { removed, added: undefined };
     }
-    const added = { id, seq, term, record: body.record, doc: this.#nextDoc };
+    const added = { id, seq, term, record: body.record, doc: this.#nextDoc, written };
     this.#nextDoc += 1;
     this.#changedBytes += body.record.length;
-    this.#overlay.set(id, { seq, document: added });
+    this.#change(id, removed, added);
     return { removed, added };
   }
 
-  /** Puts what was applied since the last time into the store's next transaction. */
-  put(): void {
-    for (const [id, before] of this.#changed) {
-      const document = this.#overlay.get(id)!.document;
+  /** Puts what was applied since the last time, up to `seq`, into the store's next transaction. */
+  put(seq: number): void {
+    for (const [id, { document, before }] of this.#changes) {
       if (before !== undefined) this.#store.remove("documents", numberKey(this.#slot, before));
       if (document !== undefined) {
-        this.#store.put("documents", numberKey(this.#slot, document.doc), encodeDocument(document));
+        this.#store.put("documents", numberKey(this.#slot, document.doc), bytesOf(document));
         this.#store.put("ids", idKey(this.#slot, id), docValue(document.doc));
       } else if (before !== undefined) this.#store.remove("ids", idKey(this.#slot, id));
     }
-    this.#changed.clear();
+    this.#put.push({ seq, changes: this.#changes });
+    this.#changes = new Map();
     this.#changedBytes = 0;
   }
 
   /** The store shows everything up to `seq`. */
   durable(seq: number): void {
-    for (const [id, overlaid] of this.#overlay) if (overlaid.seq <= seq) this.#overlay.delete(id);
+    while (this.#put.length > 0 && this.#put[0]!.seq <= seq) this.#put.shift();
   }
+
+  #change(id: string, before: NumberedDocument | undefined, document: NumberedDocument | undefined): void {
+    const change = this.#changes.get(id);
+    if (change === undefined) this.#changes.set(id, { document, before: before?.doc });
+    else change.document = document;
+  }
+
+  #changeOf(id: string): Change | undefined {
+    const change = this.#changes.get(id);
+    if (change !== undefined) return change;
+    return this.#put.findLast(({ changes }) => changes.has(id))?.changes.get(id);
+  }
+}
+
+function bytesOf(document: NumberedDocument): Buffer {
+  const { written } = document;
+  if (written === undefined) return encodeDocument(document);
+  return Buffer.from(written.buffer, written.byteOffset, written.byteLength);
 }
 
 export function docValue(doc: number): Buffer {

@@ -62,6 +62,36 @@ describe("an entry log", () => {
       expect(again.get(seq)).toMatchObject(entry(seq, seq > 5 ? 10 * KiB : 10));
   });
 
+  test("sends what was appended together as one piece, whatever runs it is stored in", async () => {
+    const log = open();
+    const appended = entries(1, 100, KiB);
+    log.append(appended);
+    await store.durable();
+    expect(keys().length).toBeGreaterThan(3);
+    const sent = log.stored(1, 100);
+    expect(decodeEntries(sent)).toMatchObject(appended);
+    expect(log.stored(20, 80).buffer).toBe(sent.buffer);
+    const other = open(0);
+    other.append(decodeEntries(sent));
+    expect(other.stored(1, 100).buffer).toBe(sent.buffer);
+  });
+
+  test("has applied entries as bytes alone, and tells a primary what is pending when it asks", () => {
+    const log = open();
+    log.append(entries(1, 6));
+    log.applied(2);
+    log.append(entries(7, 9));
+    expect([log.pendingOf("b2"), log.seqOfOperation("op-2-1")]).toEqual([undefined, undefined]);
+    expect(["b3", "b7"].map((id) => log.pendingOf(id)?.seq)).toEqual([3, 7]);
+    log.append(entries(10, 10));
+    log.applied(9);
+    expect(["b3", "b9", "b10"].map((id) => log.pendingOf(id)?.seq)).toEqual([undefined, undefined, 10]);
+    expect(log.get(2)).toMatchObject(entry(2));
+    expect(seqsAndTerms(log, 1, 10)).toHaveLength(10);
+    log.truncateAfter(9);
+    expect([log.pendingOf("b10"), log.seqOfOperation("op-10-1")]).toEqual([undefined, undefined]);
+  });
+
   test("hands on the bytes that entries came with, and stores those", async () => {
     const log = open();
     log.append(entries(1, 6));

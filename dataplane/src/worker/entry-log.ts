@@ -1,7 +1,7 @@
 /**
- * A shard's operation log as its worker uses it: the store holds all of it, memory the newest entries
- * and all that are not applied yet, with what a write must know of those: which document they change
- * and which operation they are.
+ * A shard's operation log as its worker uses it: the store holds all of it, memory the bytes of the newest
+ * entries, and as objects all that are not applied yet. A primary also knows of those which document they
+ * change and which operation they are; it is worked out when it is first asked for.
  *
  * Entries that were appended together are one value of the store, a run, under the seq of its last entry.
  * What is sent to other copies is cut from the runs, so an entry is encoded once, by the primary that made it.
@@ -16,6 +16,8 @@ import { LogRetention, type LogBounds, type Retained } from "./log-retention.js"
 const CACHE_BYTES = 4 * 1024 * 1024;
 /** Larger values make the store look for free pages that lie side by side. */
 const RUN_BYTES = 32 * 1024;
+/** Runs share a buffer up to this size: what is sent of several is then one piece. */
+const BUFFER_BYTES = 1024 * 1024;
 
 interface Run {
   readonly firstSeq: number;
@@ -23,25 +25,32 @@ interface Run {
 }
 
 interface HeldRun extends Run {
-  readonly entries: readonly LogEntry[];
   readonly bytes: Uint8Array;
   /** Where in `bytes` each entry ends. */
   readonly ends: readonly number[];
+}
+
+interface ReadRun extends HeldRun {
+  readonly entries: readonly LogEntry[];
 }
 
 export class EntryLog {
   readonly #store: ShardStore;
   #slot: number;
   /** All runs of the store, oldest first; the first may begin at or below the log's base. */
-  #runs: (Run | HeldRun)[] = [];
+  #runs: (Run | HeldRun | ReadRun)[] = [];
   /** Runs from this one on are held in memory. */
   #heldFrom = 0;
+  /** Runs from this one on are there as objects: some of their entries are not applied. */
+  #readFrom = 0;
   #heldBytes = 0;
   /** The run that was asked for last: most are asked for entry by entry. */
-  #read: HeldRun | undefined;
+  #read: ReadRun | undefined;
   readonly #retention: LogRetention;
   #lastSeq: number;
   #appliedSeq: number;
+  /** What follows is kept: somebody asks for it. */
+  #remembers = false;
   readonly #lastOfId = new Map<string, LogEntry>();
   readonly #seqOfOperation = new Map<string, number>();
 
@@ -62,7 +71,7 @@ export class EntryLog {
     let lastTimeMs = 0;
     const baseSeq = this.#lastSeq;
     for (const { lastSeq: key, bytes } of this.#store.entryRuns(this.#slot, baseSeq + 1)) {
-      const run = heldRun(decodeEntries(bytes), bytes);
+      const run = readRun(bytes);
       // A run under another one's key is as wrong as a damaged one.
       if (run.firstSeq > this.#lastSeq + 1 || run.lastSeq !== key) break;
       for (const { seq, term, timeMs } of run.entries) {
@@ -76,6 +85,7 @@ export class EntryLog {
     if (this.#lastSeq !== lastSeq) {
       throw new Error(`the log ends at ${this.#lastSeq}, its record says ${lastSeq}`);
     }
+    this.#dropApplied();
     return { termSpans, lastTimeMs };
   }
 
@@ -85,10 +95,13 @@ export class EntryLog {
 
   append(entries: readonly LogEntry[]): void {
     for (let from = 0; from < entries.length;) {
-      const run = runFrom(entries, from);
-      this.#store.put("log", numberKey(this.#slot, run.lastSeq), run.bytes);
-      this.#hold(run, run.firstSeq - 1);
-      from += run.entries.length;
+      const through = endOf(entries, from);
+      const part = from === 0 && through === entries.length ? entries : entries.slice(from, through);
+      for (const run of runsOf(part, storedRun(part) ?? encodeEntries(part))) {
+        this.#store.put("log", numberKey(this.#slot, run.lastSeq), run.bytes);
+        this.#hold(run, run.firstSeq - 1);
+      }
+      from = through;
     }
     this.#evict();
   }
@@ -105,9 +118,7 @@ export class EntryLog {
     this.#read = undefined;
     this.#retention.truncateAfter(seq);
     this.#lastSeq = seq;
-    this.#lastOfId.clear();
-    this.#seqOfOperation.clear();
-    for (const run of this.#runs.slice(this.#heldFrom)) if (isHeld(run)) this.#remember(run.entries);
+    this.#forget();
   }
 
   trimThrough(seq: number): void {
@@ -120,6 +131,7 @@ export class EntryLog {
     }
     this.#runs.splice(0, gone);
     this.#heldFrom = Math.max(0, this.#heldFrom - gone);
+    this.#readFrom = Math.max(0, this.#readFrom - gone);
     this.#read = undefined;
     this.#retention.trimThrough(seq);
   }
@@ -129,13 +141,13 @@ export class EntryLog {
     this.#slot = slot;
     this.#runs = [];
     this.#heldFrom = 0;
+    this.#readFrom = 0;
     this.#heldBytes = 0;
     this.#read = undefined;
     this.#retention.reset(seq);
     this.#lastSeq = seq;
     this.#appliedSeq = seq;
-    this.#lastOfId.clear();
-    this.#seqOfOperation.clear();
+    this.#forget();
   }
 
   /** @throws {DamagedValueError} when the stored entry is damaged, {Error} when it is not held. */
@@ -146,12 +158,17 @@ export class EntryLog {
 
   /** Entries `fromSeq`..`throughSeq` as they are stored, one behind the other. @throws as get */
   stored(fromSeq: number, throughSeq: number): Uint8Array {
-    const pieces: Uint8Array[] = [];
+    const pieces: Buffer[] = [];
     for (let seq = fromSeq; seq <= throughSeq;) {
-      const { firstSeq, lastSeq, bytes, ends } = this.#runOf(seq);
+      const { firstSeq, lastSeq, bytes, ends } = this.#heldRunOf(seq);
       const last = Math.min(lastSeq, throughSeq);
       const start = seq === firstSeq ? 0 : ends[seq - firstSeq - 1]!;
-      pieces.push(bytes.subarray(start, ends[last - firstSeq]));
+      const piece = asBuffer(bytes.subarray(start, ends[last - firstSeq]));
+      const before = pieces.at(-1);
+      if (before !== undefined && isNext(before, piece)) {
+        const length = before.length + piece.length;
+        pieces[pieces.length - 1] = Buffer.from(before.buffer, before.byteOffset, length);
+      } else pieces.push(piece);
       seq = last + 1;
     }
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
@@ -164,7 +181,7 @@ export class EntryLog {
 
   /** Entries up to here are in the documents: they are no overlay any more. */
   applied(seq: number): void {
-    for (let done = this.#appliedSeq + 1; done <= seq; done += 1) {
+    for (let done = this.#appliedSeq + 1; this.#remembers && done <= seq; done += 1) {
       const entry = this.get(done);
       if (entry.body.kind === "noop") continue;
       if (this.#lastOfId.get(entry.body.id)?.seq === done) this.#lastOfId.delete(entry.body.id);
@@ -172,16 +189,19 @@ export class EntryLog {
         this.#seqOfOperation.delete(entry.operationId);
     }
     this.#appliedSeq = seq;
+    this.#dropApplied();
     this.#evict();
   }
 
   /** The newest entry above the applied ones that changes the document. */
   pendingOf(id: string): LogEntry | undefined {
+    this.#rememberAll();
     return this.#lastOfId.get(id);
   }
 
   /** An operation above the applied ones, committed or not (protocol 5.1.2). */
   seqOfOperation(operationId: string): number | undefined {
+    this.#rememberAll();
     return this.#seqOfOperation.get(operationId);
   }
 
@@ -190,7 +210,7 @@ export class EntryLog {
     return this.#retention.at(nowMs);
   }
 
-  #hold(run: HeldRun, baseSeq: number): void {
+  #hold(run: ReadRun, baseSeq: number): void {
     this.#runs.push(run);
     this.#heldBytes += run.bytes.length;
     let start = 0;
@@ -200,7 +220,30 @@ export class EntryLog {
       start = end;
     }
     this.#lastSeq = run.lastSeq;
-    this.#remember(run.entries);
+    if (this.#remembers) this.#remember(run.entries);
+  }
+
+  #rememberAll(): void {
+    if (this.#remembers) return;
+    this.#remembers = true;
+    for (const run of this.#runs.slice(this.#readFrom)) if (isRead(run)) this.#remember(run.entries);
+  }
+
+  #forget(): void {
+    this.#remembers = false;
+    this.#lastOfId.clear();
+    this.#seqOfOperation.clear();
+  }
+
+  /** Objects that live as long as the cache has their bytes would be most of what the collector has to copy. */
+  #dropApplied(): void {
+    for (; this.#readFrom < this.#runs.length; this.#readFrom += 1) {
+      const run = this.#runs[this.#readFrom]!;
+      if (run.lastSeq > this.#appliedSeq) return;
+      if (!isHeld(run)) continue;
+      const { firstSeq, lastSeq, bytes, ends } = run;
+      this.#runs[this.#readFrom] = { firstSeq, lastSeq, bytes, ends };
+    }
   }
 
   #remember(entries: readonly LogEntry[]): void {
@@ -212,7 +255,8 @@ export class EntryLog {
   }
 
   /** The entries of a run up to `seq`, of which the rest is replaced. */
-  #keepStart({ firstSeq, entries, bytes, ends }: HeldRun, seq: number): void {
+  #keepStart({ firstSeq, bytes, ends }: HeldRun, seq: number): void {
+    const { entries } = readRun(bytes);
     const count = seq - firstSeq + 1;
     const kept = {
       firstSeq,
@@ -236,9 +280,15 @@ export class EntryLog {
     }
   }
 
-  #runOf(seq: number): HeldRun {
+  #runOf(seq: number): ReadRun {
     const read = this.#read;
     if (read !== undefined && seq >= read.firstSeq && seq <= read.lastSeq) return read;
+    const run = this.#heldRunOf(seq);
+    this.#read = isRead(run) ? run : readRun(run.bytes);
+    return this.#read;
+  }
+
+  #heldRunOf(seq: number): HeldRun {
     let low = 0;
     let high = this.#runs.length;
     while (low < high) {
@@ -248,13 +298,12 @@ export class EntryLog {
     }
     const run = this.#runs[low];
     if (run === undefined || run.firstSeq > seq) throw new Error(`log entry ${seq} is missing`);
-    this.#read = isHeld(run) ? run : this.#readRun(run);
-    return this.#read;
+    return isHeld(run) ? run : this.#readStored(run);
   }
 
-  #readRun({ firstSeq, lastSeq }: Run): HeldRun {
+  #readStored({ firstSeq, lastSeq }: Run): ReadRun {
     for (const { bytes } of this.#store.entryRuns(this.#slot, lastSeq)) {
-      const run = heldRun(decodeEntries(bytes), bytes);
+      const run = readRun(bytes);
       if (run.firstSeq === firstSeq && run.lastSeq === lastSeq) return run;
       break;
     }
@@ -263,19 +312,49 @@ export class EntryLog {
 }
 
 function isHeld(run: Run | HeldRun): run is HeldRun {
+  return "bytes" in run;
+}
+
+function isRead(run: Run | HeldRun): run is ReadRun {
   return "entries" in run;
 }
 
-/** The longest run of bounded size that begins at `from`. */
-function runFrom(entries: readonly LogEntry[], from: number): HeldRun & { readonly bytes: Buffer } {
+/** Behind the last of the entries from `from` on that share a buffer. */
+function endOf(entries: readonly LogEntry[], from: number): number {
   let through = from;
   for (let bytes = 0; through < entries.length; through += 1) {
     bytes += sizeOf(entries[through]!);
-    if (through > from && bytes > RUN_BYTES) break;
+    if (through > from && bytes > BUFFER_BYTES) break;
   }
-  const part = from === 0 && through === entries.length ? entries : entries.slice(from, through);
-  const { bytes, ends } = storedRun(part) ?? encodeEntries(part);
-  return { firstSeq: part[0]!.seq, lastSeq: part.at(-1)!.seq, entries: part, bytes, ends };
+  return through;
+}
+
+/** The entries cut into runs of bounded size, each a part of their bytes. */
+function* runsOf(
+  entries: readonly LogEntry[],
+  { bytes, ends }: EntryRun,
+): Generator<ReadRun & { readonly bytes: Buffer }> {
+  for (let from = 0, start = 0; from < entries.length;) {
+    let through = from + 1;
+    while (through < entries.length && ends[through]! - start <= RUN_BYTES) through += 1;
+    const end = ends[through - 1]!;
+    const isWhole = through - from === entries.length;
+    const part = isWhole ? entries : entries.slice(from, through);
+    const first = start;
+    yield {
+      firstSeq: part[0]!.seq,
+      lastSeq: part.at(-1)!.seq,
+      entries: part,
+      bytes: bytes.subarray(start, end),
+      ends: isWhole ? ends : ends.slice(from, through).map((one) => one - first),
+    };
+    from = through;
+    start = end;
+  }
+}
+
+function isNext(before: Buffer, piece: Buffer): boolean {
+  return before.buffer === piece.buffer && before.byteOffset + before.length === piece.byteOffset;
 }
 
 function sizeOf({ stored, body }: LogEntry): number {
@@ -296,7 +375,9 @@ function storedRun(entries: readonly LogEntry[]): EntryRun | undefined {
   return { bytes: Buffer.from(first.buffer, first.byteOffset, bytes), ends };
 }
 
-function heldRun(entries: readonly LogEntry[], bytes: Uint8Array): HeldRun {
+/** @throws {DamagedValueError} */
+function readRun(bytes: Uint8Array): ReadRun {
+  const entries = decodeEntries(bytes);
   const ends: number[] = [];
   let end = 0;
   for (const { stored } of entries) ends.push((end += stored!.length));

@@ -22,7 +22,7 @@ describe("a data directory", () => {
     first.close();
     const second = await open(5);
     expect(second.nodeRecord).toEqual({ nodeId: first.nodeRecord.nodeId, clusterId: "cluster-1" });
-    expect(second.format).toEqual({ format: 1, minReader: 1, writtenBy: "0.1.0", stores: 2 });
+    expect(second.format).toEqual({ format: 2, minReader: 2, writtenBy: "0.1.0", stores: 2 });
     second.close();
   });
 
@@ -59,7 +59,7 @@ describe("a data directory", () => {
   test("of a newer version is refused with one line that names the version, and left as it is", async () => {
     (await open()).close();
     const path = join(directory, "format.json");
-    const newer = JSON.stringify({ format: 3, minReader: 2, writtenBy: "0.9.0", stores: 2 });
+    const newer = JSON.stringify({ format: 4, minReader: 3, writtenBy: "0.9.0", stores: 2 });
     writeFileSync(path, newer);
     await expect(open()).rejects.toMatchObject({
       exitCode: 3,
@@ -71,10 +71,20 @@ describe("a data directory", () => {
 
   test("of a newer version that still lets this one read is opened", async () => {
     (await open()).close();
-    const newer = JSON.stringify({ format: 2, minReader: 1, writtenBy: "0.2.0", stores: 4 });
+    const newer = JSON.stringify({ format: 3, minReader: 2, writtenBy: "0.2.0", stores: 4 });
     writeFileSync(join(directory, "format.json"), newer);
     const opened = await open();
     expect(opened.format.stores).toBe(4);
+    opened.close();
+  });
+
+  test("of an older format is taken over, and is no more for the version that made it", async () => {
+    (await open()).close();
+    const older = { format: 1, minReader: 1, writtenBy: "0.0.9", stores: 4 };
+    writeFileSync(join(directory, "format.json"), JSON.stringify(older));
+    const opened = await open();
+    expect(opened.format).toEqual({ format: 2, minReader: 2, writtenBy: "0.1.0", stores: 4 });
+    expect(JSON.parse(readFileSync(join(directory, "format.json"), "utf8"))).toEqual(opened.format);
     opened.close();
   });
 

@@ -1,17 +1,21 @@
 /**
  * `format.json` of a data directory: which version of the on-disk format it is in, who can read it,
- * and how many stores it has. Written once, at the first start; the network thread reads it before
- * any worker opens a store.
+ * and how many stores it has. Written at the first start, and when a newer version takes the directory
+ * over; the network thread does so before any worker opens a store.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "./atomic-file.js";
 import { ExitCode, StartError } from "./start-error.js";
 
-/** The format that this version writes. */
-export const FORMAT = 1;
+/**
+ * The format that this version writes.
+ * - 1: documents are encoded apart
+ * - 2: documents are stored as the log entries that wrote them, or as in 1
+ */
+export const FORMAT = 2;
 /** The oldest format number whose readers can read what this version writes. */
-const MIN_READER = 1;
+const MIN_READER = 2;
 
 export interface DataFormat {
   readonly format: number;
@@ -31,16 +35,7 @@ export async function openFormat(
 ): Promise<DataFormat> {
   const path = join(dataDirectory, "format.json");
   const text = await readIfThere(path);
-  if (text === undefined) {
-    const made: DataFormat = {
-      format: FORMAT,
-      minReader: MIN_READER,
-      writtenBy: fresh.version,
-      stores: fresh.stores,
-    };
-    await writeFileAtomic(path, `${JSON.stringify(made)}\n`);
-    return made;
-  }
+  if (text === undefined) return await writeFormat(path, fresh);
   const format = parseFormat(path, text);
   if (format.minReader > FORMAT) {
     throw new StartError(
@@ -49,7 +44,20 @@ export async function openFormat(
         `format ${FORMAT}. Start version ${format.writtenBy} or newer.`,
     );
   }
+  // Before anything is written in this version's format: an older one must not take it for its own.
+  if (format.format < FORMAT) {
+    return await writeFormat(path, { stores: format.stores, version: fresh.version });
+  }
   return format;
+}
+
+async function writeFormat(
+  path: string,
+  { stores, version }: { readonly stores: number; readonly version: string },
+): Promise<DataFormat> {
+  const made: DataFormat = { format: FORMAT, minReader: MIN_READER, writtenBy: version, stores };
+  await writeFileAtomic(path, `${JSON.stringify(made)}\n`);
+  return made;
 }
 
 function parseFormat(path: string, text: string): DataFormat {

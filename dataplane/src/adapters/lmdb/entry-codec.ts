@@ -9,7 +9,8 @@
  * Entries and operations are stored in runs, one behind the other: a value per run costs the store a
  * fraction of what a value each does. The length of an entry is that of what follows it. A run of entries
  * is also what copies send each other: the primary encodes an entry once, and its bytes are the same on
- * every disk.
+ * every disk. A document is stored as the entry that wrote it, where there is one: nothing is encoded or
+ * summed up again. One that came with a snapshot has the form of its own.
  */
 import { crc32 } from "node:zlib";
 import type { LogEntry, LogEntryBody, WriteResult } from "../../domain/replication/log-entry.js";
@@ -173,14 +174,33 @@ export function encodeDocument(document: StoredDocument): Buffer {
   return seal(value);
 }
 
-/** The record is a view of `bytes`. @throws {DamagedValueError} */
+/** The bytes of a document, or of the entry that wrote it. The record is a view of them. @throws {DamagedValueError} */
 export function decodeDocument(bytes: Uint8Array, doc: number): StoredDocument {
+  const written = decodeWritten(viewOf(bytes));
+  if (written !== undefined) return written;
   const value = unseal(bytes, DOCUMENT_HEAD, `document ${doc}`);
   const recordStart = DOCUMENT_HEAD + value.readUInt16LE(4);
   return {
     id: value.toString("utf8", DOCUMENT_HEAD, recordStart),
     seq: value.readDoubleLE(6),
     term: value.readDoubleLE(14),
+    record: value.subarray(recordStart),
+  };
+}
+
+/** Undefined for what is no undamaged entry: the checksum tells, whatever the length seems to say. */
+function decodeWritten(value: Buffer): StoredDocument | undefined {
+  const at = LENGTH_BYTES;
+  if (value.length < at + ENTRY_HEAD || value.readUInt32LE(0) !== value.length - at) return undefined;
+  if (value.readUInt32LE(at) !== crc32(value.subarray(at + 4)) || KINDS[value[at + 4]!] !== "index") {
+    return undefined;
+  }
+  const idStart = at + ENTRY_HEAD + value.readUInt16LE(at + 6);
+  const recordStart = idStart + value.readUInt16LE(at + 8);
+  return {
+    id: value.toString("utf8", idStart, recordStart),
+    seq: value.readDoubleLE(at + 10),
+    term: value.readDoubleLE(at + 18),
     record: value.subarray(recordStart),
   };
 }

@@ -91,6 +91,12 @@ test("entries, documents and operations come back as they were, and one flipped 
       expect(encodeEntries(read).bytes).toEqual(value);
       const document = { id, seq, term, record: Buffer.from(data) };
       expect(decodeDocument(encodeDocument(document), 1)).toEqual(document);
+      const asWritten = Buffer.from(read[0]!.stored!);
+      expect(decodeDocument(asWritten, 1)).toEqual(document);
+      asWritten[flip % asWritten.length]! ^= 1 << (flip & 7);
+      expect(() => decodeDocument(asWritten, 1)).toThrow(DamagedValueError);
+      // Whole and undamaged, and no document: the key that led to it was another's.
+      expect(() => decodeDocument(read[1]!.stored!, 1)).toThrow(DamagedValueError);
       const operation = { operationId, seq, term, result: "deleted", timeMs: seq } as const;
       const operations = [operation, { ...operation, seq: seq + 9 }];
       expect(decodeOperations(encodeOperations(operations))).toEqual(operations);
