@@ -1,5 +1,6 @@
 /** One process of the operator: watches from its start, so that it can lead at once when the lease is its own. */
 import { setMaxListeners } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
 import type { EventRecorder } from "@prism/kube-machinery/event-recorder";
 import type { KubeEnvironment } from "@prism/kube-machinery/kube-config";
@@ -26,6 +27,11 @@ export interface OperatorOptions {
 }
 
 const LEASE = "prism-operator";
+/**
+ * Requests under way may hang while the API server can't be reached. What they still change, they change by
+ * compare-and-swap, as those of any other operator.
+ */
+const STOP_LIMIT_MS = 5000;
 
 /** Resolves when it competes for the lease. */
 export async function startOperator(options: OperatorOptions): Promise<OperatorProcess> {
@@ -136,6 +142,9 @@ export class OperatorProcess {
     this.#supervisor = undefined;
     if (!supervisor) return;
     this.#options.log.warn({ reason }, "not leading any more");
-    await supervisor.stop();
+    const limit = new AbortController();
+    const late = delay(STOP_LIMIT_MS, undefined, { signal: limit.signal }).catch(() => undefined);
+    await Promise.race([supervisor.stop(), late]);
+    limit.abort();
   }
 }

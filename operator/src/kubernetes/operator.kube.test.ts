@@ -1,5 +1,7 @@
 import type { ClusterObjectStatus } from "@prism/api/cluster-status";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
+import { EVENTS } from "@prism/kube-machinery/event-recorder";
+import type { KubeObject } from "@prism/kube-machinery/kube-object";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   CONFIG_MAPS,
@@ -74,6 +76,37 @@ describe("the operator", () => {
     expect(nodes.items.map((node) => node.metadata.name)).toEqual(["demo-a-0", "demo-b-0", "demo-c-0"]);
     const identity = await client.get<ConfigMap>(CONFIG_MAPS, { namespace, name: "demo-identity" });
     expect(identity?.data?.["clusterId"]).toBe(status.clusterId);
+    await until("events", async () => {
+      const { items } = await client.list<KubeObject & { readonly reason: string }>(EVENTS, { namespace });
+      return items.some((event) => event.reason === "LeadTaken");
+    });
+  });
+
+  test("is taken over within 5 s by one that stands by, in a higher epoch and without a node being suspected", async () => {
+    const { namespace, home, operate: operateHere } = await place();
+    const at = { namespace, name: "demo" };
+    await createCluster(client, namespace, "demo", ZONES);
+    const first = await operateHere();
+    await condition(client, PRISM_CLUSTERS, at, "Ready", "True");
+    await client.create(PRISM_COLLECTIONS, collectionManifest(namespace, "notes", {}));
+    await condition(client, PRISM_COLLECTIONS, { namespace, name: "notes" }, "Ready", "True");
+    const second = await operateHere();
+    expect(second.isLeading()).toBe(false);
+    const before = await client.list<RawObject>(PRISM_SHARDS, { namespace });
+    const began = performance.now();
+    await first.stop();
+    const key = `${namespace}/demo`;
+    const plane = await until("another leader", async () => second.planes().get(key));
+    expect(performance.now() - began).toBeLessThan(5000);
+    expect(await plane.waitFor(() => plane.status().status === "ok", WAIT_MS)).toBe(true);
+    const reasons = plane.events.latest().map((event) => event.reason);
+    expect(reasons).not.toContain("NodeSuspect");
+    expect(reasons).not.toContain("PrimarySuspect");
+    const [node] = home.nodesOf(at).all();
+    expect(node!.leaderEpochs.at(-1)).toBeGreaterThan(node!.leaderEpochs[0]!);
+    const after = await client.list<RawObject>(PRISM_SHARDS, { namespace });
+    const terms = (list: typeof before): unknown[] => list.items.map((item) => item.status?.["term"]);
+    expect(terms(after)).toEqual(terms(before));
   });
 
   test("takes collections from files and over HTTP as the same objects, and says of each how it is", async () => {
