@@ -191,7 +191,9 @@ const statedSpec = strictObject({
   paused: z
     .boolean()
     .default(false)
-    .describe("Stops changes of pods, services and volumes; failover and recovery go on."),
+    .describe(
+      "Stops changes of pods, services and volumes, and new places for copies; failover goes on, and copies that have a place are filled.",
+    ),
 });
 
 type StatedSpec = z.output<typeof statedSpec>;

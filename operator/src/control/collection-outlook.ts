@@ -25,7 +25,7 @@ export function collectionOutlook(options: {
   const collection = state.collections.get(name);
   if (!collection) return undefined;
   if (!collection.status.shardsCreated) {
-    const reason = state.paused ? "Paused" : "NoNodeWithCapacity";
+    const reason = "NoNodeWithCapacity";
     return { ready: false, reason, message: `its shards are not made yet: ${REASONS[reason]}` };
   }
   const shards = status.shards.filter((shard) => shard.collection === name);
