@@ -115,8 +115,10 @@ export class RecordKeepers {
     const report = copy.report();
     const noticed = this.#unrecorded.get(copy.shardUid);
     const { map } = this.of(copy);
-    if (noticed === undefined || map === undefined) return report;
-    const { leaderEpoch, revision: mapRevision } = noticed;
+    // After a restart, and before the first map, it would pass for a copy that knows of no record.
+    const isBehind = map !== undefined && map.version > report.mapVersion;
+    if (map === undefined || (noticed === undefined && !isBehind)) return report;
+    const { leaderEpoch, revision: mapRevision } = noticed ?? { leaderEpoch: 0, revision: 0 };
     return { ...report, kept: { shard: toWireShard(map), leaderEpoch, mapRevision } };
   }
 }

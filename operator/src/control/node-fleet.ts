@@ -260,6 +260,7 @@ function toObservedCopy(
     role,
     term: copy.term,
     mapVersion: copy.mapVersion,
+    knownVersion: Math.max(copy.mapVersion, copy.kept?.shard?.version ?? 0),
     lastSeq: copy.lastSeq,
     failure: stuck ? "WorkerStuck" : role === "failed" ? toReason(copy.reason) : undefined,
   };
@@ -294,6 +295,7 @@ function changedShards(
       old.role === copy.role &&
       old.term === copy.term &&
       old.mapVersion === copy.mapVersion &&
+      old.knownVersion === copy.knownVersion &&
       old.failure === copy.failure;
     if (!same) changed.add(shard);
   }

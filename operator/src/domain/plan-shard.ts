@@ -42,13 +42,13 @@ export function planShard(observation: ShardObservation): Verdict {
 function refuseStaleRecord(observation: ShardObservation): Verdict {
   const { record } = observation;
   const newer = observation.copies.find(
-    (copy) => (isCopy(record, copy.id) && copy.term > record.term) || copy.mapVersion > record.version,
+    (copy) => (isCopy(record, copy.id) && copy.term > record.term) || copy.knownVersion > record.version,
   );
   if (!newer) return PASS;
   const evidence = {
     node: newer.node,
     reportedTerm: newer.term,
-    reportedVersion: newer.mapVersion,
+    reportedVersion: newer.knownVersion,
     term: record.term,
     version: record.version,
   };

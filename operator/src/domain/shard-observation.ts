@@ -37,7 +37,10 @@ export interface ObservedCopy {
   readonly id: AllocationId;
   readonly role: CopyRole;
   readonly term: number;
+  /** Of the record that it goes by. */
   readonly mapVersion: number;
+  /** Of the newest record that it was ever given. */
+  readonly knownVersion: number;
   readonly lastSeq: number;
   /** Why it can't be used, when its node is alive: it failed, or its worker is stuck. */
   readonly failure: Reason | undefined;

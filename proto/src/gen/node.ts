@@ -423,7 +423,7 @@ export interface CopyReport {
   reason: string;
   /** As primary: confirmed sequence numbers of the other copies. */
   lag: CopyLag[];
-  /** Set while the newest map has no record of the shard, or an older one than the copy was given. */
+  /** Set while the newest map has no record of the shard, or an older one than the copy was given, and while the copy, after a restart, does not yet go by the newest that it was given. */
   kept?: KeptRecord;
 }
 

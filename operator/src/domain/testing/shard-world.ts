@@ -261,6 +261,7 @@ function toObserved(node: WorldNode, copy: WorldCopy): ObservedCopy {
     role: node.failing ? "failed" : copy.role,
     term: copy.term,
     mapVersion: copy.mapVersion,
+    knownVersion: copy.mapVersion,
     lastSeq: copy.lastSeq,
     failure: node.failing ? "CopyFailed" : undefined,
   };
