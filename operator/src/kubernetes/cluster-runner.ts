@@ -297,7 +297,7 @@ export class ClusterRunner {
 
   #kubernetesHome(): ClusterHome {
     const { client, children, imageRepository, operatorNamespace } = this.#options;
-    const log = this.#log;
+    const { log } = this.#options;
     return {
       workloads: (cluster, handlers) =>
         new KubernetesWorkloads({
@@ -311,7 +311,7 @@ export class ClusterRunner {
         }),
       dialer: async (cluster) => {
         const { operator, made } = await ensureClusterCertificates(client, cluster);
-        if (made.length > 0) log.info({ made }, "certificates made");
+        if (made.length > 0) this.#log.info({ made }, "certificates made");
         return new GrpcNodeDialer(new TlsCredentials(operator));
       },
     };
