@@ -1,4 +1,4 @@
-/** Every change of a namespace's shard records, as the API server tells of them: nothing between two looks is missed. */
+/** A namespace's shard records, as the API server tells of their changes. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -9,15 +9,14 @@ const LINE = '{.metadata.name}{"="}{.status.inSync}{"\\n"}';
 
 export class ShardRecords {
   readonly #process: ChildProcess;
-  /** By shard. */
-  readonly #smallest = new Map<string, number>();
+  /** How many copies are in sync, by shard. */
+  readonly #inSync = new Map<string, number>();
 
   private constructor(process: ChildProcess) {
     this.#process = process;
     createInterface({ input: process.stdout! }).on("line", (line) => {
       const [shard = "", inSync = ""] = line.split("=");
-      const copies = (JSON.parse(inSync === "" ? "[]" : inSync) as readonly string[]).length;
-      this.#smallest.set(shard, Math.min(copies, this.#smallest.get(shard) ?? Number.POSITIVE_INFINITY));
+      this.#inSync.set(shard, (JSON.parse(inSync === "" ? "[]" : inSync) as readonly string[]).length);
     });
   }
 
@@ -28,13 +27,9 @@ export class ShardRecords {
     return new ShardRecords(spawn(kubectl, args, { env, stdio: ["ignore", "pipe", "ignore"] }));
   }
 
-  /** The smallest in-sync set that any shard has had. */
-  get smallestInSync(): number {
-    return Math.min(...this.#smallest.values());
-  }
-
-  get count(): number {
-    return this.#smallest.size;
+  /** Sizes of the in-sync sets as they are now, of all shards. */
+  get inSync(): readonly number[] {
+    return [...this.#inSync.values()];
   }
 
   stop(): void {
