@@ -86,8 +86,23 @@ test("an object that somebody deletes while the control plane runs takes its sha
 const records = async (store: MemoryStore) => (await store.list("PrismShard")).items;
 
 /** The first shard's object, once all its copies are in sync, and the newest record is known to all. */
-async function settled(store: MemoryStore, plane: ControlPlane) {
+async function settled({ store, plane, nodes }: Awaited<ReturnType<typeof withCollection>>) {
   await vi.waitFor(() => expect(plane.status().shards.every((shard) => shard.inSync === 3)).toBe(true), WAIT);
+  const versions = async () =>
+    new Map((await records(store)).map((one) => [one.spec.shardUid, one.status.version]));
+  for (const node of nodes.all()) {
+    await vi.waitFor(async () => {
+      const known = node.copies().map(({ shardUid, mapVersion }) => [shardUid, mapVersion] as const);
+      expect(new Map(known)).toEqual(await versions());
+    }, WAIT);
+    node.report();
+    // The answer comes after the report was heard: what a node has not told proves nothing of a record.
+    await node.requestCollection({
+      action: "describeDataLoss",
+      name: "speeches/0",
+      specJson: Buffer.from("{}"),
+    });
+  }
   return (await records(store))[0]!;
 }
 
@@ -128,8 +143,9 @@ const LOSSES: readonly [string, (store: MemoryStore, shard: Shard) => Promise<un
 ];
 
 test.each(LOSSES)("a record that is %s is made again from what its copies prove", async (_how, lose) => {
-  const { store, plane } = await withCollection();
-  const shard = await settled(store, plane);
+  const cluster = await withCollection();
+  const { store, plane } = cluster;
+  const shard = await settled(cluster);
   await lose(store, shard);
   await vi.waitFor(() => expect(reasons(plane)).toContain("ShardRecordRebuilt"), WAIT);
   await vi.waitFor(() => expect(plane.status()).toMatchObject({ status: "ok", problems: [] }), WAIT);
@@ -143,7 +159,7 @@ test.each(LOSSES)("a record that is %s is made again from what its copies prove"
 
 test("a record is not made again while a copy that it named is silent, and it is said which", async () => {
   const { store, nodes, plane } = await withCollection();
-  const shard = await settled(store, plane);
+  const shard = await settled({ store, nodes, plane });
   const { node } = shard.status.copies.find(({ id }) => id === shard.status.primary)!;
   const silent = nodes.all().find(({ volume }) => volume.nodeId === node)!;
   silent.frozen = true;
@@ -164,7 +180,7 @@ test("a record is not made again while a copy that it named is silent, and it is
 
 test("a record of a history that a person gave up is not made again", async () => {
   const { store, nodes, plane } = await withCollection();
-  const shard = await settled(store, plane);
+  const shard = await settled({ store, nodes, plane });
   await plane.stop();
   const cluster = (await store.get("PrismCluster", "demo"))!;
   const { name, uid } = shard.metadata;
