@@ -472,7 +472,7 @@ describe("any sequence of changes, faults and ends of the operator", () => {
         expect({ acted, blockers }).toEqual({ acted: 0, blockers: [] });
         expect(bench.image("demo-c")).toBe(`${IMAGE}:${wish.version}`);
       }),
-      { numRuns: 80 },
+      { numRuns: 50 },
     );
   }, 60_000);
 });
