@@ -40,4 +40,10 @@ export const MUTATION_NOTES: readonly MutationNote[] = [
     line: "this.#confirmTo = event.from;",
     why: "The primary's next message is confirmed too: what the snapshot brought is counted one message later.",
   },
+  {
+    file: "replica-role.ts",
+    line: "this.#confirmed = Math.max(this.#confirmed, lastSeq);",
+    what: "Math.max -> Math.min",
+    why: "It confirms less than it holds, and the primary's next message makes up for it: a primary never counts down.",
+  },
 ];
