@@ -48,7 +48,7 @@ function section(figures: readonly Figure[], now: Date): string {
     `Measured on ${now.toISOString().slice(0, 10)} by \`make e2e\`: Kubernetes 1.35 with three nodes, three nodes of Prism,`,
     "the operator's two replicas, and the load of the SDK at its defaults, all on one machine",
     `(${machine}; load ${loadavg()[0]!.toFixed(1)} at the end).`,
-    "*To write again* is the longest time that one of twelve documents, which clients write again and again through the",
+    "_To write again_ is the longest time that one of twelve documents, which clients write again and again through the",
     "Service, was not written.",
     "",
     table,
