@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { memoryBudgetFor, poolThreadsFor, workersFor } from "./node-settings.js";
+import { memoryBudgetFor, networkHeapMegabytesFor, poolThreadsFor, workersFor } from "./node-settings.js";
 
 describe("a node's settings from its resources", () => {
   it("leave one processor to the network thread", () => {
@@ -15,6 +15,12 @@ describe("a node's settings from its resources", () => {
       Math.floor(0.9 * 2 ** 31),
     );
     expect(memoryBudgetFor({ requests: {}, limits: {} })).toBeUndefined();
+  });
+
+  it("limit the network thread's heap to its part of a stated memory", () => {
+    expect(networkHeapMegabytesFor({ requests: {}, limits: { memory: "4Gi" } })).toBe(552);
+    expect(networkHeapMegabytesFor({ requests: {}, limits: { memory: "256Mi" } })).toBe(96);
+    expect(networkHeapMegabytesFor({ requests: {}, limits: { cpu: "2" } })).toBeUndefined();
   });
 
   it("give disks enough threads, more for more workers", () => {

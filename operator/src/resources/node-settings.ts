@@ -10,6 +10,11 @@ export const PORTS = { http: 3080, peers: 7000, admin: 3090 } as const;
 const MOST_WORKERS = 8;
 /** The rest of a container's memory is the runtime itself and the page cache's share. */
 const MEMORY_SHARE = 0.9;
+const MiB = 1024 * 1024;
+/** As nodes plan it (dataplane/src/domain/memory-budget.ts): a thread's heap can only be limited where its program starts. */
+const NETWORK_HEAP_SHARE = 0.15;
+const SMALLEST_HEAP_BYTES = 96 * MiB;
+const LARGEST_HEAP_BYTES = 4096 * MiB;
 /** Commits of all stores wait in one pool of threads. */
 const FEWEST_POOL_THREADS = 16;
 
@@ -30,6 +35,14 @@ export function workersFor({ requests, limits }: ResourceSettings): number | und
 export function memoryBudgetFor({ requests, limits }: ResourceSettings): number | undefined {
   const memory = limits.memory ?? requests.memory;
   return memory === undefined ? undefined : Math.floor(parseQuantity(memory) * MEMORY_SHARE);
+}
+
+/** The limit of the network thread's heap; undefined leaves it to the runtime. */
+export function networkHeapMegabytesFor(resources: ResourceSettings): number | undefined {
+  const budgetBytes = memoryBudgetFor(resources);
+  if (budgetBytes === undefined) return undefined;
+  const bytes = Math.max(SMALLEST_HEAP_BYTES, budgetBytes * NETWORK_HEAP_SHARE);
+  return Math.floor(Math.min(LARGEST_HEAP_BYTES, bytes) / MiB);
 }
 
 /** libuv's pool, in which disks are written to and names looked up. */

@@ -5,7 +5,7 @@
 import { LABEL_PREFIX } from "@prism/api/api-object";
 import type { ClusterSpec, ClusterZone } from "@prism/api/cluster";
 import { clusterObjectNames } from "@prism/api/object-names";
-import { nodeSettingsFile, poolThreadsFor, PORTS } from "./node-settings.js";
+import { networkHeapMegabytesFor, nodeSettingsFile, poolThreadsFor, PORTS } from "./node-settings.js";
 import { podAffinity, podSpread } from "./pod-placement.js";
 import { objectLabels, TEMPLATE_HASH } from "./owned-object.js";
 import { hashOfValue } from "./short-hash.js";
@@ -134,6 +134,8 @@ function environment({ resources }: ClusterSpec, stated: readonly Variable[]): r
     name,
     valueFrom: { fieldRef: { apiVersion: "v1", fieldPath } },
   });
+  const heap = networkHeapMegabytesFor(resources);
+  const ownOptions = stated.some(({ name }) => name === "NODE_OPTIONS");
   return [
     ofPod("PRISM_NAME", "metadata.name"),
     ofPod("PRISM_ADVERTISE_HOST", "status.podIP"),
@@ -141,6 +143,9 @@ function environment({ resources }: ClusterSpec, stated: readonly Variable[]): r
     { name: "PRISM_CONFIG", value: `${SETTINGS_PATH}/node.json` },
     { name: "PRISM_TLS_DIRECTORY", value: TLS_PATH },
     { name: "UV_THREADPOOL_SIZE", value: String(poolThreadsFor(resources)) },
+    ...(heap === undefined || ownOptions
+      ? []
+      : [{ name: "NODE_OPTIONS", value: `--max-old-space-size=${heap}` }]),
     ...stated,
   ];
 }
