@@ -55,7 +55,8 @@ async function test(): Promise<void> {
       config,
     ];
     try {
-      await runCommand(command, { cwd: REPOSITORY, show: true, timeoutMs: deadlineMs - performance.now() });
+      const timeoutMs = Math.max(1, Math.floor(deadlineMs - performance.now()));
+      await runCommand(command, { cwd: REPOSITORY, show: true, timeoutMs });
       return true;
     } catch (error) {
       console.error(error instanceof Error ? error.message : error);
