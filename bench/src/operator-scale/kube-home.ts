@@ -3,15 +3,8 @@ import { randomBytes } from "node:crypto";
 import { startControlPlane } from "@prism/e2e/cluster/control-plane";
 import { HttpApiClient } from "@prism/kube-machinery/http-api-client";
 import { KubeConfig } from "@prism/kube-machinery/kube-config";
-import { ObjectCache } from "@prism/kube-machinery/object-cache";
-import { Reflector } from "@prism/kube-machinery/reflector";
 import { KubeStore } from "@prism/operator/adapters/kubernetes/kube-store";
-import {
-  PRISM_COLLECTIONS,
-  PRISM_NODES,
-  PRISM_SHARDS,
-  type RawObject,
-} from "@prism/operator/adapters/kubernetes/prism-resources";
+import { RecordWatches } from "@prism/operator/adapters/kubernetes/record-watches";
 import { installKinds } from "@prism/operator/adapters/testing/kube-home";
 import type { Store } from "@prism/operator/ports/store";
 import { CLUSTER } from "./scale-store.js";
@@ -32,27 +25,13 @@ export async function openKubeStore(
     metadata: { name: namespace },
   });
   progress("an API server is ready");
-  const caches = {
-    PrismCollection: new ObjectCache<RawObject>(),
-    PrismShard: new ObjectCache<RawObject>(),
-    PrismNode: new ObjectCache<RawObject>(),
-  };
-  const reflectors = [
-    new Reflector<RawObject>({
-      client,
-      resource: PRISM_COLLECTIONS,
-      namespace,
-      sink: caches.PrismCollection,
-    }),
-    new Reflector<RawObject>({ client, resource: PRISM_SHARDS, namespace, sink: caches.PrismShard }),
-    new Reflector<RawObject>({ client, resource: PRISM_NODES, namespace, sink: caches.PrismNode }),
-  ];
-  for (const reflector of reflectors) reflector.start();
-  await Promise.all(reflectors.map((reflector) => reflector.synced()));
+  const watches = new RecordWatches({ client, namespaces: [namespace], onError: () => undefined });
+  await watches.start();
+  const caches = watches.cachesOf(namespace);
   const store = new KubeStore({ client, caches, namespace, cluster: CLUSTER });
   const close = async (): Promise<void> => {
     await store.close();
-    await Promise.all(reflectors.map((reflector) => reflector.stop()));
+    await watches.stop();
     const preconditions = { uid: metadata.uid };
     if (plane === undefined) await client.delete(NAMESPACES, { name: namespace }, { preconditions });
     await client.close();

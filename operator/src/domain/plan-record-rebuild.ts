@@ -9,18 +9,12 @@
  * every acknowledged write. The changes after M, if there were any, have not happened.
  */
 import type { Reason } from "@prism/api/reason";
-import type { AllocationId, CopyPlace, HistoryId, NodeId, ShardRecord, ShardUid } from "./shard-record.js";
+import type { AllocationId, HistoryId, NodeId, ShardRecord } from "./shard-record.js";
 
-export interface KeptShardRecord {
-  readonly uid: ShardUid;
-  readonly version: number;
-  readonly term: number;
-  readonly historyId: HistoryId;
-  readonly primary: AllocationId;
-  readonly inSync: readonly AllocationId[];
-  readonly recovering: readonly AllocationId[];
-  readonly copies: readonly CopyPlace[];
-}
+export type KeptShardRecord = Pick<
+  ShardRecord,
+  "uid" | "version" | "term" | "historyId" | "primary" | "inSync" | "recovering" | "copies"
+>;
 
 /** What a node says of the record that its copy was given last. */
 export interface RecordProof {

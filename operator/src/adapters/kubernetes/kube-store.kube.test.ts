@@ -1,12 +1,11 @@
 import type { ApiClient } from "@prism/kube-machinery/api-client";
-import { ObjectCache } from "@prism/kube-machinery/object-cache";
-import { Reflector } from "@prism/kube-machinery/reflector";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ApiObject, NewObject, ObjectChange } from "../../ports/store.js";
 import { connectToTestServer, installKinds, makeNamespace } from "../testing/kube-home.js";
 import { describeStoreContract, failure, nodeObject, withNodeId } from "../testing/store-contract.js";
 import { KubeStore, type RawCaches } from "./kube-store.js";
-import { PRISM_COLLECTIONS, PRISM_NODES, PRISM_SHARDS, type RawObject } from "./prism-resources.js";
+import { PRISM_COLLECTIONS, PRISM_SHARDS, type RawObject } from "./prism-resources.js";
+import { RecordWatches } from "./record-watches.js";
 
 let client: ApiClient;
 const cleanups: (() => Promise<void>)[] = [];
@@ -29,28 +28,11 @@ interface Home {
 
 async function home(): Promise<Home> {
   const namespace = await makeNamespace(client);
-  const caches = {
-    PrismCollection: new ObjectCache<RawObject>(),
-    PrismShard: new ObjectCache<RawObject>(),
-    PrismNode: new ObjectCache<RawObject>(),
-  };
-  const reflectors = [
-    new Reflector<RawObject>({
-      client,
-      resource: PRISM_COLLECTIONS,
-      namespace,
-      sink: caches.PrismCollection,
-    }),
-    new Reflector<RawObject>({ client, resource: PRISM_SHARDS, namespace, sink: caches.PrismShard }),
-    new Reflector<RawObject>({ client, resource: PRISM_NODES, namespace, sink: caches.PrismNode }),
-  ];
-  for (const reflector of reflectors) reflector.start();
-  const cutWatches = async (): Promise<void> => {
-    await Promise.all(reflectors.map((reflector) => reflector.stop()));
-  };
+  const watches = new RecordWatches({ client, namespaces: [namespace], onError: () => undefined });
+  const cutWatches = (): Promise<void> => watches.stop();
   cleanups.push(cutWatches);
-  await Promise.all(reflectors.map((reflector) => reflector.synced()));
-  return { namespace, caches, cutWatches };
+  await watches.start();
+  return { namespace, caches: watches.cachesOf(namespace), cutWatches };
 }
 
 const REMEMBERED = 200;
