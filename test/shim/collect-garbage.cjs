@@ -4,7 +4,7 @@
  * nobody holds any more can't be told from memory that is lost.
  */
 const { writeFileSync, renameSync } = require("node:fs");
-const { getHeapSpaceStatistics, setFlagsFromString } = require("node:v8");
+const { getHeapStatistics, setFlagsFromString } = require("node:v8");
 const { runInNewContext } = require("node:vm");
 const { isMainThread } = require("node:worker_threads");
 
@@ -19,16 +19,15 @@ if (path !== undefined) {
     collect();
     collect();
     const { heapUsed, external } = process.memoryUsage();
-    const young = getHeapSpaceStatistics().find((space) => space.space_name === "new_space");
-    return { used: heapUsed + external, young: young.physical_space_size };
+    return { used: heapUsed + external, heap: getHeapStatistics().total_physical_size };
   };
   if (isMainThread) {
     let round = 0;
-    let bytes = { used: 0, young: 0 };
+    let bytes = { used: 0, heap: 0 };
     channel.onmessage = ({ data }) => {
       if (data.answer !== round) return;
       bytes.used += data.bytes.used;
-      bytes.young += data.bytes.young;
+      bytes.heap += data.bytes.heap;
     };
     process.on("SIGUSR2", () => {
       round += 1;
@@ -40,7 +39,7 @@ if (path !== undefined) {
           `${file}.new`,
           JSON.stringify({
             usedBytes: bytes.used,
-            youngBytes: bytes.young,
+            heapBytes: bytes.heap,
             rssBytes: process.memoryUsage.rss(),
           }),
         );

@@ -8,11 +8,10 @@ export interface NodeMemory {
   /** Heaps of all threads, and what hangs on them outside. */
   readonly usedBytes: number;
   /**
-   * Where all threads' new objects are made, in the resident memory. It grows from half a megabyte to twice
-   * --max-semi-space-size per thread, the faster the more garbage there is, and stays there: what a node
-   * has taken of it by some moment says nothing of what it holds.
+   * Resident memory of all threads' heaps, with what is free in them. A heap grows to bounds of its own, the faster
+   * the more garbage there is, and gives little back: what is free in it says nothing of what the node holds.
    */
-  readonly youngBytes: number;
+  readonly heapBytes: number;
   readonly rssBytes: number;
 }
 
