@@ -79,6 +79,8 @@ export interface ClusterObjectNames {
   readonly operatorTlsSecret: string;
   /** Stays when the cluster is deleted: a new one of its name adopts it. */
   readonly identity: string;
+  /** Which versions the shards' records have come to; stays as well. */
+  readonly records: string;
 }
 
 /** The objects of which a cluster has one each. */
@@ -93,5 +95,6 @@ export function clusterObjectNames(cluster: string): ClusterObjectNames {
     nodeTlsSecret: `${cluster}-node-tls`,
     operatorTlsSecret: `${cluster}-operator-tls`,
     identity: `${cluster}-identity`,
+    records: `${cluster}-records`,
   };
 }

@@ -31,7 +31,15 @@ function proof(copy: AllocationId, change: Partial<RecordProof> = {}): RecordPro
 }
 
 function lost(proofs: readonly RecordProof[], change: Partial<LostRecord> = {}): LostRecord {
-  return { stored: undefined, proofs, givenUp: new Set(), nameOf: (node) => node, nowMs: 77, ...change };
+  return {
+    stored: undefined,
+    highestVersion: 0,
+    proofs,
+    givenUp: new Set(),
+    nameOf: (node) => node,
+    nowMs: 77,
+    ...change,
+  };
 }
 
 const ALL = [proof(A), proof(B), proof(C)];
@@ -75,6 +83,16 @@ describe("a lost record", () => {
   test("is newer than what stands in its place", () => {
     const plan = planRecordRebuild(lost(ALL, { stored: { version: 3, term: 7 } }));
     expect(plan).toMatchObject({ kind: "rebuild", record: { term: 1007 } });
+  });
+
+  test("is newer than every version that it is on record to have had, and it is said which no node knows", () => {
+    const plan = planRecordRebuild(lost(ALL, { highestVersion: 5_000_000 }));
+    expect(plan).toMatchObject({ kind: "rebuild", record: { version: 6_000_000 } });
+    const unheard = missing(lost([proof(A)], { highestVersion: 12 }));
+    expect(unheard).toMatch(/the record was of version 12, which no node that answers was given/);
+    expect(missing(lost([], { highestVersion: 12 }))).toMatch(
+      /no node reports .*; the record was of version 12/,
+    );
   });
 
   test("is led by a sound copy when its primary has failed", () => {

@@ -1,6 +1,6 @@
 /**
  * Decides whether a shard's record that was deleted, emptied or put back to an older one can be made again
- * from what nodes prove, without losing an acknowledged write. docs/adr/0023-lost-records.md has the argument.
+ * from what nodes prove, without losing an acknowledged write. docs/adr/0029-lost-records.md has the argument.
  *
  * A copy keeps on disk which record it was given, before it acts on it. Let M be the newest of them. Who acts
  * on a record after M is in a later in-sync set, and new ids come into that set only by the word of a primary
@@ -35,6 +35,8 @@ export interface RecordProof {
 export interface LostRecord {
   /** What stands in the record's place, as far as it can be read. */
   readonly stored: { readonly version: number; readonly term: number } | undefined;
+  /** The highest version that it is on record to have had; 0 when that is not kept. */
+  readonly highestVersion: number;
   readonly proofs: readonly RecordProof[];
   /** Histories of the shard that a person gave up, or began to give up. */
   readonly givenUp: ReadonlySet<HistoryId>;
@@ -58,16 +60,25 @@ export function planRecordRebuild(lost: LostRecord): RecordRebuild {
   const { proofs, stored } = lost;
   const newest = newestOf(proofs);
   if (newest === undefined) {
-    return { kind: "refuse", missing: ["no node reports what record its copy was given"] };
+    const unheard = "no node reports what record its copy was given";
+    return { kind: "refuse", missing: [unheard, ...unproved(lost, 0)] };
   }
   const missing = [
     ...contradictions(lost, newest),
     ...[...newest.inSync, ...newest.recovering].flatMap((id) => doubt(lost, newest, id) ?? []),
   ];
-  if (missing.length > 0) return { kind: "refuse", missing };
+  if (missing.length > 0) {
+    return { kind: "refuse", missing: [...missing, ...unproved(lost, newest.version)] };
+  }
   const term = Math.max(newest.term, stored?.term ?? 0) + TERM_LEAP;
-  const version = Math.max(newest.version, stored?.version ?? 0) + VERSION_LEAP;
+  const version = Math.max(newest.version, stored?.version ?? 0, lost.highestVersion) + VERSION_LEAP;
   return { kind: "rebuild", from: newest, record: rebuilt(lost, newest, version, term) };
+}
+
+/** Says what a record that a person writes has to be newer than. */
+function unproved({ highestVersion }: LostRecord, version: number): string[] {
+  if (highestVersion <= version) return [];
+  return [`the record was of version ${highestVersion}, which no node that answers was given`];
 }
 
 function newestOf(proofs: readonly RecordProof[]): KeptShardRecord | undefined {

@@ -13,16 +13,15 @@ import type { StatusResponse } from "@prism/api/status";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
 import type { EventRecorder } from "@prism/kube-machinery/event-recorder";
 import type { Stored } from "@prism/kube-machinery/kube-object";
-import { TlsCredentials } from "@prism/proto/internal-credentials";
 import type { Logger } from "pino";
 import { GrpcNodeDialer } from "../adapters/grpc/grpc-node-dialer.js";
 import { ClusterStatusWriter } from "../adapters/kubernetes/cluster-status-writer.js";
-import { ensureClusterCertificates } from "../adapters/kubernetes/cluster-certificates.js";
+import { KeptCertificates } from "../adapters/kubernetes/kept-certificates.js";
 import type { ChildWatches } from "../adapters/kubernetes/child-watches.js";
 import { CollectionKeeper } from "../adapters/kubernetes/collection-keeper.js";
 import { KubeStore } from "../adapters/kubernetes/kube-store.js";
 import { KubernetesWorkloads } from "../adapters/kubernetes/kubernetes-workloads.js";
-import type { RawObject } from "../adapters/kubernetes/prism-resources.js";
+import { PRISM_CLUSTERS, type RawObject } from "../adapters/kubernetes/prism-resources.js";
 import type { RecordWatches } from "../adapters/kubernetes/record-watches.js";
 import { ControlPlane } from "../control/control-plane.js";
 import type { ClusterEvent } from "../control/event-log.js";
@@ -37,6 +36,7 @@ import type { NodeDialer } from "../ports/node-dialer.js";
 import type { ApiObject } from "../ports/store.js";
 import { selectorLabels } from "../resources/owned-object.js";
 import { EventTeller } from "./event-teller.js";
+import { FoundationKeeper } from "./foundation-keeper.js";
 
 export interface ClusterRunnerOptions {
   readonly client: ApiClient;
@@ -59,6 +59,7 @@ export interface ClusterHome {
 interface Running {
   readonly plane: ControlPlane;
   readonly workloads: ClusterWorkloads;
+  readonly foundation: FoundationKeeper;
 }
 
 /** Why a specification is not followed. */
@@ -97,6 +98,7 @@ export class ClusterRunner {
   #lastStatus: StatusResponse | undefined;
   #lastWritten: ClusterObjectStatus | undefined;
   #leaderEpoch = 0;
+  #certificates: KeptCertificates | undefined;
 
   constructor(options: ClusterRunnerOptions, object: Stored<RawObject>) {
     const { client, records, recorder } = options;
@@ -108,7 +110,13 @@ export class ClusterRunner {
     this.#object = object;
     this.#log = options.log.child({ namespace, cluster: name });
     const caches = records.cachesOf(namespace);
-    this.#store = new KubeStore({ client, caches, namespace, cluster: name });
+    this.#store = new KubeStore({
+      client,
+      caches,
+      namespace,
+      cluster: name,
+      onError: (err) => this.#log.warn({ err }, "versions of records not on record, will be tried again"),
+    });
     this.#events = new EventTeller({ recorder, store: this.#store, cluster: () => this.#object });
     this.#statusWriter = new ClusterStatusWriter({
       client,
@@ -153,7 +161,7 @@ export class ClusterRunner {
   }
 
   async stop(): Promise<void> {
-    await this.#keeper.stop();
+    await Promise.all([this.#keeper.stop(), this.#running?.foundation.stop()]);
     await this.#running?.plane.stop();
     this.#running = undefined;
     await this.#statusWriter.stop();
@@ -197,14 +205,31 @@ export class ClusterRunner {
       await workloads.close();
       throw error;
     });
-    this.#running = { plane, workloads };
+    const foundation = this.#keepFoundation(ref);
+    this.#running = { plane, workloads, foundation };
     this.#events.tell("LeadTaken", `cluster/${this.#name}`, { leaderEpoch: this.#leaderEpoch });
     if (refusal) plane.refuseSpec(refusal.reason, refusal.detail, generation);
     this.#keeper.start();
     this.#publish();
   }
 
-  async #update({ plane, workloads }: Running, generation: number): Promise<void> {
+  #keepFoundation(cluster: ClusterRef): FoundationKeeper {
+    const { client, children } = this.#options;
+    const keeper = new FoundationKeeper({
+      cluster,
+      children,
+      store: this.#store,
+      certificates: async () => (await this.#certificates?.look()) ?? [],
+      isLed: async () => (await client.get(PRISM_CLUSTERS, cluster))?.metadata.uid === this.uid,
+      onRestored: (object, why) => this.#events.tell("WorkloadRestored", object, { object, why }),
+      onError: (err) => this.#log.warn({ err }, "identity or certificates not as they should be"),
+    });
+    keeper.start();
+    return keeper;
+  }
+
+  async #update({ plane, workloads, foundation }: Running, generation: number): Promise<void> {
+    await foundation.lookAtIdentity();
     const identity = await this.#store.get("PrismCluster", this.#name);
     if (!identity) throw new CannotLead("StartFailed", "what identifies the cluster's data is gone");
     const wish = this.#wish(identity);
@@ -310,9 +335,11 @@ export class ClusterRunner {
           log,
         }),
       dialer: async (cluster) => {
-        const { operator, made } = await ensureClusterCertificates(client, cluster);
+        const certificates = await KeptCertificates.open(client, cluster);
+        const { made, credentials } = certificates;
         if (made.length > 0) this.#log.info({ made }, "certificates made");
-        return new GrpcNodeDialer(new TlsCredentials(operator));
+        this.#certificates = certificates;
+        return new GrpcNodeDialer(credentials);
       },
     };
   }

@@ -1,10 +1,9 @@
 /** What becomes of records that somebody deletes on a real API server, and of the cluster's certificates there. */
 import { X509Certificate } from "node:crypto";
-import type { ApiClient } from "@prism/kube-machinery/api-client";
 import type { KubeObject, Stored } from "@prism/kube-machinery/kube-object";
 import type { Resource } from "@prism/kube-machinery/resource";
 import { TlsCredentials } from "@prism/proto/internal-credentials";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ensureClusterCertificates } from "../adapters/kubernetes/cluster-certificates.js";
 import {
   PRISM_CLUSTERS,
@@ -12,7 +11,8 @@ import {
   PRISM_SHARDS,
   type RawObject,
 } from "../adapters/kubernetes/prism-resources.js";
-import { connectToTestServer, installKinds, makeNamespace } from "../adapters/testing/kube-home.js";
+import { connectToTestServer, makeNamespace, useTestServer } from "../adapters/testing/kube-home.js";
+import type { OperatorProcess } from "./operator-process.js";
 import { FakeHome } from "./testing/fake-home.js";
 import {
   collectionManifest,
@@ -25,17 +25,7 @@ import {
 
 const SECRETS: Resource = { group: "", version: "v1", kind: "Secret", plural: "secrets", namespaced: true };
 
-let client: ApiClient;
-const cleanups: (() => Promise<void>)[] = [];
-
-beforeAll(async () => {
-  client = connectToTestServer();
-  await installKinds(client);
-});
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-afterAll(() => client.close());
+const { client, cleanups } = useTestServer();
 
 interface Record {
   readonly term: number;
@@ -50,8 +40,9 @@ function recordOf(shard: Stored<RawObject>): Record {
 interface Led {
   readonly at: { readonly namespace: string; readonly name: string };
   readonly shard: Stored<RawObject>;
+  readonly home: FakeHome;
   readonly stop: () => Promise<void>;
-  readonly lead: () => Promise<unknown>;
+  readonly lead: () => Promise<OperatorProcess>;
 }
 
 /** A cluster with a collection whose copies are all in sync; resolves with its first shard. */
@@ -65,9 +56,10 @@ async function withShard(): Promise<Led> {
     for (const end of stops.splice(0)) await end();
   };
   cleanups.push(stop);
-  const lead = async (): Promise<void> => {
+  const lead = async (): Promise<OperatorProcess> => {
     const operator = await operate({ namespace, client: connectToTestServer(), home });
     stops.push(() => operator.stop());
+    return operator;
   };
   await lead();
   await condition(client, PRISM_CLUSTERS, { namespace, name: "demo" }, "Ready", "True");
@@ -78,7 +70,7 @@ async function withShard(): Promise<Led> {
     const object = await client.get<RawObject>(PRISM_SHARDS, at);
     return object !== undefined && recordOf(object).inSync.length === 3 && object;
   });
-  return { at, shard, stop, lead };
+  return { at, shard, home, stop, lead };
 }
 
 async function expectMadeAgain(
@@ -114,6 +106,75 @@ describe("a shard's record", () => {
     await client.create(PRISM_SHARDS, backup);
     await lead();
     await expectMadeAgain(at, shard);
+  });
+});
+
+/** Deletes what stands there and makes it again as it was. */
+async function putBack({ apiVersion, kind, metadata, spec, status }: Stored<RawObject>): Promise<void> {
+  const { namespace = "", name, labels = {} } = metadata;
+  const present = await client.get(PRISM_SHARDS, { namespace, name });
+  await client.delete(PRISM_SHARDS, { namespace, name }, { preconditions: { uid: present!.metadata.uid } });
+  await client.create(PRISM_SHARDS, {
+    apiVersion,
+    kind,
+    metadata: { namespace, name, labels },
+    spec,
+    status,
+  });
+}
+
+describe("a shard's record that is put back while no node that knows better is heard", () => {
+  /** Two copies went on without the third; then all three and the operator ended. */
+  async function withOldBackup() {
+    const led = await withShard();
+    const { at, shard, home, stop } = led;
+    const nodes = home.nodesOf({ namespace: at.namespace, name: "demo" });
+    const { copies, primary } = shard.status as unknown as {
+      copies: readonly { id: string; node: string }[];
+      primary: string;
+    };
+    const nodeOf = (node: string) => nodes.all().find(({ volume }) => volume.nodeId === node)!;
+    const first = nodeOf(copies.find(({ id }) => id === primary)!.node);
+    const others = copies.filter(({ id }) => id !== primary).map(({ node }) => nodeOf(node));
+    const [second, third] = [others[0]!, others[1]!];
+    third.kill();
+    const newest = await until("the third copy to have left", async () => {
+      const object = await client.get<RawObject>(PRISM_SHARDS, at);
+      return object !== undefined && recordOf(object).inSync.length === 2 && object;
+    });
+    await stop();
+    for (const node of [first, second]) node.kill();
+    await putBack(shard);
+    return { ...led, newest, first, second, third };
+  }
+
+  test("is not acted upon by a leader that starts then, says which version it was of, and is made again later", async () => {
+    const { at, newest, first, second, third, lead } = await withOldBackup();
+    third.start();
+    const operator = await lead();
+    const plane = await until("a control plane", async () => operator.planes().get(`${at.namespace}/demo`));
+    await until("the others to count as dead", async () => {
+      return plane.status().nodes.filter(({ state }) => state === "dead").length === 2;
+    });
+    const problem = await until("the loss to be said", async () =>
+      plane
+        .status()
+        .problems.find(
+          ({ object, message }) => object === "shard/demo.books.0" && message.includes("version"),
+        ),
+    );
+    expect(problem.reason).toBe("ShardRecordLost");
+    expect(problem.message).toContain(`the record was of version ${recordOf(newest).version}`);
+    expect(third.map?.shards.map(({ number }) => number)).not.toContain(0);
+    const standing = await client.get<RawObject>(PRISM_SHARDS, at);
+    expect(recordOf(standing!).version).toBeLessThan(recordOf(newest).version);
+    for (const node of [first, second]) node.start();
+    const again = await until("the record to be made again", async () => {
+      const object = await client.get<RawObject>(PRISM_SHARDS, at);
+      return recordOf(object!).version > recordOf(newest).version && object;
+    });
+    expect(again.status?.["historyId"]).toBe(newest.status?.["historyId"]);
+    await condition(client, PRISM_CLUSTERS, { namespace: at.namespace, name: "demo" }, "Ready", "True");
   });
 });
 

@@ -1,5 +1,4 @@
 /** The operator ends behind every kind of write it makes, and the next one brings what was begun to its end. */
-import type { ApiClient } from "@prism/kube-machinery/api-client";
 import type { CollectionAnswer } from "@prism/proto/gen/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -8,7 +7,7 @@ import {
   PRISM_SHARDS,
   type RawObject,
 } from "../adapters/kubernetes/prism-resources.js";
-import { connectToTestServer, installKinds, makeNamespace } from "../adapters/testing/kube-home.js";
+import { connectToTestServer, makeNamespace, useTestServer } from "../adapters/testing/kube-home.js";
 import type { ControlPlane } from "../control/control-plane.js";
 import type { FakeNode, FakeNodes } from "../control/testing/fake-nodes.js";
 import type { Action } from "../domain/action.js";
@@ -39,7 +38,7 @@ interface Step {
 const TITLE = { fields: [{ name: "title", type: "text" }] };
 const ANSWER_MS = 7000;
 
-let client: ApiClient;
+const { client } = useTestServer();
 let namespace: string;
 let operator: OperatorProcess | undefined;
 let mortal: MortalClient;
@@ -47,14 +46,11 @@ const home = new FakeHome();
 const demo = (): { namespace: string; name: string } => ({ namespace, name: "demo" });
 
 beforeAll(async () => {
-  client = connectToTestServer();
-  await installKinds(client);
   namespace = await makeNamespace(client);
 });
 afterAll(async () => {
   await operator?.stop();
   await home.close();
-  await client.close();
 });
 
 async function start(): Promise<void> {
@@ -131,6 +127,10 @@ async function copiesOf(collection: string, count: number): Promise<void> {
 async function allUp(collection: string): Promise<void> {
   for (const node of nodes().all()) if (!node.running) node.start();
   await wholeAfter(collection);
+  // What is still done for others would be taken for what the next step provokes.
+  await until("all whole", async () => {
+    return (await plane()).status().shards.every((shard) => shard.state === "ok" && shard.inSync === 3);
+  });
 }
 
 /** In the order of their keys. A kind of write without a step does not compile. */
@@ -145,6 +145,7 @@ const STEPS: Readonly<Record<WriteKind, Step>> = {
   sayOfCollection: made("two"),
   createRecord: made("three"),
   markShardsCreated: made("four"),
+  noteVersions: made("seven"),
   clearBootstrap: made("five"),
   addInSync: made("six"),
   createCollection: {

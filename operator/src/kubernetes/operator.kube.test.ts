@@ -1,8 +1,7 @@
 import type { ClusterObjectStatus } from "@prism/api/cluster-status";
-import type { ApiClient } from "@prism/kube-machinery/api-client";
 import { EVENTS } from "@prism/kube-machinery/event-recorder";
 import type { KubeObject } from "@prism/kube-machinery/kube-object";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   CONFIG_MAPS,
   PRISM_CLUSTERS,
@@ -12,7 +11,7 @@ import {
   type ConfigMap,
   type RawObject,
 } from "../adapters/kubernetes/prism-resources.js";
-import { connectToTestServer, installKinds, makeNamespace } from "../adapters/testing/kube-home.js";
+import { connectToTestServer, makeNamespace, useTestServer } from "../adapters/testing/kube-home.js";
 import type { OperatorProcess } from "./operator-process.js";
 import { FakeHome } from "./testing/fake-home.js";
 import {
@@ -27,17 +26,7 @@ import {
   ZONES,
 } from "./testing/operator-world.js";
 
-let client: ApiClient;
-const cleanups: (() => Promise<void>)[] = [];
-
-beforeAll(async () => {
-  client = connectToTestServer();
-  await installKinds(client);
-});
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-afterAll(() => client.close());
+const { client, cleanups } = useTestServer();
 
 interface Place {
   readonly namespace: string;

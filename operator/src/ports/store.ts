@@ -93,5 +93,10 @@ export interface Store {
   update<K extends Kind>(object: ApiObject<K>): Promise<ApiObject<K>>;
   /** Throws StoreError "notFound" or "conflict". */
   delete(kind: Kind, name: string, precondition: DeletePrecondition): Promise<void>;
+  /**
+   * The highest version that the shard's record has had, 0 when none is known: for homes in which a single record can
+   * be put back. What they show of one that is older has no content.
+   */
+  highestVersion?(collectionUid: string, number: number): number;
   close(): Promise<void>;
 }

@@ -54,7 +54,8 @@ export class RecordRebuilder {
     const stored = shardStatusSchema.safeParse(present?.status).data;
     // A cache that is behind sees losses where there are none.
     if (stored !== undefined && proofs.every(({ kept }) => kept.version <= stored.version)) return;
-    const plan = this.#plan(proofs, stored);
+    const highestVersion = store.highestVersion?.(collection.metadata.uid, number) ?? 0;
+    const plan = this.#plan(proofs, stored, highestVersion);
     if (plan.kind === "refuse") {
       onRefused(name, plan.missing);
       return;
@@ -82,12 +83,17 @@ export class RecordRebuilder {
     this.#options.onRebuilt(name, plan.from, plan.record);
   }
 
-  #plan(proofs: readonly RecordProof[], stored: ShardStatus | undefined): RecordRebuild {
+  #plan(
+    proofs: readonly RecordProof[],
+    stored: ShardStatus | undefined,
+    highestVersion: number,
+  ): RecordRebuild {
     const { state, givenUp } = this.#options;
     const names = new Map([...state.nodes.values()].map((node) => [node.status.nodeId, node.metadata.name]));
     return planRecordRebuild({
       stored,
       proofs,
+      highestVersion,
       givenUp: givenUp(proofs[0]?.kept.uid ?? ""),
       nameOf: (node) => names.get(node) ?? node,
       nowMs: steadyNowMs(),

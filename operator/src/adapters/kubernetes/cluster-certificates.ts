@@ -41,6 +41,7 @@ interface Secret extends KubeObject {
 export interface ClusterCertificates {
   /** For TlsCredentials of the control plane. */
   readonly operator: TlsMaterial;
+  readonly authority: Authority;
   /** Of the certificate that runs out first. */
   readonly expiresAt: Date;
   /** Names of the Secrets that were made or issued anew now, each with the reason. */
@@ -58,7 +59,8 @@ export class CertificateError extends Error {
 const RANDOM_KEYS: KeySource = { privateKey: newPrivateKey, serial: () => randomBytes(16) };
 
 /**
- * Makes what is missing, and issues anew what has run out.
+ * Makes what is missing, and issues anew what has run out. `known` is the authority that the cluster's processes go by
+ * already: what somebody does to its Secret is set back, for another one would part them.
  * @throws {CertificateError}
  * @throws {ApiError} of the API server.
  */
@@ -67,9 +69,10 @@ export async function ensureClusterCertificates(
   cluster: ClusterRef,
   nowMs: number = Date.now(),
   keys: KeySource = RANDOM_KEYS,
+  known?: Authority,
 ): Promise<ClusterCertificates> {
   const writer = new SecretWriter(api, cluster, nowMs, keys);
-  const authority = await writer.authority();
+  const authority = await writer.authority(known);
   const { nodesService, nodeTlsSecret, operatorTlsSecret } = clusterObjectNames(cluster.name);
   const node = await writer.leaf(nodeTlsSecret, authority, {
     clusterId: cluster.clusterId,
@@ -84,7 +87,7 @@ export async function ensureClusterCertificates(
   const ends = [node, operator].map(({ certificate }) =>
     Date.parse(new X509Certificate(certificate).validTo),
   );
-  return { operator, expiresAt: new Date(Math.min(...ends)), made: writer.made };
+  return { operator, authority, expiresAt: new Date(Math.min(...ends)), made: writer.made };
 }
 
 class SecretWriter {
@@ -102,13 +105,18 @@ class SecretWriter {
   }
 
   /** Never replaced: every certificate of the cluster hangs on it. */
-  async authority(): Promise<Authority> {
+  async authority(known: Authority | undefined): Promise<Authority> {
     const { namespace, clusterId } = this.#cluster;
     const name = clusterObjectNames(this.#cluster.name).caSecret;
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const present = await this.#read(name);
       if (present !== undefined) {
         const authority = { certificate: textOf(present, "tls.crt"), key: textOf(present, "tls.key") };
+        if (known) {
+          const isKnown = authority.certificate === known.certificate && authority.key === known.key;
+          if (isKnown || (await this.#replace(present, secretOf(known), "changed"))) return known;
+          continue;
+        }
         const fault = authorityFault(authority, clusterId, this.#nowMs);
         if (fault === undefined) return authority;
         throw new CertificateError(
@@ -116,13 +124,8 @@ class SecretWriter {
             `it to let a new authority be made; connections between nodes then pause until all have the new one.`,
         );
       }
-      const authority = makeAuthority(clusterId, this.#nowMs, this.#keys);
-      const data = {
-        certificate: authority.certificate,
-        key: authority.key,
-        authorities: authority.certificate,
-      };
-      if (await this.#create(name, data, [])) return authority;
+      const authority = known ?? makeAuthority(clusterId, this.#nowMs, this.#keys);
+      if (await this.#create(name, secretOf(authority), [])) return authority;
     }
     throw contended(name);
   }
@@ -191,6 +194,10 @@ class SecretWriter {
   #isOurs(secret: Stored<Secret>): boolean {
     return secret.metadata.labels?.[MANAGED_BY] === objectLabels(this.#cluster.name)[MANAGED_BY];
   }
+}
+
+function secretOf({ certificate, key }: Authority): TlsMaterial {
+  return { certificate, key, authorities: certificate };
 }
 
 function dataOf({ certificate, key, authorities }: TlsMaterial): Record<string, string> {

@@ -39,6 +39,8 @@ export class ClusterIdentity {
   readonly #namespace: string;
   readonly #cluster: string;
   readonly #fieldManager: string;
+  /** As this process last read or wrote it. */
+  #known: Cluster | undefined;
 
   constructor(options: { client: ApiClient; namespace: string; cluster: string; fieldManager: string }) {
     this.#client = options.client;
@@ -60,12 +62,7 @@ export class ClusterIdentity {
 
   /** @throws {StoreError} alreadyExists. */
   async create(spec: Cluster["spec"], status: ClusterStatus): Promise<Cluster> {
-    const object: ConfigMap = {
-      apiVersion: "v1",
-      kind: "ConfigMap",
-      metadata: { name: this.#name, namespace: this.#namespace, labels: objectLabels(this.#cluster) },
-      data: dataOf({ generation: 1, spec, status }),
-    };
+    const object = this.#newObject({ generation: 1, spec, status });
     try {
       const made = await this.#client.create(CONFIG_MAPS, object, { fieldManager: this.#fieldManager });
       return this.#toCluster(made);
@@ -104,7 +101,47 @@ export class ClusterIdentity {
     }
   }
 
+  /**
+   * For who leads: what somebody did to it is set back to what this process last knew, unless a later leader wrote it.
+   * Resolves with what was wrong. @throws {StoreError} conflict.
+   */
+  async restore(): Promise<string | undefined> {
+    const known = this.#known;
+    if (known === undefined) return undefined;
+    const { spec, status, metadata } = known;
+    const wanted = this.#newObject({ generation: metadata.generation, spec, status });
+    const at = { namespace: this.#namespace, name: this.#name };
+    const present = await this.#client.get<ConfigMap>(CONFIG_MAPS, at);
+    const fault = present === undefined ? "missing" : faultOf(present, known);
+    if (fault === undefined) return undefined;
+    const options = { fieldManager: this.#fieldManager };
+    try {
+      this.#toCluster(
+        present === undefined
+          ? await this.#client.create(CONFIG_MAPS, wanted, options)
+          : await this.#client.replace(CONFIG_MAPS, { ...present, data: wanted.data ?? {} }, options),
+      );
+    } catch (error) {
+      throw toStoreError(error);
+    }
+    return fault;
+  }
+
+  #newObject(content: Content): ConfigMap {
+    return {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: this.#name, namespace: this.#namespace, labels: objectLabels(this.#cluster) },
+      data: dataOf(content),
+    };
+  }
+
   #toCluster(object: Stored<ConfigMap>): Cluster {
+    this.#known = this.#parse(object);
+    return this.#known;
+  }
+
+  #parse(object: Stored<ConfigMap>): Cluster {
     const { uid, resourceVersion, creationTimestamp } = object.metadata;
     const { generation, spec, status } = contentOf(object);
     return {
@@ -121,6 +158,18 @@ export class ClusterIdentity {
       spec,
       status: { ...status, observedGeneration: generation, conditions: [] },
     };
+  }
+}
+
+/** What somebody else than a leader has made of it. */
+function faultOf(present: ConfigMap, { status }: Cluster): string | undefined {
+  try {
+    const { clusterId, leaderEpoch } = contentOf(present).status;
+    if (clusterId !== status.clusterId) return `it named the data ${clusterId}`;
+    return leaderEpoch < status.leaderEpoch ? `it was of the epoch ${leaderEpoch}` : undefined;
+  } catch (error) {
+    if (!(error instanceof IdentityDamaged)) throw error;
+    return "damaged";
   }
 }
 

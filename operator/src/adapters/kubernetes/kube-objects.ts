@@ -86,6 +86,17 @@ export function toShard(
   };
 }
 
+/** Undefined: there is nothing that could be acted upon. */
+export function versionOfRecord(object: RawObject): number | undefined {
+  const version = object.status?.["version"];
+  return shardSpecSchema.safeParse(object.spec).success && typeof version === "number" ? version : undefined;
+}
+
+/** What stands in the shard's place says nothing that may be believed. */
+export function withoutRecord(shard: ApiObject<"PrismShard">): ApiObject<"PrismShard"> {
+  return { ...shard, status: {} as ApiObject<"PrismShard">["status"] };
+}
+
 function unknownShard(cluster: string): ShardSpec {
   return {
     clusterRef: { name: cluster },

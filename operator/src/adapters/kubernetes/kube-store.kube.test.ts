@@ -1,23 +1,21 @@
 import type { ApiClient } from "@prism/kube-machinery/api-client";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { ApiError } from "@prism/kube-machinery/api-error";
+import type { Resource } from "@prism/kube-machinery/resource";
+import { describe, expect, test } from "vitest";
 import type { ApiObject, NewObject, ObjectChange } from "../../ports/store.js";
-import { connectToTestServer, installKinds, makeNamespace } from "../testing/kube-home.js";
+import { makeNamespace, useTestServer } from "../testing/kube-home.js";
 import { describeStoreContract, failure, nodeObject, withNodeId } from "../testing/store-contract.js";
 import { KubeStore, type RawCaches } from "./kube-store.js";
-import { PRISM_COLLECTIONS, PRISM_SHARDS, type RawObject } from "./prism-resources.js";
+import {
+  CONFIG_MAPS,
+  PRISM_COLLECTIONS,
+  PRISM_SHARDS,
+  type ConfigMap,
+  type RawObject,
+} from "./prism-resources.js";
 import { RecordWatches } from "./record-watches.js";
 
-let client: ApiClient;
-const cleanups: (() => Promise<void>)[] = [];
-
-beforeAll(async () => {
-  client = connectToTestServer();
-  await installKinds(client);
-});
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-afterAll(() => client.close());
+const { client, cleanups } = useTestServer();
 
 interface Home {
   readonly namespace: string;
@@ -26,8 +24,8 @@ interface Home {
   readonly cutWatches: () => Promise<void>;
 }
 
-async function home(): Promise<Home> {
-  const namespace = await makeNamespace(client);
+async function home(existing?: string): Promise<Home> {
+  const namespace = existing ?? (await makeNamespace(client));
   const watches = new RecordWatches({ client, namespaces: [namespace], onError: () => undefined });
   const cutWatches = (): Promise<void> => watches.stop();
   cleanups.push(cutWatches);
@@ -37,8 +35,8 @@ async function home(): Promise<Home> {
 
 const REMEMBERED = 200;
 
-function storeOf({ namespace, caches }: Home, cluster = "demo"): KubeStore {
-  const store = new KubeStore({ client, caches, namespace, cluster, remembered: REMEMBERED });
+function storeOf({ namespace, caches }: Home, cluster = "demo", through = client): KubeStore {
+  const store = new KubeStore({ client: through, caches, namespace, cluster, remembered: REMEMBERED });
   cleanups.push(() => store.close());
   return store;
 }
@@ -92,6 +90,108 @@ function collectionObject(name: string): NewObject<"PrismCollection"> {
     status: { shardsCreated: false },
   };
 }
+
+/** A client whose writes of ConfigMaps are counted, and refused while they are. */
+function watchedClient(): { client: ApiClient; writes: () => number; refuse: (yes: boolean) => void } {
+  let [writes, refused] = [0, false];
+  const watched = new Proxy(client, {
+    get: (target, name) => {
+      const method = Reflect.get(target, name) as unknown;
+      if (typeof method !== "function") return method;
+      const call = method.bind(target) as (...args: unknown[]) => Promise<unknown>;
+      if (name !== "create" && name !== "replace") return call;
+      return (resource: Resource, ...rest: unknown[]) => {
+        if (resource.kind !== "ConfigMap") return call(resource, ...rest);
+        writes += 1;
+        if (refused) throw new ApiError({ status: 500, reason: "InternalError", message: "no space" });
+        return call(resource, ...rest);
+      };
+    },
+  });
+  return { client: watched, writes: () => writes, refuse: (yes) => (refused = yes) };
+}
+
+function changedRecord(shard: ApiObject<"PrismShard">): ApiObject<"PrismShard"> {
+  return { ...shard, status: { ...shard.status, version: shard.status.version + 1 } };
+}
+
+describe("the versions that records have come to", () => {
+  const records = (place: Home) => ({ namespace: place.namespace, name: "demo-records" });
+  const versions = async (place: Home) => (await client.get<ConfigMap>(CONFIG_MAPS, records(place)))?.data;
+
+  test("are on record before a record is shown, and a change waits until they are", async () => {
+    const [place, watched] = [await home(), watchedClient()];
+    const store = storeOf(place, "demo", watched.client);
+    const made = await store.create(shardObject("notes", 0));
+    expect(await versions(place)).toEqual({ c: "1" });
+    watched.refuse(true);
+    await expect(store.update(changedRecord(made))).rejects.toThrow("no space");
+    const name = made.metadata.name;
+    const [raw] = [...place.caches.PrismShard.values()];
+    expect(raw?.status?.["version"]).toBe(2);
+    expect(store.find("PrismShard", name)?.metadata.resourceVersion).toBe(raw?.metadata.resourceVersion);
+    await expect(store.get("PrismShard", name)).rejects.toThrow("no space");
+    const shown: number[] = [];
+    const from = String(Number((await store.list("PrismNode")).resourceVersion));
+    store.watch("PrismShard", from, ({ object }) => shown.push(object.status.version));
+    expect(shown).toEqual([]);
+    watched.refuse(false);
+    expect((await store.get("PrismShard", name))?.status.version).toBe(2);
+    expect(shown).toEqual([2]);
+    expect(await versions(place)).toEqual({ c: "2" });
+  });
+
+  test("of many records that change at once go into few writes", async () => {
+    const [place, watched] = [await home(), watchedClient()];
+    const store = storeOf(place, "demo", watched.client);
+    const made = await Promise.all(
+      Array.from({ length: 64 }, (_, i) => store.create(shardObject("notes", i))),
+    );
+    await Promise.all(made.map((shard) => store.update(changedRecord(shard))));
+    expect(watched.writes()).toBeLessThan(40);
+    expect((await versions(place))?.["c"]?.split(",")).toEqual(Array.from({ length: 64 }, () => "2"));
+  });
+
+  test("show a record that was put back without its content, also to who begins then", async () => {
+    const place = await home();
+    const store = storeOf(place);
+    const made = await store.create(shardObject("notes", 0));
+    await store.update(changedRecord(made));
+    const { namespace, name } = [...place.caches.PrismShard.values()][0]!.metadata;
+    const at = { namespace: namespace!, name };
+    await client.delete(PRISM_SHARDS, at, { preconditions: { uid: made.metadata.uid } });
+    const { spec, status } = shardObject("notes", 0);
+    const manifest = { apiVersion: "prism.dev/v1alpha1", kind: "PrismShard", metadata: at, spec, status };
+    await client.create(PRISM_SHARDS, manifest);
+    for (const one of [store, storeOf({ ...(await home(place.namespace)) })]) {
+      expect((await one.get("PrismShard", made.metadata.name))?.status).toEqual({});
+      expect((await one.list("PrismShard")).items.map((item) => item.status)).toEqual([{}]);
+      expect(one.highestVersion("c", 0)).toBe(2);
+    }
+  });
+
+  test("of two writers are kept, whoever wrote first, and are made again when somebody deletes them", async () => {
+    const place = await home();
+    const [one, other] = [storeOf(place), storeOf(await home(place.namespace))];
+    await Promise.all([one.create(shardObject("notes", 0)), other.create(shardObject("notes", 1))]);
+    expect(await versions(place)).toEqual({ c: "1,1" });
+    const present = await client.get(CONFIG_MAPS, records(place));
+    await client.delete(CONFIG_MAPS, records(place), { preconditions: { uid: present!.metadata.uid } });
+    expect(await one.restoreLedger()).toBe(true);
+    expect(await one.restoreLedger()).toBe(false);
+    expect((await versions(place))?.["c"]).toMatch(/^1,1?$/);
+    await other.update(changedRecord((await other.get("PrismShard", "demo.notes.1"))!));
+    expect(await versions(place)).toEqual({ c: "1,2" });
+  });
+
+  test("that are damaged are not guessed at", async () => {
+    const place = await home();
+    const metadata = { ...records(place) };
+    const damaged: ConfigMap = { apiVersion: "v1", kind: "ConfigMap", metadata, data: { c: "1;2" } };
+    await client.create(CONFIG_MAPS, damaged);
+    await expect(storeOf(place).list("PrismShard")).rejects.toThrow(/demo-records is damaged.*restore it/);
+  });
+});
 
 describe("the store of a cluster on the API server", () => {
   test("a writer hears its own write while the watch is silent, and decides again from what others wrote", async () => {

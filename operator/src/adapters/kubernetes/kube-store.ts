@@ -5,6 +5,9 @@
  * What a writer wrote is heard here before its promise resolves, and a watch that lags behind never takes it
  * back: that is the cache's doing. After a conflict the object is read again before the writer is told, so that who
  * decides again decides from what is there.
+ *
+ * A record of a shard is shown once its version is on record, and without its content when a newer one was: nobody
+ * can act on what a record that was put back says (record-ledger.ts).
  */
 import { isDeepStrictEqual } from "node:util";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
@@ -26,7 +29,16 @@ import {
 import { FIELD_MANAGER } from "../../resources/owned-object.js";
 import { ChangeFeed } from "../local/change-feed.js";
 import { ClusterIdentity } from "./cluster-identity.js";
-import { toCollection, toNode, toRaw, toShard, withAccepted, type RecordKind } from "./kube-objects.js";
+import {
+  toCollection,
+  toNode,
+  toRaw,
+  toShard,
+  versionOfRecord,
+  withAccepted,
+  withoutRecord,
+  type RecordKind,
+} from "./kube-objects.js";
 import {
   clusterOf,
   PRISM_COLLECTIONS,
@@ -34,6 +46,7 @@ import {
   PRISM_SHARDS,
   type RawObject,
 } from "./prism-resources.js";
+import { RecordLedger } from "./record-ledger.js";
 import { toStoreError } from "./store-errors.js";
 
 export type RawCaches = Readonly<Record<RecordKind, ObjectCache<RawObject>>>;
@@ -46,6 +59,8 @@ export interface KubeStoreOptions {
   readonly cluster: string;
   /** A watch can take up after so many of the last changes; default 4096. */
   readonly remembered?: number;
+  /** Records are shown later than they could be; it is tried again. */
+  readonly onError?: (error: unknown) => void;
 }
 
 const RESOURCES: Readonly<Record<RecordKind, Resource>> = {
@@ -61,6 +76,9 @@ export class KubeStore implements Store {
   readonly #namespace: string;
   readonly #cluster: string;
   readonly #identity: ClusterIdentity;
+  readonly #ledger: RecordLedger;
+  /** By uid: records whose version is not on record yet. */
+  readonly #held = new Map<string, Stored<RawObject>>();
   readonly #changes: ChangeFeed;
   /** By kind, then by the name that the Store shows. */
   readonly #shown: Readonly<Record<RecordKind, Map<string, ApiObject>>>;
@@ -76,6 +94,14 @@ export class KubeStore implements Store {
     this.#namespace = namespace;
     this.#cluster = cluster;
     this.#identity = new ClusterIdentity({ client, namespace, cluster, fieldManager: FIELD_MANAGER });
+    this.#ledger = new RecordLedger({
+      client,
+      namespace,
+      cluster,
+      fieldManager: FIELD_MANAGER,
+      onNoted: () => this.#judgeHeld(),
+      onError: options.onError ?? (() => undefined),
+    });
     this.#shown = { PrismCollection: new Map(), PrismShard: new Map(), PrismNode: new Map() };
     for (const kind of RECORD_KINDS) {
       this.#stops.push(options.caches[kind].follow((change) => this.#take(kind, change)));
@@ -89,10 +115,12 @@ export class KubeStore implements Store {
     const recordKind: RecordKind = kind;
     const rawName = this.find(recordKind, name)?.metadata.name ?? name;
     await this.#refresh(recordKind, rawName);
+    if (kind === "PrismShard") await this.#ledger.settled();
     return this.#shown[recordKind].get(name) as ApiObject<K> | undefined;
   }
 
   async list<K extends Kind>(kind: K): Promise<ObjectList<K>> {
+    if (kind === "PrismShard") await this.#ledger.settled();
     const resourceVersion = String(this.#changes.latest);
     if (kind === "PrismCluster") {
       const cluster = await this.#identity.read();
@@ -124,6 +152,7 @@ export class KubeStore implements Store {
     const made = await this.#send(record.kind, raw.metadata.name, () =>
       this.#client.create(RESOURCES[record.kind], raw, { fieldManager }),
     );
+    if (record.kind === "PrismShard") await this.#ledger.settled();
     if (record.kind === "PrismCollection") {
       const { spec } = object as unknown as NewObject<"PrismCollection">;
       await this.#accept(made, toCollectionSpec(spec));
@@ -142,12 +171,15 @@ export class KubeStore implements Store {
     if (kind === "PrismCollection") {
       await this.#updateCollection(raw, object as unknown as ApiObject<"PrismCollection">);
     } else {
+      // What is decided from what is shown would be decided from an older one.
+      if (this.#held.has(uid)) await this.#ledger.settled();
       const spec: RawObject["spec"] = { ...object.spec, clusterRef: { name: this.#cluster } };
       const metadata = { ...raw.metadata, uid, resourceVersion };
       const next: Stored<RawObject> = { ...raw, metadata, spec, status: { ...object.status } };
       await this.#send(kind, raw.metadata.name, () =>
         this.#client.replace(RESOURCES[kind], next, { fieldManager: FIELD_MANAGER }),
       );
+      if (this.#held.has(uid)) await this.#ledger.settled();
     }
     return this.#shownAs(kind, uid) as ApiObject<K>;
   }
@@ -156,7 +188,8 @@ export class KubeStore implements Store {
     if (kind === "PrismCluster") throw new Error("what outlives a cluster is not deleted with it");
     const record: RecordKind = kind;
     const raw = this.find(record, name);
-    if (!raw) throw new StoreError("notFound", `${kind} ${name}`);
+    const shown = this.#shown[record].get(name);
+    if (!raw || !shown) throw new StoreError("notFound", `${kind} ${name}`);
     const { uid, resourceVersion } = precondition;
     const at = { namespace: this.#namespace, name: raw.metadata.name };
     try {
@@ -165,12 +198,28 @@ export class KubeStore implements Store {
       await this.#refresh(record, raw.metadata.name);
       throw toStoreError(error);
     }
+    if (kind === "PrismShard") this.#ledger.forget((shown as ApiObject<"PrismShard">).spec);
     // A finalizer keeps it: it goes when the watch says so.
     if ((raw.metadata.finalizers ?? []).length === 0) this.#caches[record].heardGone(raw);
   }
 
+  highestVersion(collectionUid: string, number: number): number {
+    return this.#ledger.highest({ collectionUid, number });
+  }
+
+  /** What somebody did to the identity is set back; resolves with what was wrong. @throws {StoreError} conflict */
+  async restoreIdentity(): Promise<string | undefined> {
+    return this.#identity.restore();
+  }
+
+  /** True when somebody had deleted which versions records have come to, and it was made again. */
+  async restoreLedger(): Promise<boolean> {
+    return this.#ledger.restore();
+  }
+
   async close(): Promise<void> {
     for (const stop of this.#stops.splice(0)) stop();
+    this.#ledger.close();
     this.#changes.close();
   }
 
@@ -268,10 +317,28 @@ export class KubeStore implements Store {
     const knownName = this.#names.get(uid);
     const known = knownName === undefined ? undefined : this.#shown[kind].get(knownName);
     const isOurs = clusterOf(raw) === this.#cluster || known !== undefined;
+    this.#held.delete(uid);
     if (!isOurs) return;
-    const object = change.type === "put" ? this.#toObject(kind, raw, known) : undefined;
+    let object = change.type === "put" ? this.#toObject(kind, raw, known) : undefined;
+    const version = object && kind === "PrismShard" ? versionOfRecord(raw) : undefined;
+    if (object && version !== undefined) {
+      const standing = this.#ledger.take((object as ApiObject<"PrismShard">).spec, version);
+      if (standing === "notYet") {
+        this.#held.set(uid, raw);
+        return;
+      }
+      if (standing === "older") object = withoutRecord(object as ApiObject<"PrismShard">);
+    }
     if (known && known.metadata.name !== object?.metadata.name) this.#hide(kind, known);
     if (object) this.#show(kind, object);
+  }
+
+  #judgeHeld(): void {
+    // Judging takes each out, and may put it back.
+    const held = [...this.#held.values()];
+    for (const object of held) {
+      this.#take("PrismShard", { type: "put", object, before: undefined });
+    }
   }
 
   #toObject(kind: RecordKind, raw: Stored<RawObject>, known: ApiObject | undefined): ApiObject | undefined {

@@ -7,11 +7,11 @@ import { ApiError } from "@prism/kube-machinery/api-error";
 import type { KubeObject, Stored } from "@prism/kube-machinery/kube-object";
 import type { Resource } from "@prism/kube-machinery/resource";
 import { pino } from "pino";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { steadyNowMs } from "../../control/steady-clock.js";
 import type { WorkloadEvent } from "../../ports/workloads.js";
 import { IMAGE, sampleSpec } from "../../resources/testing/sample-cluster.js";
-import { clusterManifest, connectToTestServer, installKinds, makeNamespace } from "../testing/kube-home.js";
+import { clusterManifest, makeNamespace, useTestServer } from "../testing/kube-home.js";
 import { childResource, PODS } from "./child-resources.js";
 import { ChildWatches } from "./child-watches.js";
 import { KubernetesWorkloads } from "./kubernetes-workloads.js";
@@ -23,13 +23,7 @@ const STATEFUL_SETS = childResource("StatefulSet");
 const NAMES = ["demo-a-0", "demo-b-0", "demo-c-0"];
 const DEADLINE_MS = 20_000;
 
-let client: ApiClient;
-
-beforeAll(async () => {
-  client = connectToTestServer();
-  await installKinds(client);
-});
-afterAll(() => client.close());
+const { client } = useTestServer();
 
 type Json = Record<string, unknown>;
 type Read = Stored<KubeObject & { spec: Json; status?: Json; data?: Json }>;

@@ -104,7 +104,14 @@ export class LostRecordWorld {
       .map(({ id, node, term, historyId, kept }): RecordProof => {
         return { node, copy: id, term, historyId, failure: undefined, kept, isCurrent: true };
       });
-    return { stored: undefined, proofs, givenUp: this.#givenUp, nameOf: (node) => node, nowMs: 1 };
+    return {
+      stored: undefined,
+      highestVersion: 0,
+      proofs,
+      givenUp: this.#givenUp,
+      nameOf: (node) => node,
+      nowMs: 1,
+    };
   }
 
   /** Acknowledged writes of the history that some copy of the set does not have. */

@@ -13,6 +13,7 @@ import type { RecordChange } from "../../domain/shard-record.js";
 export type WriteKind =
   | RecordChange["kind"]
   | "createIdentity"
+  | "noteVersions"
   | "takeLead"
   | "storeSettings"
   | "recordDeletion"
@@ -103,9 +104,9 @@ function kindOf(
     case "create Event":
       return undefined;
     case "create ConfigMap":
-      return "createIdentity";
+      return isOfRecords(after) ? "noteVersions" : "createIdentity";
     case "replace ConfigMap":
-      return identityChange(after, before);
+      return isOfRecords(after) ? "noteVersions" : identityChange(after, before);
     case "create PrismNode":
       return "createNode";
     case "replace PrismNode":
@@ -129,6 +130,10 @@ function kindOf(
     default:
       throw new Error(`a write without a case: ${verb} ${resource.kind}`);
   }
+}
+
+function isOfRecords({ metadata }: RawObject): boolean {
+  return metadata.name.endsWith("-records");
 }
 
 function identityChange(after: ConfigMap, before: ConfigMap | undefined): WriteKind {
