@@ -16,6 +16,8 @@ export interface ConnectionOptions extends KubeOptions {
 
 /** A node that hangs must not use up the time of a call for which another could answer. */
 const ATTEMPT_TIMEOUT_MS = 2000;
+/** Somebody waits who may have mistyped an address: some two seconds, not until the call's time is over. */
+const RETRIES = 6;
 
 /** @throws {CommandError} when there is no endpoint to be found. */
 export async function endpointsOf(options: ConnectionOptions): Promise<readonly string[]> {
@@ -62,6 +64,7 @@ export async function connect(options: ConnectionOptions, quick = false): Promis
   try {
     return new PrismClient({
       endpoints,
+      retries: RETRIES,
       ...(quick ? { attemptTimeoutMs: ATTEMPT_TIMEOUT_MS } : {}),
       ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
     });
@@ -73,5 +76,5 @@ export async function connect(options: ConnectionOptions, quick = false): Promis
 /** Through the API server, which picks a node: pods have no addresses for people. */
 export async function connectTo(cluster: KubeCluster): Promise<PrismClient> {
   const { url, key } = await cluster.tunnel();
-  return new PrismClient({ endpoints: url, apiKey: key, routing: false });
+  return new PrismClient({ endpoints: url, apiKey: key, routing: false, retries: RETRIES });
 }

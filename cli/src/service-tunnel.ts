@@ -102,6 +102,10 @@ class Upstream {
       const sent = origin.startsWith("https:")
         ? httpsRequest(origin, { ...options, agent: this.#agentFor(connection) }, onAnswer)
         : httpRequest(origin, options, onAnswer);
+      // Signs of life of a node that takes long are asked for, and counted on, by the SDK.
+      sent.on("information", ({ statusCode }) => {
+        if (statusCode === 102 && !response.headersSent) response.writeProcessing();
+      });
       sent.once("error", reject);
       // A caller that has gone waits for nothing.
       response.once("close", () => sent.destroy());

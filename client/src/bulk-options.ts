@@ -27,6 +27,11 @@ export interface BulkOptions {
   readonly timeoutMs?: number;
   /** So long an attempt may go without a byte of its answer. Default 30,000. */
   readonly idleTimeoutMs?: number;
+  /**
+   * `searchable`: wait, once the lines of a request are acknowledged, until every in-sync copy shows them; the report's
+   * `searchable` says whether all requests saw that in time. The writes stand either way. Default `committed`.
+   */
+  readonly waitFor?: "committed" | "searchable";
   /** Called for each line that failed for good; without it they are only counted. */
   readonly onFailure?: (failure: BulkFailure) => void;
   /** Called after each answered request. */
@@ -52,9 +57,12 @@ export interface BulkProgress {
 export interface BulkReport extends BulkProgress {
   /** Read-your-writes token that covers all that succeeded. */
   readonly session: string;
+  /** With `waitFor: "searchable"`: whether every in-sync copy showed all that succeeded; `detail` says which did not. */
+  readonly searchable?: { readonly met: boolean; readonly detail?: string };
 }
 
-export type BulkSettings = BulkOptions & Required<Omit<BulkOptions, "onFailure" | "onProgress" | "signal">>;
+export type BulkSettings = BulkOptions &
+  Required<Omit<BulkOptions, "onFailure" | "onProgress" | "signal" | "waitFor">>;
 
 const DEFAULTS = {
   batchLines: 500,
@@ -65,8 +73,13 @@ const DEFAULTS = {
   idleTimeoutMs: 30_000,
 };
 
+const WAIT_FOR: readonly unknown[] = ["committed", "searchable", undefined];
+
 /** @throws {RangeError} */
 export function bulkSettings(options: BulkOptions): BulkSettings {
+  if (!WAIT_FOR.includes(options.waitFor)) {
+    throw new RangeError(`bulk: waitFor must be committed or searchable, not ${String(options.waitFor)}`);
+  }
   const numbers = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
     const value = options[name] ?? DEFAULTS[name];

@@ -28,7 +28,8 @@ async function nodeThat(handle: Handler): Promise<FakeNode> {
 }
 
 function notesOf(node: FakeNode, options: Partial<PrismClientOptions> = {}): CollectionClient {
-  const client = new PrismClient({ endpoints: node.url, routing: false, retryBaseDelayMs: 1, ...options });
+  const usual = { routing: false, retryBaseDelayMs: 1, hedgeDelayMs: 0 };
+  const client = new PrismClient({ endpoints: node.url, ...usual, ...options });
   opened.push(client);
   return client.collection("notes");
 }
@@ -314,6 +315,31 @@ describe("a bulk", () => {
       expect(node.requests.length).toBeLessThanOrEqual(1);
     },
   );
+
+  it("asks for a wait until copies show the lines, and says whether all requests saw that", async () => {
+    let met = true;
+    const seen = (request: { body: string }): string => {
+      const detail = met ? {} : { detail: "node-b-0" };
+      return bulkAnswer(request.body).replace(
+        '"tookMs"',
+        `"searchable":${JSON.stringify({ met, ...detail })},"tookMs"`,
+      );
+    };
+    const node = await nodeThat((request, response) => sendNdjson(response, seen(request)));
+    const notes = notesOf(node);
+    const lines = [{ id: "a", document: {} }];
+    expect((await notes.bulk(lines, { waitFor: "searchable" })).searchable).toEqual({ met: true });
+    met = false;
+    const report = await notes.bulk(lines, { waitFor: "searchable" });
+    expect(report.searchable).toEqual({ met: false, detail: "node-b-0" });
+    expect(await notes.bulk(lines)).not.toHaveProperty("searchable");
+    expect(node.requests.map(({ path }) => path.replace(/.*bulk/, ""))).toEqual([
+      "?waitFor=searchable",
+      "?waitFor=searchable",
+      "",
+    ]);
+    await expect(notes.bulk(lines, { waitFor: "seen" as "searchable" })).rejects.toThrow(RangeError);
+  });
 
   it("gives an answer that comes piece by piece the time it needs, and none that stops", async () => {
     const node = await nodeThat(async (request, response) => {

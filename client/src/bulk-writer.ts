@@ -45,6 +45,8 @@ export class BulkWriter {
   #succeeded = 0;
   #failed = 0;
   #bytes = 0;
+  /** Of the first request that did not see it in time. */
+  #notSearchable: { readonly met: boolean; readonly detail?: string } | undefined;
 
   constructor(send: SendBulk, noteSession: (session: string) => void, settings: BulkSettings) {
     this.#send = send;
@@ -69,6 +71,11 @@ export class BulkWriter {
       signal?.removeEventListener("abort", giveUp);
     }
     return this.#progress();
+  }
+
+  /** What the requests said of copies that show the lines. */
+  get searchable(): { readonly met: boolean; readonly detail?: string } {
+    return this.#notSearchable ?? { met: true };
   }
 
   async #sendAll(batches: AsyncGenerator<Batch>): Promise<void> {
@@ -182,8 +189,9 @@ export class BulkWriter {
     const answered = new Set<number>();
     for (const text of answer.text.split("\n")) {
       const { summary, line: number, error } = asObject(parseJson(text));
-      const { session } = asObject(summary);
+      const { session, searchable } = asObject(summary);
       if (typeof session === "string") this.#noteSession(session);
+      this.#noteSearchable(asObject(searchable));
       const line = typeof number === "number" ? lines[number - 1] : undefined;
       if (line === undefined || answered.has(line.position)) continue;
       // From there on the server read nothing; the lines before are settled, so the rest is a smaller body.
@@ -202,6 +210,11 @@ export class BulkWriter {
       again.push(retried(line, "unknown"));
     }
     return again.sort((a, b) => a.position - b.position);
+  }
+
+  #noteSearchable({ met, detail }: Readonly<Record<string, unknown>>): void {
+    if (met !== false) return;
+    this.#notSearchable ??= { met, ...(typeof detail === "string" ? { detail } : {}) };
   }
 
   #settle(line: Line, error?: BulkError): void {

@@ -28,6 +28,7 @@ function clientOf(nodes: readonly FakeNode[], options: Partial<PrismClientOption
   const client = new PrismClient({
     endpoints: nodes.map((node) => node.url),
     retryBaseDelayMs: 1,
+    hedgeDelayMs: 0,
     ...options,
   });
   opened.push(client);
@@ -226,7 +227,9 @@ describe("routing", () => {
 
   it("gives up a primary that is silent, for the one endpoint, which may be a Service before all nodes", async () => {
     const entry = await nodeThat(api());
-    const frozen = await nodeThat(() => undefined);
+    const frozen = await nodeThat(() => {
+      frozen.isFrozen = true;
+    });
     entry.routing = routingOf([frozen.url]);
     const client = clientOf([entry], { silenceTimeoutMs: 200, attemptTimeoutMs: 20_000 });
     await withRouting(client, entry);
@@ -235,6 +238,19 @@ describe("routing", () => {
     expect(performance.now() - startMs).toBeLessThan(10_000);
     const [silent] = frozen.requests.filter(({ method }) => method === "PUT");
     expect(entry.requests.at(-1)?.headers["idempotency-key"]).toBe(silent?.headers["idempotency-key"]);
+  });
+
+  it("asks the endpoint beside a primary to which no connection can be made, and gives that up", async () => {
+    const entry = await nodeThat(api());
+    const frozen = await nodeThat(api());
+    entry.routing = routingOf([frozen.url]);
+    const client = clientOf([entry], { connectTimeoutMs: 20_000, hedgeDelayMs: 10_000 });
+    await withRouting(client, entry);
+    frozen.isFrozen = true;
+    const startMs = performance.now();
+    await client.collection("notes").put("a", {});
+    expect(performance.now() - startMs).toBeLessThan(9000);
+    expect(frozen.requests).toHaveLength(0);
   });
 
   it("asks another node when the primary is none any more", async () => {

@@ -204,10 +204,11 @@ export class CollectionClient {
     options: BulkOptions = {},
   ): Promise<BulkReport> {
     const settings = bulkSettings(options);
+    const query = new URLSearchParams(waitForOf(options));
     const send = async (body: string, signal: AbortSignal): Promise<Answer> =>
       this.#transport.call({
         method: "POST",
-        path: `${this.#path}/bulk`,
+        path: `${this.#path}/bulk${withQuestionMark(query)}`,
         body,
         contentType: "application/x-ndjson",
         effect: "exact",
@@ -219,7 +220,8 @@ export class CollectionClient {
       });
     const writer = new BulkWriter(send, (token) => this.#session.note(this.name, token), settings);
     const progress = await writer.run(source);
-    return { ...progress, session: this.#session.tokenOf(this.name) };
+    const searchable = options.waitFor === "searchable" ? { searchable: writer.searchable } : {};
+    return { ...progress, session: this.#session.tokenOf(this.name), ...searchable };
   }
 
   /**
@@ -353,7 +355,7 @@ export class CollectionClient {
   }
 }
 
-function waitForOf({ waitFor }: WriteOptions): Record<string, string> {
+function waitForOf({ waitFor }: Pick<WriteOptions, "waitFor">): Record<string, string> {
   return waitFor === undefined ? {} : { waitFor };
 }
 

@@ -3,6 +3,7 @@
  * what its status allows to say. Reads tolerantly: an unknown code must not hide what it is about.
  */
 import { isProblemCode, type ProblemCode, type Violation } from "@prism/api/problem-code";
+import { NotConnected } from "./connection.js";
 import type { ClientCode } from "./prism-error.js";
 import { parseRetryAfter, type AttemptOutcome } from "./retry-policy.js";
 
@@ -71,8 +72,14 @@ const UNSENT = new Set([
 ]);
 
 /** What an attempt without an answer says. */
-export function readConnectionError(cause: unknown, url: string): AttemptFailure {
+export function readConnectionError(error: unknown, url: string): AttemptFailure {
+  const cause = error instanceof NotConnected ? error.cause : error;
   const code = (cause as { code?: unknown } | null)?.code;
+  if (error instanceof NotConnected && !(typeof code === "string" && UNSENT.has(code))) {
+    const why = cause instanceof Error && cause.message !== "" ? ` (${cause.message})` : "";
+    const detail = `no connection to ${url}${why}`;
+    return { outcome: { kind: "unsent" }, code: "unreachable", detail, retryable: true, cause };
+  }
   if (typeof code === "string" && UNSENT.has(code)) {
     const detail = `no connection to ${url} (${code})`;
     return { outcome: { kind: "unsent" }, code: "unreachable", detail, retryable: true, cause };
@@ -82,9 +89,10 @@ export function readConnectionError(cause: unknown, url: string): AttemptFailure
   return { outcome: { kind: "lost" }, code: "connectionLost", detail, retryable: true, cause };
 }
 
-export function attemptTimedOut(url: string, timeoutMs: number): AttemptFailure {
+/** @param kind unsent: it waited for a connection all the time */
+export function attemptTimedOut(url: string, timeoutMs: number, kind: "lost" | "unsent"): AttemptFailure {
   const detail = `${url} did not answer within ${Math.round(timeoutMs)} ms`;
-  return { outcome: { kind: "lost" }, code: "deadlineExceeded", detail, retryable: true };
+  return { outcome: { kind }, code: "deadlineExceeded", detail, retryable: true };
 }
 
 /** The value of a JSON text, or undefined. */

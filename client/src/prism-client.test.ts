@@ -16,7 +16,9 @@ async function nodeThat(handle?: Handler): Promise<FakeNode> {
 
 function clientOf(nodes: readonly FakeNode[], options: Partial<PrismClientOptions> = {}): PrismClient {
   const endpoints = nodes.map((node) => node.url);
-  const client = new PrismClient({ endpoints, routing: false, retryBaseDelayMs: 1, ...options });
+  // A test counts requests: none is joined by another because this machine is slow.
+  const usual = { routing: false, retryBaseDelayMs: 1, hedgeDelayMs: 0 };
+  const client = new PrismClient({ endpoints, ...usual, ...options });
   opened.push(client);
   return client;
 }
@@ -94,8 +96,24 @@ describe("the endpoints", () => {
       expect(() => new PrismClient({ endpoints })).toThrow(TypeError);
     }
     expect(() => new PrismClient({ endpoints: "http://me:secret@localhost" })).not.toThrow(/secret/);
-    expect(() => new PrismClient({ endpoints: "http://a", timeoutMs: Number.NaN })).toThrow(RangeError);
-    expect(() => new PrismClient({ endpoints: "http://a", retries: -1 })).toThrow(RangeError);
+  });
+
+  it.each([
+    { timeoutMs: Number.NaN },
+    { attemptTimeoutMs: 0 },
+    { connectTimeoutMs: 0 },
+    { silenceTimeoutMs: 49 },
+    { silenceTimeoutMs: -1 },
+    { silenceTimeoutMs: 60_001 },
+    { hedgeDelayMs: -1 },
+    { hedgeDelayMs: Number.POSITIVE_INFINITY },
+    { retries: -1 },
+    { retriesPerSecond: -1 },
+    { connections: 0 },
+  ])("refuses %j, and says of what it is", (options) => {
+    const [name] = Object.keys(options);
+    expect(() => new PrismClient({ endpoints: "http://a", ...options })).toThrow(RangeError);
+    expect(() => new PrismClient({ endpoints: "http://a", ...options })).toThrow(`${name} must be`);
   });
 
   it("get the key that the client has, and none from one that has none", async () => {
@@ -290,7 +308,8 @@ describe("time", () => {
     const tookMs = performance.now() - startedMs;
     expect(error).toMatchObject({ code: "deadlineExceeded", executed: "unknown" });
     expect(error.attempts).toBeGreaterThanOrEqual(3);
-    expect(error.attempts).toBe(node.requests.length);
+    // The time may end while the last one opens its connection.
+    expect(error.attempts - node.requests.length).toBeOneOf([0, 1]);
     expect(tookMs).toBeGreaterThanOrEqual(345);
     expect(tookMs).toBeLessThan(2000);
   });

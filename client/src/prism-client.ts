@@ -18,12 +18,25 @@ export interface PrismClientOptions {
   /** One attempt; then another node is asked if that is safe. Default 10,000. */
   readonly attemptTimeoutMs?: number;
   /**
-   * A node that answers neither calls nor a probe for this long is given up for another one, where that is
-   * safe and another is named. Default 800; 0 waits for attemptTimeoutMs.
+   * A connection over which nothing comes for this long while an answer is owed, not even a sign of life, is given
+   * up for a new one, which behind a Service leads to another node. Default 800, at least 50; 0 waits for
+   * attemptTimeoutMs. Writes are repeated under their operation id, which is applied once.
    */
   readonly silenceTimeoutMs?: number;
-  /** Attempts after the first. Default 6; 0 turns retries off. */
+  /**
+   * An attempt without an answer for this long is joined by a second one elsewhere, if the retry budget has one; the
+   * first answer counts. Not for bulk and calls that are given more than attemptTimeoutMs. Default 1,500; 0 turns it off.
+   */
+  readonly hedgeDelayMs?: number;
+  /** A new connection must have answered a first small request by then. Default 5,000. */
+  readonly connectTimeoutMs?: number;
+  /** Attempts after the first, within timeoutMs. Default 30; 0 turns retries off. */
   readonly retries?: number;
+  /**
+   * The retry budget: so many repeats each second, and one for every five calls; up to 100 are saved up. Repeats
+   * beyond it wait their turn. Default 10.
+   */
+  readonly retriesPerSecond?: number;
   /** Ceiling of the first pause between attempts, doubling. Default 50. */
   readonly retryBaseDelayMs?: number;
   /** Default 2,000. */
@@ -33,6 +46,9 @@ export interface PrismClientOptions {
   /** Connections per node. Default 64. */
   readonly connections?: number;
 }
+
+/** Beyond it no node shows signs of life as seldom as would do. */
+const LONGEST_SILENCE_MS = 60_000;
 
 /** The body of PUT /collections/{c}: what has a default may be left out. */
 export type CollectionDefinition = Omit<CollectionBody, "name">;
@@ -64,12 +80,17 @@ export class PrismClient {
       apiKey: options.apiKey,
       timeoutMs: atLeast(1, "timeoutMs", options.timeoutMs ?? 30_000),
       attemptTimeoutMs: atLeast(1, "attemptTimeoutMs", options.attemptTimeoutMs ?? 10_000),
-      silenceTimeoutMs: atLeast(0, "silenceTimeoutMs", options.silenceTimeoutMs ?? 800),
+      connectTimeoutMs: atLeast(1, "connectTimeoutMs", options.connectTimeoutMs ?? 5000),
+      limits: {
+        silenceTimeoutMs: zeroOrAtLeast(50, "silenceTimeoutMs", options.silenceTimeoutMs ?? 800),
+        hedgeDelayMs: atLeast(0, "hedgeDelayMs", options.hedgeDelayMs ?? 1500),
+      },
       retry: {
-        retries: atLeast(0, "retries", options.retries ?? 6),
+        retries: atLeast(0, "retries", options.retries ?? 30),
         baseDelayMs: atLeast(0, "retryBaseDelayMs", options.retryBaseDelayMs ?? 50),
         maxDelayMs: atLeast(0, "retryMaxDelayMs", options.retryMaxDelayMs ?? 2000),
       },
+      retriesPerSecond: atLeast(0, "retriesPerSecond", options.retriesPerSecond ?? 10),
       connections: atLeast(1, "connections", options.connections ?? 64),
     });
     this.#routing =
@@ -198,4 +219,9 @@ function toOrigin(endpoint: string): string {
 function atLeast(min: number, name: string, value: number): number {
   if (Number.isFinite(value) && value >= min) return value;
   throw new RangeError(`${name} must be a number from ${min}, not ${value}`);
+}
+
+function zeroOrAtLeast(min: number, name: string, value: number): number {
+  if (value === 0 || (value >= min && value <= LONGEST_SILENCE_MS)) return value;
+  throw new RangeError(`${name} must be 0 or a number from ${min} to ${LONGEST_SILENCE_MS}, not ${value}`);
 }

@@ -25,7 +25,7 @@ async function cluster(nodes: number, refusing = 0): Promise<{ nodes: FakeNode[]
     opened.push(node);
   }
   const endpoints = started.map(({ url }) => url);
-  const client = new PrismClient({ endpoints, retryBaseDelayMs: 1, routing: false });
+  const client = new PrismClient({ endpoints, retryBaseDelayMs: 1, hedgeDelayMs: 0, routing: false });
   opened.push(client);
   return { nodes: started, client };
 }

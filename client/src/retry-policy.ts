@@ -71,6 +71,18 @@ function isSafe(outcome: AttemptOutcome, repeatable: boolean): boolean {
   }
 }
 
+/** Unless the call only reads. */
+export function mayHaveExecuted(outcome: AttemptOutcome): boolean {
+  switch (outcome.kind) {
+    case "unsent":
+      return false;
+    case "lost":
+      return true;
+    case "answered":
+      return outcome.executed === "unknown";
+  }
+}
+
 /** Retry-After (RFC 9110, section 10.2.3): seconds or a date, as milliseconds from now; undefined if it is neither. */
 export function parseRetryAfter(
   value: string | string[] | undefined,

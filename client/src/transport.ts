@@ -3,26 +3,26 @@
  * is up. Knows HTTP and problems, nothing of documents.
  */
 import { setMaxListeners } from "node:events";
-import { Agent } from "undici";
+import { Attempt } from "./attempt.js";
+import { AttemptRace, type RaceResult, type Runner } from "./attempt-race.js";
+import type { WireAnswer } from "./connection.js";
+import { ConnectionPool } from "./connection-pool.js";
 import { EndpointPool } from "./endpoint-pool.js";
-import {
-  attemptTimedOut,
-  parseJson,
-  readConnectionError,
-  readErrorAnswer,
-  type AttemptFailure,
-} from "./error-answer.js";
+import { parseJson, readErrorAnswer, type AttemptFailure } from "./error-answer.js";
+import type { AttemptLimits } from "./judge-attempt.js";
 import { PrismError } from "./prism-error.js";
-import { decideRetry, type RetryLimits } from "./retry-policy.js";
-import { SilenceWatch } from "./silence-watch.js";
+import { RetryBudget } from "./retry-budget.js";
+import { decideRetry, mayHaveExecuted, type RetryLimits } from "./retry-policy.js";
 
 export interface TransportSettings {
   readonly endpoints: readonly string[];
   readonly apiKey: string | undefined;
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
-  readonly silenceTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly limits: AttemptLimits;
   readonly retry: RetryLimits;
+  readonly retriesPerSecond: number;
   readonly connections: number;
 }
 
@@ -51,22 +51,22 @@ export interface Call {
   readonly signal?: AbortSignal;
 }
 
-export interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly text: string;
+export interface Answer extends WireAnswer {
   /** The base URL that answered. */
   readonly url: string;
 }
 
-/** A node whose host is down answers nothing; in a data centre a connection takes a millisecond. */
-const CONNECT_TIMEOUT_MS = 2000;
+/** Of the time until silence is a verdict: at least two signs of life fit in. */
+const PROGRESS_SHARE = 0.4;
+/** The shortest that a node takes. */
+const LEAST_PROGRESS_MS = 20;
 
 export class Transport {
   readonly #settings: TransportSettings;
-  readonly #agent: Agent;
   readonly #pool: EndpointPool;
-  readonly #silence: SilenceWatch;
+  readonly #connections = new Map<string, ConnectionPool>();
+  readonly #budget: RetryBudget;
+  readonly #underway = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
   constructor(settings: TransportSettings) {
@@ -74,12 +74,7 @@ export class Transport {
     // Every call that waits for its next attempt listens, and each leaves with its wait: no leak to be warned of.
     setMaxListeners(0, this.#closing.signal);
     this.#pool = new EndpointPool(settings.endpoints, Math.floor(Math.random() * settings.endpoints.length));
-    this.#silence = new SilenceWatch(settings.silenceTimeoutMs);
-    this.#agent = new Agent({
-      connections: settings.connections,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
-      keepAliveTimeout: 10_000,
-    });
+    this.#budget = new RetryBudget(settings.retriesPerSecond, performance.now());
   }
 
   /** @throws {PrismError} when the call failed for good. */
@@ -90,26 +85,31 @@ export class Transport {
     let avoid: string | undefined;
     // Once an attempt may have been executed, no later refusal can take that back.
     let executed: "no" | "unknown" = "no";
+    // What a node said of the call tells more than that its time was up.
+    let refusal: AttemptFailure | undefined;
+    this.#budget.earn(performance.now());
     for (let attempt = 1; ; attempt += 1) {
       this.#checkGivenUp(call, attempt - 1, executed);
       const url = this.#pool.pick(call.preferred ?? [], avoid, performance.now());
-      const result = await this.#attempt(url, call, deadlineMs);
+      const { result, otherMayHaveRun } = await this.#attempt(url, call, deadlineMs, retry.retries);
       if (!("outcome" in result)) return result;
-      if (mayHaveExecuted(result, call)) executed = "unknown";
+      if (call.effect !== "read" && (otherMayHaveRun || mayHaveExecuted(result.outcome)))
+        executed = "unknown";
       this.#checkGivenUp(call, attempt, executed);
       const remainingMs = deadlineMs - performance.now();
-      const { outcome } = result;
-      const decision = decideRetry(
-        outcome,
-        attempt,
-        call.effect !== "once",
-        retry,
-        remainingMs,
-        Math.random(),
-      );
+      if (result.outcome.kind === "answered") refusal = result;
+      if (remainingMs <= 0) throw toError(refusal ?? result, attempt, executed);
+      const repeatable = call.effect !== "once";
+      const decision = decideRetry(result.outcome, attempt, repeatable, retry, remainingMs, Math.random());
       if (!decision.retry) throw toError(result, attempt, executed);
+      const turnMs = this.#turnMs(result);
+      const waitMs = Math.max(decision.waitMs, turnMs);
+      if (waitMs >= remainingMs) {
+        if (turnMs > 0) this.#budget.giveBack();
+        throw toError(result, attempt, executed);
+      }
       avoid = url;
-      if (decision.waitMs > 0) await this.#pause(decision.waitMs, call.signal);
+      if (waitMs > 0) await this.#pause(waitMs, call.signal);
       if (deadlineMs <= performance.now()) throw toError(result, attempt, executed);
     }
   }
@@ -130,8 +130,13 @@ export class Transport {
   /** Waits for the attempts under way; calls between two attempts end with `aborted`. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#silence.close();
-    if (!this.#agent.closed) await this.#agent.close();
+    await Promise.all(this.#underway);
+    for (const connections of this.#connections.values()) connections.close();
+  }
+
+  /** Until the budget has a turn for one more attempt. One that reached nobody was no load for anybody. */
+  #turnMs({ outcome }: AttemptFailure): number {
+    return outcome.kind === "unsent" ? 0 : this.#budget.reserve(performance.now());
   }
 
   #checkGivenUp(call: Call, attempts: number, executed: "no" | "unknown"): void {
@@ -159,40 +164,94 @@ export class Transport {
     });
   }
 
-  async #attempt(url: string, call: Call, deadlineMs: number): Promise<Answer | AttemptFailure> {
-    const byDefaultMs = Math.max(this.#settings.attemptTimeoutMs, call.needsMs ?? 0);
-    const timer = new AttemptTimer(call.attemptTimeoutMs ?? byDefaultMs, deadlineMs);
-    const giveUp = (): void => timer.abort();
-    call.signal?.addEventListener("abort", giveUp, { once: true });
-    // A call that may not be repeated is better off waiting; with nobody else to ask, waiting is all that is left.
-    const mayBeMoved = call.effect !== "once" && this.#isAnotherNamed(url, call);
-    const unwatch = mayBeMoved ? this.#silence.watch(url, () => timer.end("silent")) : () => undefined;
-    const onPiece = (): void => {
-      this.#silence.heard(url);
-      if (call.answersPieceByPiece === true) timer.restart();
+  /** With a second attempt beside it where the first is slow and the budget has one. */
+  async #attempt(url: string, call: Call, deadlineMs: number, retries: number): Promise<RaceResult> {
+    const race = new AttemptRace();
+    const onSlow = (isSent: boolean): void => {
+      const nowMs = performance.now();
+      const other = this.#pool.pick(call.preferred ?? [], url, nowMs);
+      // What waits for a connection is no better off waiting twice for one to the same address.
+      if ((!isSent && other === url) || !this.#budget.take(nowMs)) return;
+      race.add(this.#start(other, call, deadlineMs, { needsNewConnection: other === url }));
     };
+    const { attemptTimeoutMs, limits } = this.#settings;
+    const isUsual = call.answersPieceByPiece !== true && (call.needsMs ?? 0) <= attemptTimeoutMs;
+    const mayHedge = isUsual && call.effect !== "once" && retries > 0 && limits.hedgeDelayMs > 0;
+    race.add(this.#start(url, call, deadlineMs, mayHedge ? { onSlow } : {}));
+    const giveUp = (): void => race.cancel();
+    call.signal?.addEventListener("abort", giveUp, { once: true });
+    this.#underway.add(race.result);
     try {
-      const answer = await this.#request(url, call, timer.signal, onPiece);
-      if (answer.status >= 300) return this.#noteErrorAnswer(answer);
-      this.#pool.worked(url);
-      return answer;
-    } catch (error) {
-      if ((error as { code?: unknown } | null)?.code === "UND_ERR_INVALID_ARG") throw asTypeError(error);
-      if (call.signal?.aborted !== true) {
-        this.#pool.failed(url, performance.now());
-        if (call.preferred?.includes(url) === true) call.onPreferredFailed?.();
-      }
-      return timer.isOver ? attemptTimedOut(url, timer.timeoutMs) : readConnectionError(error, url);
+      return await race.result;
     } finally {
-      timer.stop();
-      unwatch();
+      this.#underway.delete(race.result);
       call.signal?.removeEventListener("abort", giveUp);
     }
   }
 
-  /** Of the nodes that a routing table names, a Service in front of all of them is another one too. */
-  #isAnotherNamed(url: string, call: Call): boolean {
-    return [...this.#settings.endpoints, ...(call.preferred ?? [])].some((other) => other !== url);
+  #start(
+    url: string,
+    call: Call,
+    deadlineMs: number,
+    {
+      needsNewConnection = false,
+      onSlow,
+    }: { needsNewConnection?: boolean; onSlow?: (isSent: boolean) => void },
+  ): Runner {
+    const byDefaultMs = Math.max(this.#settings.attemptTimeoutMs, call.needsMs ?? 0);
+    const { method, body = null } = call;
+    const request = { method, path: `/api/v1${call.path}`, headers: this.#headers(call), body };
+    const attempt = new Attempt(
+      {
+        url,
+        request,
+        timeoutMs: call.attemptTimeoutMs ?? byDefaultMs,
+        deadlineMs,
+        limits: this.#settings.limits,
+        repeatable: call.effect !== "once",
+        answersPieceByPiece: call.answersPieceByPiece === true,
+        needsNewConnection,
+        onSlow,
+      },
+      this.#connectionsTo(url),
+    );
+    return { result: this.#note(attempt, url, call), cancel: () => attempt.cancel() };
+  }
+
+  /** What the attempt's end says of the endpoint. */
+  async #note(attempt: Attempt, url: string, call: Call): Promise<Answer | AttemptFailure> {
+    const result = await attempt.result;
+    if ("outcome" in result) {
+      if (!attempt.isCancelled) {
+        this.#pool.failed(url, performance.now());
+        if (call.preferred?.includes(url) === true) call.onPreferredFailed?.();
+      }
+      return result;
+    }
+    const answer = { ...result, url };
+    if (answer.status >= 300) return this.#noteErrorAnswer(answer);
+    this.#pool.worked(url);
+    return answer;
+  }
+
+  #connectionsTo(url: string): ConnectionPool {
+    const known = this.#connections.get(url);
+    if (known !== undefined) return known;
+    // Addresses of nodes come and go.
+    for (const [other, connections] of this.#connections)
+      if (connections.isUnused) this.#connections.delete(other);
+    const { silenceTimeoutMs } = this.#settings.limits;
+    const made = new ConnectionPool(url, {
+      connections: this.#settings.connections,
+      openTimeoutMs: this.#settings.connectTimeoutMs,
+      doubtTimeoutMs: silenceTimeoutMs,
+      progressMs:
+        silenceTimeoutMs === 0
+          ? 0
+          : Math.max(LEAST_PROGRESS_MS, Math.round(silenceTimeoutMs * PROGRESS_SHARE)),
+    });
+    this.#connections.set(url, made);
+    return made;
   }
 
   /**
@@ -213,27 +272,6 @@ export class Transport {
     return { ...failure, outcome: { ...outcome, retryAfterMs: undefined } };
   }
 
-  async #request(url: string, call: Call, signal: AbortSignal, onPiece: () => void): Promise<Answer> {
-    const response = await this.#agent.request({
-      origin: url,
-      path: `/api/v1${call.path}`,
-      method: call.method,
-      headers: this.#headers(call),
-      body: call.body ?? null,
-      signal,
-      // The attempt's own timer ends it; two clocks would make two kinds of errors.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
-    const pieces: Buffer[] = [];
-    for await (const piece of response.body as AsyncIterable<Buffer>) {
-      pieces.push(piece);
-      onPiece();
-    }
-    const text = Buffer.concat(pieces).toString("utf8");
-    return { status: response.statusCode, headers: response.headers, text, url };
-  }
-
   #headers(call: Call): Record<string, string> {
     const headers: Record<string, string> = { accept: "application/json", ...call.headers };
     if (call.body !== undefined) headers["content-type"] = call.contentType ?? "application/json";
@@ -242,70 +280,7 @@ export class Transport {
   }
 }
 
-/**
- * Ends one attempt. Not AbortSignal.timeout joined by AbortSignal.any: joined signals hang on to a
- * caller's long-lived signal, one per attempt.
- */
-class AttemptTimer {
-  #timeoutMs: number;
-  readonly #startMs = performance.now();
-  readonly #deadlineMs: number;
-  readonly #controller = new AbortController();
-  #timer: NodeJS.Timeout | undefined;
-  #isOver = false;
-
-  constructor(attemptTimeoutMs: number, deadlineMs: number) {
-    this.#timeoutMs = Math.min(attemptTimeoutMs, deadlineMs - performance.now());
-    this.#deadlineMs = deadlineMs;
-    this.restart();
-  }
-
-  /** How long the attempt was given. */
-  get timeoutMs(): number {
-    return this.#timeoutMs;
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
-  restart(): void {
-    clearTimeout(this.#timer);
-    const leftMs = Math.min(this.#timeoutMs, this.#deadlineMs - performance.now());
-    this.#timer = setTimeout(() => this.end("late"), Math.max(0, Math.ceil(leftMs)));
-  }
-
-  /** The time is up: as told at the start, or because nobody is there to answer. */
-  end(why: "late" | "silent"): void {
-    if (why === "silent") this.#timeoutMs = performance.now() - this.#startMs;
-    this.#isOver = true;
-    this.abort();
-  }
-
-  abort(): void {
-    this.#controller.abort();
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-  }
-}
-
-function mayHaveExecuted({ outcome }: AttemptFailure, call: Call): boolean {
-  if (call.effect === "read" || outcome.kind === "unsent") return false;
-  return outcome.kind === "lost" || outcome.executed === "unknown";
-}
-
 function toError(failure: AttemptFailure, attempts: number, executed: "no" | "unknown"): PrismError {
   const { code, detail, outcome: _outcome, ...facts } = failure;
   return new PrismError(code, detail, { ...facts, executed, attempts });
-}
-
-/** Header values that HTTP has no way to write: an operation id or key with control characters, say. */
-function asTypeError(cause: unknown): TypeError {
-  return new TypeError(`the request cannot be sent: ${(cause as Error).message}`, { cause });
 }

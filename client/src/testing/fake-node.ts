@@ -25,6 +25,14 @@ export class FakeNode {
   /** All but the SDK's questions for routing, which it asks when it likes. */
   readonly requests: SeenRequest[] = [];
   readonly routingRequests: SeenRequest[] = [];
+  /** First requests of connections, and those that ask an idle one whether it lives. */
+  pings = 0;
+  /** Connections that were taken. */
+  connections = 0;
+  /** As a stopped process: its system takes connections and requests, and nothing is said over any of them. */
+  isFrozen = false;
+  /** As a proxy before the node that drops interim answers. */
+  showsProgress = true;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   handle: Handler;
@@ -43,6 +51,7 @@ export class FakeNode {
     this.handle = handle;
     this.#server = createServer((request, response) => void this.#take(request, response));
     this.#server.on("connection", (socket) => {
+      this.connections += 1;
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     });
@@ -84,6 +93,19 @@ export class FakeNode {
       body: Buffer.concat(chunks).toString("utf8"),
       atMs: performance.now(),
     };
+    if (seen.path === "") {
+      this.pings += 1;
+      if (this.isFrozen) return;
+      if (this.showsProgress) response.writeProcessing();
+      return sendProblem(response, "notFound");
+    }
+    const progress = setInterval(
+      () => {
+        if (this.showsProgress && !this.isFrozen && !response.headersSent) response.writeProcessing();
+      },
+      Number(request.headers["prism-progress"] ?? 60_000),
+    );
+    response.once("close", () => clearInterval(progress));
     if (seen.path.endsWith("/routing")) {
       this.routingRequests.push(seen);
       if (this.routing === undefined) sendProblem(response, "collectionNotFound");
@@ -91,6 +113,7 @@ export class FakeNode {
       return;
     }
     this.requests.push(seen);
+    if (this.isFrozen) return;
     await this.handle(seen, response, this.requests.length);
   }
 }

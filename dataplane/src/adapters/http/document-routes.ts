@@ -13,6 +13,7 @@ import { findMembers } from "../../domain/json-members.js";
 import type { Coordinator } from "../../services/coordinator.js";
 import type { WriteCommand } from "../../services/documents.js";
 import { documentAnswerJson, scanJson } from "./answer-json.js";
+import { progressMsOf, withEmptyLines } from "./progress.js";
 import { bytesOf, streamOf } from "./request-body.js";
 import { signalOf, type RequestContext } from "./request-context.js";
 import * as header from "./request-header.js";
@@ -126,7 +127,10 @@ export function addBulkRoute(app: FastifyInstance, { bulk }: Coordinator, contex
       operationIdPrefix: header.idempotencyKeyOf(request.headers),
       waitsForSearchable: query.waitFor === "searchable",
     });
-    return reply.type(NDJSON_TYPE).send(Readable.from(answers));
+    const everyMs = progressMsOf(request);
+    const showsProgress = typeof everyMs === "number" && everyMs > 0;
+    const lines = showsProgress ? withEmptyLines(answers, everyMs) : answers;
+    return reply.type(NDJSON_TYPE).send(Readable.from(lines));
   });
 }
 

@@ -16,6 +16,7 @@ import {
   type ReportError,
 } from "./problem-reply.js";
 import { addBodyParsers, refuseEncoding } from "./request-body.js";
+import { showProgress } from "./progress.js";
 import { RequestContext } from "./request-context.js";
 import { requestIdOf } from "./request-header.js";
 import { addSearchRoutes } from "./search-routes.js";
@@ -75,7 +76,7 @@ export function buildHttpServer(deps: HttpServerDeps): FastifyInstance {
   });
   app.addHook("onRequest", (request, reply, done) => {
     void reply.header("x-request-id", request.id);
-    done(refuseEncoding(request));
+    done(refuseEncoding(request) ?? showProgress(request, reply));
   });
   app.addHook("onResponse", (request, reply, done) => {
     const route = request.routeOptions.url ?? "unknown";

@@ -124,6 +124,62 @@ describe("a client that goes away", () => {
   });
 });
 
+describe("a client that asks for signs of life", () => {
+  const INTERIM = "HTTP/1.1 102 Processing\r\n\r\n";
+
+  it("gets them while its answer is owed, and then the answer", async () => {
+    const { cluster, address } = await start();
+    cluster.conduct("n1", { kind: "frozen" });
+    const head = `GET ${DOCUMENT}?timeoutMs=400 HTTP/1.1\r\n${CLOSE}`;
+    const answer = await exchange(address, `${head}Prism-Progress: 50\r\n\r\n`);
+    const signs = answer.split(INTERIM).length - 1;
+    expect(signs).toBeGreaterThan(2);
+    expect(signs).toBeLessThan(12);
+    expect(problemOf(answer.slice(signs * INTERIM.length))).toBe("timeout");
+    expect(await exchange(address, `${head}\r\n`)).not.toContain("102");
+  });
+
+  it("gets one at once for 0, which shows that the way carries them", async () => {
+    const { address } = await start();
+    const answer = await exchange(address, `GET /api/v1 HTTP/1.1\r\n${CLOSE}Prism-Progress: 0\r\n\r\n`);
+    expect(answer.startsWith(INTERIM)).toBe(true);
+    expect(problemOf(answer.slice(INTERIM.length))).toBe("notFound");
+  });
+
+  it("gets none over HTTP/1.0, which knows none", async () => {
+    const { address } = await start();
+    const answer = await exchange(address, `GET /api/v1 HTTP/1.0\r\nHost: x\r\nPrism-Progress: 0\r\n\r\n`);
+    expect(answer.startsWith("HTTP/1.1 404")).toBe(true);
+  });
+
+  it.each(["soon", "-1", "5", "60001", "1.5", ""])("is told that %j is no time", async (value) => {
+    const { address } = await start();
+    const head = `GET ${DOCUMENT} HTTP/1.1\r\n${CLOSE}`;
+    expect(problemOf(await exchange(address, `${head}Prism-Progress: ${value}\r\n\r\n`))).toBe(
+      "invalidRequest",
+    );
+  });
+
+  it("gets empty lines in a bulk's answer whose head is out", async () => {
+    const { cluster, address } = await start();
+    cluster.conduct("n1", { kind: "frozen" });
+    const head = `POST /api/v1/collections/speeches/bulk?timeoutMs=400 HTTP/1.1\r\n${CLOSE}`;
+    const body = '{"id":"a","document":{}}\n';
+    const bulk = (more: string) =>
+      exchange(
+        address,
+        `${head}${more}Content-Type: application/x-ndjson\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
+    const [answer, plain] = await Promise.all([bulk("Prism-Progress: 50\r\n"), bulk("")]);
+    expect(answer).toContain("200 OK");
+    // Chunks of one byte each.
+    expect(answer.split("\r\n1\r\n\n").length).toBeGreaterThan(3);
+    expect(answer).toContain('"summary"');
+    expect(plain).not.toContain("\r\n1\r\n\n");
+    expect(plain).toContain('"summary"');
+  });
+});
+
 describe("a bulk body above the limit", () => {
   it("gets the answers of what was read, and the reason, on an open connection", async () => {
     const { address } = await start({ bulkBytes: 100_000 });
