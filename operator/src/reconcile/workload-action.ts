@@ -14,6 +14,7 @@ export const WORKLOAD_ACTION_KINDS = [
   "createStatefulSet",
   "updateStatefulSet",
   "changeTemplate",
+  "dropForeignFields",
 ] as const;
 export type WorkloadActionKind = (typeof WORKLOAD_ACTION_KINDS)[number];
 
@@ -33,6 +34,8 @@ export interface WorkloadAction {
   readonly precondition: { readonly uid: string } | "absent";
   readonly reason: Reason;
   readonly evidence: Evidence;
+  /** Of `dropForeignFields`: what is taken out of the object, and no more is done. */
+  readonly drop?: { readonly live: LiveObject; readonly pointers: readonly string[] };
 }
 
 /** `StatefulSet/demo-a`, in events and evidence. */

@@ -23,6 +23,7 @@ import { buildPodTemplate, SETTINGS_KEY, type PodTemplate } from "../resources/p
 import { buildClientService, buildNodesService } from "../resources/services.js";
 import { buildSettingsMap } from "../resources/settings-map.js";
 import { buildStatefulSet } from "../resources/stateful-set.js";
+import { foreignFields, withoutFields } from "./foreign-fields.js";
 import { firstDifference } from "./own-fields.js";
 import {
   objectName,
@@ -163,6 +164,7 @@ class Plan {
       const pods = this.#seen.pods.filter((pod) => isPodOf(pod.name, name));
       return [{ zone, name, replicas, template, hash: hashOf(template), pods, live: this.#usable(object) }];
     });
+    for (const { name } of sets) this.#dropForeignFields(name);
     let earlierZonesRunIt = true;
     let changed = false;
     for (const set of sets) {
@@ -171,6 +173,30 @@ class Plan {
       if (this.#keepStatefulSet(set, isAlone && isDue)) changed = true;
       earlierZonesRunIt &&= runsIt(set);
     }
+  }
+
+  /** Before anything else is done to it: a write of ours from what is there would make them ours. */
+  #dropForeignFields(statefulSet: string): void {
+    const { children, owner, paused } = this.#seen;
+    const live = children.find(
+      ({ kind, metadata }) => kind === "StatefulSet" && metadata.name === statefulSet,
+    );
+    if (paused || live === undefined || live.metadata.deletionTimestamp !== undefined) return;
+    const foreign = isOursToKeep(live, owner) ? foreignFields(live) : [];
+    const [first] = foreign;
+    if (first === undefined) return;
+    this.actions.push({
+      kind: "dropForeignFields",
+      object: live as unknown as OwnedObject,
+      precondition: { uid: live.metadata.uid },
+      reason: "DriftCorrected",
+      evidence: {
+        object: objectName(live),
+        field: foreign.map(({ path }) => path).join(", "),
+        changedBy: first.manager,
+      },
+      drop: { live, pointers: foreign.map(({ pointer }) => pointer) },
+    });
   }
 
   /** Whether the zone got another template. */
@@ -216,7 +242,7 @@ class Plan {
     if (live === undefined) return undefined;
     // Its end is seen, and then it is made again.
     if (live.metadata.deletionTimestamp !== undefined) return "none";
-    if (isOursToKeep(live, this.#seen.owner)) return live;
+    if (isOursToKeep(live, this.#seen.owner)) return withoutForeignFields(live);
     this.blockers.push(nameInUse(live));
     return "none";
   }
@@ -298,6 +324,11 @@ function settingsMap({ owner, spec, children, pods }: WorkloadObservation): Owne
   const present = map?.data ?? {};
   const kept = Object.entries(present).filter(([one]) => inUse.has(one));
   return buildSettingsMap(owner, { ...Object.fromEntries(kept), [key]: text });
+}
+
+/** As the operator left it. */
+export function withoutForeignFields(live: LiveObject): LiveObject {
+  return live.kind === "StatefulSet" ? withoutFields(live, foreignFields(live)) : live;
 }
 
 /** Ours, or left by a cluster of the name that was deleted without its objects. */

@@ -86,7 +86,55 @@ async function running(spec = sampleSpec()): Promise<Bench> {
   return bench;
 }
 
+/** As the API server notes who added it. */
+function addSidecar(bench: Bench, container = "sidecar"): void {
+  const fields = {
+    "f:containers": { [`k:${JSON.stringify({ name: container })}`]: { ".": {}, "f:image": {} } },
+  };
+  bench.objects.edit(
+    "StatefulSet/demo-b",
+    (object) => {
+      const { template } = object["spec"] as { template: { spec: { containers: object[] } } };
+      template.spec.containers.unshift({ name: container, image: "other" });
+    },
+    "kubectl-edit",
+    { "f:spec": { "f:template": { "f:spec": fields } } },
+  );
+}
+
 describe("keeping a cluster's objects", () => {
+  it("takes out what somebody has added to a StatefulSet, and says who and what", async () => {
+    const bench = await running();
+    const before = bench.objects.spec("StatefulSet/demo-b");
+    addSidecar(bench);
+    expect((await bench.pass(sampleSpec(), { paused: true })).acted).toBe(0);
+    await bench.pass(sampleSpec());
+    expect(bench.objects.spec("StatefulSet/demo-b")).toEqual(before);
+    expect(bench.takeTold()).toEqual([
+      {
+        reason: "DriftCorrected",
+        about: "StatefulSet/demo-b",
+        evidence: {
+          object: "StatefulSet/demo-b",
+          field: "spec.template.spec.containers[sidecar]",
+          changedBy: "kubectl-edit",
+        },
+      },
+    ]);
+    expect((await bench.pass(sampleSpec())).acted).toBe(0);
+  });
+
+  it("does not make its own what somebody added to a StatefulSet whose newer template is held back", async () => {
+    const bench = await running();
+    addSidecar(bench);
+    const newer = sampleSpec({ version: "0.2.0", nodes: 6 });
+    for (let pass = 0; pass < 3; pass += 1) await bench.pass(newer, { allInSync: false });
+    const set = bench.objects.spec("StatefulSet/demo-b");
+    expect(set["replicas"]).toBe(2);
+    expect(JSON.stringify(set)).not.toContain("sidecar");
+    expect(bench.image("demo-b")).toContain("0.1.0");
+  });
+
   it("makes all of them once, a StatefulSet for each zone, evictions held", async () => {
     const bench = new Bench();
     const { acted } = await bench.pass(sampleSpec({ nodes: 4 }));
@@ -317,6 +365,11 @@ describe("an operator that ends after any of its actions", () => {
     openBudget: async () => ({ bench: await running(), spec: sampleSpec(), open: true }),
     updateStatefulSet: async () => ({ bench: await running(), spec: sampleSpec({ nodes: 6 }) }),
     changeTemplate: async () => ({ bench: await running(), spec: sampleSpec({ version: "0.2.0" }) }),
+    dropForeignFields: async () => {
+      const bench = await running();
+      addSidecar(bench);
+      return { bench, spec: sampleSpec() };
+    },
   };
 
   it.each(WORKLOAD_ACTION_KINDS)("goes on from there: %s", async (kind) => {

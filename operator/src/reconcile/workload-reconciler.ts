@@ -15,6 +15,7 @@ import {
   nameInUse,
   planWorkloads,
   templateOf,
+  withoutForeignFields,
   type PlanBlocker,
   type PodFacts,
 } from "./workload-plan.js";
@@ -28,6 +29,8 @@ export interface WorkloadObjects {
   read(object: OwnedObject): Promise<LiveObject | undefined>;
   /** Server-side apply of these fields; takes fields over that others set. */
   apply(object: OwnedObject): Promise<LiveObject>;
+  /** Takes these fields (RFC 6901) out, one after the other, of the object as it was seen. */
+  drop(live: LiveObject, pointers: readonly string[]): Promise<LiveObject>;
 }
 
 export interface WorkloadReconcilerOptions {
@@ -115,7 +118,8 @@ export class WorkloadReconciler {
   #remember(children: readonly LiveObject[]): void {
     for (const child of children) {
       this.#seen.add(objectName(child));
-      if (child.kind === "StatefulSet") this.#templates.set(child.metadata.name, templateOf(child));
+      if (child.kind !== "StatefulSet") continue;
+      this.#templates.set(child.metadata.name, templateOf(withoutForeignFields(child)));
     }
   }
 
@@ -137,6 +141,14 @@ export class WorkloadReconciler {
       }
     }
     const before = children.find((child) => objectName(child) === name)?.metadata.resourceVersion;
+    if (action.drop) {
+      await objects.drop(action.drop.live, action.drop.pointers);
+      this.#awaitChange(name, before);
+      onAction(reason, name, evidence);
+      return "done";
+    }
+    // Something was taken out of it just now: what else it needs is decided from what is left.
+    if (this.#written.has(name)) return "settled";
     const settledAs = `${before} ${JSON.stringify(object)}`;
     if (before !== undefined && this.#settled.get(name) === settledAs) return "settled";
     const applied = await objects.apply(

@@ -175,7 +175,42 @@ async function evict(name: string): Promise<number> {
   }
 }
 
+/** As somebody does by hand, together with a volume, a host's network and a variable of the node's own container. */
+async function addContainer(name: string): Promise<void> {
+  const add = (path: string, value: unknown) =>
+    ({ op: "add", path: `/spec/template/spec${path}`, value }) as const;
+  const operations = [
+    add("/containers/0", { name: "sidecar", image: "other", args: ["x"] }),
+    add("/containers/1/env/0", { name: "EXTRA", value: "1" }),
+    add("/volumes/-", { name: "extra", emptyDir: {} }),
+    add("/hostPID", true),
+    { op: "add", path: "/spec/template/metadata/annotations/example.com~1note", value: "mine" } as const,
+    { op: "add", path: "/spec/minReadySeconds", value: 7 } as const,
+  ];
+  const at = { namespace: home.namespace, name };
+  await client.patch(STATEFUL_SETS, at, { type: "json", operations }, { fieldManager: "kubectl-edit" });
+}
+
 describe("a cluster's objects at a real API server", () => {
+  test("lose what somebody has added to a StatefulSet, but not the marks of other tools", async () => {
+    await start();
+    const before = (await read(STATEFUL_SETS, "demo-b"))!;
+    await addContainer("demo-b");
+    const after = await until("the StatefulSet as it was", async () => {
+      const now = await read(STATEFUL_SETS, "demo-b");
+      return now && !JSON.stringify(now.spec).includes("sidecar") ? now : undefined;
+    });
+    const { template, ...rest } = after.spec as { template: { metadata: Json; spec: Json } };
+    const { template: was, ...restBefore } = before.spec as { template: { metadata: Json; spec: Json } };
+    expect(template.spec).toEqual(was.spec);
+    expect(rest).toEqual(restBefore);
+    expect(template.metadata["annotations"]).toMatchObject({ "example.com/note": "mine" });
+    expect(home.told).toContainEqual({ reason: "DriftCorrected", about: "StatefulSet/demo-b" });
+    const { generation } = after.metadata;
+    for (let i = 0; i < 3; i += 1) await home.workloads.apply(sampleSpec(), false);
+    expect((await read(STATEFUL_SETS, "demo-b"))?.metadata.generation).toBe(generation);
+  });
+
   test("are made as wanted, with pods that the restricted policy admits, and then left alone", async () => {
     await start();
     const generations = (): Promise<unknown[]> =>
@@ -390,6 +425,8 @@ describe("an operator that ends right after a write", () => {
     createStatefulSet: (write) => ofSet(write, "0.1.0", true),
     updateStatefulSet: (write) => ofSet(write, "0.1.0", false),
     changeTemplate: (write) => ofSet(write, "0.2.0", false),
+    // The only one that is no apply.
+    dropForeignFields: () => false,
   };
 
   /** Ends with the first write of this kind: done, but its answer is never heard. */
@@ -403,6 +440,13 @@ describe("an operator that ends right after a write", () => {
       if (isDead) throw new Error("dead");
       const answer = await client.apply(...args);
       if (!isLast(args[1])) return answer;
+      isDead = true;
+      die();
+      throw new Error("dead");
+    };
+    api.patch = async (...args) => {
+      if (isDead) throw new Error("dead");
+      await client.patch(...args);
       isDead = true;
       die();
       throw new Error("dead");
@@ -428,6 +472,11 @@ describe("an operator that ends right after a write", () => {
     const isChange = kind === "updateStatefulSet" || kind === "changeTemplate" || kind === "openBudget";
     if (isChange) await start();
     if (kind === "changeTemplate") await untilBudget(1, "ok");
+    if (kind === "dropForeignFields") {
+      await start();
+      await home.workloads.close();
+      await addContainer("demo-b");
+    }
     const spec = sampleSpec(
       kind === "updateStatefulSet" ? { nodes: 6 } : kind === "changeTemplate" ? { version: "0.2.0" } : {},
     );
@@ -444,6 +493,7 @@ describe("an operator that ends right after a write", () => {
       expect(sets.map((set) => set?.spec["replicas"])).toEqual(spec.nodes === 6 ? [2, 2, 2] : [1, 1, 1]);
       const images = new Set(sets.map((set) => /prism-node:[0-9.]+/.exec(JSON.stringify(set?.spec))?.[0]));
       expect(images.size).toBe(kind === "changeTemplate" ? 2 : 1);
+      expect(JSON.stringify(sets)).not.toContain("sidecar");
       for (const [child, name] of [
         ["ConfigMap", "demo-settings"],
         ["Service", "demo"],

@@ -213,6 +213,15 @@ export class KubernetesWorkloads implements ClusterWorkloads {
         const applied = await api.apply(resource, object, { fieldManager: FIELD_MANAGER, force: true });
         return watches.heard(applied);
       },
+      drop: async ({ kind, metadata }, pointers) => {
+        const operations = [
+          { op: "replace", path: "/metadata/resourceVersion", value: metadata.resourceVersion } as const,
+          ...pointers.map((path) => ({ op: "remove", path }) as const),
+        ];
+        const patch = { type: "json", operations } as const;
+        const options = { fieldManager: FIELD_MANAGER };
+        return watches.heard(await api.patch<LiveObject>(childResource(kind), metadata, patch, options));
+      },
     };
   }
 }

@@ -1,5 +1,6 @@
 /** An API server's view of one cluster's objects: applies merge, versions count, and a crash can strike after a write. */
 import type { OwnedObject } from "../../resources/owned-object.js";
+import { withoutFields } from "../foreign-fields.js";
 import type { LiveObject } from "../workload-action.js";
 import type { PodFacts } from "../workload-plan.js";
 import type { WorkloadObjects } from "../workload-reconciler.js";
@@ -42,6 +43,22 @@ export class FakeObjects implements WorkloadObjects {
     return stored;
   }
 
+  async drop(live: LiveObject, pointers: readonly string[]): Promise<LiveObject> {
+    const key = keyOf(live);
+    const present = this.stored.get(key);
+    if (present?.metadata.resourceVersion !== live.metadata.resourceVersion) throw new Error("Conflict");
+    await Promise.resolve();
+    const left = withoutFields(
+      present,
+      pointers.map((pointer) => ({ pointer, path: "", manager: "" })),
+    );
+    this.applied.push(key);
+    const { managedFields: _, ...metadata } = left.metadata;
+    const stored = this.put({ ...left, metadata }, present.metadata.uid);
+    this.afterApply(stored as unknown as OwnedObject);
+    return stored;
+  }
+
   /** As somebody else writes. */
   put(object: LiveObject, uid?: string): LiveObject {
     this.#version += 1;
@@ -56,12 +73,12 @@ export class FakeObjects implements WorkloadObjects {
     return stored;
   }
 
-  edit(key: string, change: (object: Json) => void, manager = "kubectl-edit"): void {
+  edit(key: string, change: (object: Json) => void, manager = "kubectl-edit", fieldsV1: Json = {}): void {
     const present = this.stored.get(key);
     if (!present) throw new Error(`no ${key}`);
     const copy = structuredClone(present) as unknown as Json;
     change(copy);
-    const managedFields = [{ manager, operation: "Update", time: "2026-01-01T00:00:01Z" }];
+    const managedFields = [{ manager, operation: "Update", time: "2026-01-01T00:00:01Z", fieldsV1 }];
     (copy["metadata"] as Json)["managedFields"] = managedFields;
     this.put(copy as unknown as LiveObject, present.metadata.uid);
   }
