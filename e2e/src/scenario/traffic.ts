@@ -115,7 +115,8 @@ export class Traffic {
       ...this.#check(this.#impatient.history, "n-", found),
     ];
     const figures = { ...this.#figures(), longestGapMs };
-    report(test, { ...figures, strongReads: this.#strongReads.counts });
+    const { outcomes } = this.#writers.history;
+    report(test, { ...figures, outcomes, strongReads: this.#strongReads.counts });
     return { wrong: [...wrong, ...this.#strongReads.stale].slice(0, MOST_FINDINGS), figures };
   }
 
@@ -190,10 +191,12 @@ export class Traffic {
   }
 }
 
-/** A refusal for the document's sake (it exists, it does not) is an answer. */
+/**
+ * A refusal for the document's sake (it exists, it does not) is an answer, also where an attempt before it got none:
+ * then the SDK says `unknown` with it.
+ */
 function failuresOf(history: History): number {
-  const answers = new Set(["refused documentExists", "refused documentNotFound"]);
   return Object.entries(history.outcomes)
-    .filter(([name]) => (name.startsWith("refused") || name.startsWith("unknown")) && !answers.has(name))
+    .filter(([name]) => /^(refused|unknown) /.test(name) && !/ document(Exists|NotFound)$/.test(name))
     .reduce((sum, [, count]) => sum + count, 0);
 }
