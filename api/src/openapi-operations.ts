@@ -96,7 +96,7 @@ const COLLECTIONS: readonly Operation[] = [
       200: { text: "It was there, and equal.", schema: "Collection" },
       201: { text: "Created.", schema: "Collection" },
     },
-    problems: [...BODY, ...OWNED, "collectionDiffers"],
+    problems: [...BODY, ...OWNED, "collectionDiffers", "nameTaken"],
   },
   {
     operationId: "patchCollection",

@@ -24,6 +24,13 @@ const HEADERS: Readonly<Record<HeaderName, JsonSchema>> = {
   ),
 };
 
+/** Of every operation. */
+const PROGRESS = header(
+  "Prism-Progress",
+  "Milliseconds from 20 to 60,000: while the answer is owed, an interim answer 102 comes each so often, and an empty " +
+    "line in an NDJSON answer that has begun. So a client tells a node that is gone from one that takes long. 0: one at once.",
+);
+
 function header(name: string, description: string): JsonSchema {
   return { name, in: "header", required: false, description, schema: { type: "string" } };
 }
@@ -60,7 +67,8 @@ function parametersOf(operation: Operation): JsonSchema[] {
     $ref: `#/components/parameters/${match[1]!}`,
   }));
   const inHeaders = (operation.headers ?? []).map((name) => ({ $ref: `#/components/parameters/${name}` }));
-  return [...inPath, ...queryParameters(operation.query), ...inHeaders];
+  const inAll = { $ref: "#/components/parameters/progress" };
+  return [...inPath, ...queryParameters(operation.query), ...inHeaders, inAll];
 }
 
 function queryParameters(query: z.ZodObject | undefined): JsonSchema[] {
@@ -165,7 +173,7 @@ export function buildOpenApi(version: string): JsonSchema {
   }
   const codes = Object.keys(PROBLEMS).filter(isProblemCode);
   const examples = Object.fromEntries(codes.map((code) => [code, exampleProblem(code)]));
-  const parameters = { ...PATH_PARAMETERS, ...HEADERS };
+  const parameters = { ...PATH_PARAMETERS, ...HEADERS, progress: PROGRESS };
   return {
     openapi: "3.1.0",
     info: {

@@ -117,6 +117,13 @@ export const PROBLEMS = {
     title: "The collection exists with another definition",
     fix: "Send the same definition, add fields with PATCH, or use another name.",
   },
+  nameTaken: {
+    status: 409,
+    retryable: false,
+    executed: no,
+    title: "Another object has the name that the collection needs",
+    fix: "Use another name, or remove the object that the detail names.",
+  },
   managedElsewhere: {
     status: 409,
     retryable: false,

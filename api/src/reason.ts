@@ -4,6 +4,8 @@
  */
 export const REASONS = {
   NotEnoughDomains: "There are fewer placement domains than copies wanted, so a copy has no place.",
+  WritesNeedMoreDomains:
+    "There are fewer placement domains than copies that must have a write, so no write can be acknowledged.",
   NoNodeWithCapacity: "No node of an unused domain takes another copy.",
   NodeDead: "The node has not answered for longer than the suspect time.",
   NodeSuspect: "The node missed its heartbeats.",

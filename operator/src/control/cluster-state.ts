@@ -9,6 +9,7 @@ import type { NodeFleet } from "./node-fleet.js";
 import { ObjectCache } from "./object-cache.js";
 import { ObservedMember } from "./observed-member.js";
 import { ShardIndex } from "./shard-index.js";
+import { steadyNowMs } from "./steady-clock.js";
 
 export interface StateHandlers {
   readonly onCollection: (change: ObjectChange<"PrismCollection">) => void;
@@ -21,6 +22,7 @@ export class ClusterState {
   readonly shards: ObjectCache<"PrismShard">;
   readonly nodes: ObjectCache<"PrismNode">;
   readonly index = new ShardIndex();
+  readonly sinceMs = steadyNowMs();
   #settings: ClusterSettings;
   /** No copy gets a new place; who leads is decided all the same. */
   #paused: boolean;

@@ -71,6 +71,9 @@ export class CollectionRequests {
         return await this.#execute(request);
       } catch (error) {
         // Somebody else changed it in between: decide again from what is there now.
+        if (error instanceof StoreError && error.failure === "nameTaken") {
+          throw new Problem("nameTaken", error.detail, { cause: error });
+        }
         if (!(error instanceof StoreError) || attempt === MAX_ATTEMPTS) throw error;
       }
     }

@@ -46,6 +46,7 @@ export function observeStatus(inputs: StatusInputs): StatusSource {
     revision,
     settings: state.settings,
     nowMs: steadyNowMs(),
+    sinceMs: state.sinceMs,
     nodes: [...state.nodes.values()].map((node) =>
       toNodeSource(node, listed.get(node.metadata.name), inputs),
     ),

@@ -9,6 +9,7 @@ import {
   type CollectionDefaults,
   type CollectionSpec,
 } from "@prism/api/collection";
+import { shardObjectName } from "@prism/api/object-names";
 import { Problem } from "@prism/api/problem-code";
 
 /** An object as it is written, and what was accepted of it before. */
@@ -38,6 +39,8 @@ export function judgeCollections(
 ): ReadonlyMap<string, CollectionVerdict> {
   const verdicts = new Map<string, CollectionVerdict>();
   const holders = new Map<string, CollectionClaim>();
+  /** By what the records of its shards are called. */
+  const records = new Map<string, string>();
   for (const claim of [...claims].sort(byPrecedence)) {
     const verdict = judge(claim, defaults);
     const name = claim.accepted?.name ?? claim.name;
@@ -48,7 +51,17 @@ export function judgeCollections(
       verdicts.set(claim.uid, { kind: "refused", reason: "NameTaken", message });
       continue;
     }
-    if (holds) holders.set(name, claim);
+    const recordName = shardObjectName("", name, 0);
+    const other = records.get(recordName);
+    if (holds && other !== undefined) {
+      const message = `records of its shards would be called as those of ${other}: give it another name`;
+      verdicts.set(claim.uid, { kind: "refused", reason: "NameTaken", message });
+      continue;
+    }
+    if (holds) {
+      holders.set(name, claim);
+      records.set(recordName, name);
+    }
     verdicts.set(claim.uid, verdict);
   }
   return verdicts;

@@ -6,7 +6,10 @@ const AUTOMATIC = "Handled without you.";
 
 export const NEXT_STEP: Readonly<Record<Reason, string>> = {
   NotEnoughDomains:
-    "The copy is made when a node in another placement domain joins; or lower replication.factor.",
+    "The copy is made when a node in another placement domain joins. Or set topology.domain to Host: copies then stand on different machines of a zone.",
+  WritesNeedMoreDomains:
+    "Set topology.domain to Host: copies then stand on different machines of a zone. Or add zones to topology.zones, with nodes in them. " +
+    "On Kubernetes, zones are found once, from the labels of machines: a cluster made after all machines are labelled has them all.",
   NoNodeWithCapacity: "The copy is made when a node of an unused domain is alive and takes copies.",
   NodeDead:
     "Its copies are made anew elsewhere after rebuildDelaySeconds, or filled from its data if it returns.",
@@ -93,6 +96,7 @@ const CRITICAL: ReadonlySet<Reason> = new Set<Reason>([
   "LastInSyncCopyAway",
   "ShardRecordLost",
   "ShardRecordStale",
+  "WritesNeedMoreDomains",
   "NodeDead",
   "WorkloadBackOff",
   "ForeignData",

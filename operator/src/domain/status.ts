@@ -64,6 +64,8 @@ export interface StatusSource {
   readonly settings: ClusterSettings;
   readonly revision: number;
   readonly nowMs: number;
+  /** Since when this control plane looks. */
+  readonly sinceMs: number;
   readonly nodes: readonly StatusNodeSource[];
   readonly shards: readonly StatusShardSource[];
   readonly collections: readonly { readonly name: string; readonly shardsCreated: boolean }[];
@@ -317,12 +319,18 @@ function shardProblems(shard: StatusShardSource): StatusProblem[] {
 }
 
 function topologyProblems(source: StatusSource): StatusProblem[] {
-  const domains = new Set(source.nodes.map((node) => node.domain));
-  if (domains.size > 1 || source.settings.nodes === 1) return [];
-  const { domain } = source.settings.topology;
+  const domains = new Set(source.nodes.map((node) => node.domain)).size;
+  const { topology, replication, nodes } = source.settings;
+  if (nodes === 1 || source.nodes.length < 2) return [];
+  const of = (reason: Reason): StatusProblem[] => {
+    const evidence = { domain: topology.domain, domains, wanted: replication.factor };
+    return [problem(reason, `cluster/${source.clusterName}`, source.sinceMs, evidence)];
+  };
+  if (domains < replication.minReplicasForWrite) return of("WritesNeedMoreDomains");
+  if (domains < replication.factor) return of("NotEnoughDomains");
+  if (domains > 1) return [];
   const labelled = source.nodes.some((node) => node.zone !== "");
-  const reason = domain === "Zone" && !labelled ? "NoZoneLabels" : "SingleDomain";
-  return source.nodes.length < 2 ? [] : [problem(reason, `cluster/${source.clusterName}`, source.nowMs, {})];
+  return of(topology.domain === "Zone" && !labelled ? "NoZoneLabels" : "SingleDomain");
 }
 
 function problem(reason: Reason, object: string, since: number, evidence: Evidence): StatusProblem {

@@ -10,7 +10,8 @@ import {
   PRISM_COLLECTIONS,
   type ConfigMap,
 } from "../adapters/kubernetes/prism-resources.js";
-import { connectToTestServer, makeNamespace, useTestServer } from "../adapters/testing/kube-home.js";
+import { connectToTestServer, makeNamespace } from "../adapters/testing/kube-home.js";
+import { useTestServer } from "../adapters/testing/test-server.js";
 import { FakeHome } from "./testing/fake-home.js";
 import {
   collectionManifest,

@@ -11,7 +11,8 @@ import {
   PRISM_SHARDS,
   type RawObject,
 } from "../adapters/kubernetes/prism-resources.js";
-import { connectToTestServer, makeNamespace, useTestServer } from "../adapters/testing/kube-home.js";
+import { connectToTestServer, makeNamespace } from "../adapters/testing/kube-home.js";
+import { useTestServer } from "../adapters/testing/test-server.js";
 import type { OperatorProcess } from "./operator-process.js";
 import { FakeHome } from "./testing/fake-home.js";
 import {

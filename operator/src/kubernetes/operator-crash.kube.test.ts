@@ -7,7 +7,8 @@ import {
   PRISM_SHARDS,
   type RawObject,
 } from "../adapters/kubernetes/prism-resources.js";
-import { connectToTestServer, makeNamespace, useTestServer } from "../adapters/testing/kube-home.js";
+import { connectToTestServer, makeNamespace } from "../adapters/testing/kube-home.js";
+import { useTestServer } from "../adapters/testing/test-server.js";
 import type { ControlPlane } from "../control/control-plane.js";
 import type { FakeNode, FakeNodes } from "../control/testing/fake-nodes.js";
 import type { Action } from "../domain/action.js";

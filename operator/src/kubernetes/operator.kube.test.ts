@@ -1,4 +1,5 @@
 import type { ClusterObjectStatus } from "@prism/api/cluster-status";
+import { collectionObjectName } from "@prism/api/object-names";
 import { EVENTS } from "@prism/kube-machinery/event-recorder";
 import type { KubeObject } from "@prism/kube-machinery/kube-object";
 import { describe, expect, test } from "vitest";
@@ -11,7 +12,8 @@ import {
   type ConfigMap,
   type RawObject,
 } from "../adapters/kubernetes/prism-resources.js";
-import { connectToTestServer, makeNamespace, useTestServer } from "../adapters/testing/kube-home.js";
+import { connectToTestServer, makeNamespace } from "../adapters/testing/kube-home.js";
+import { useTestServer } from "../adapters/testing/test-server.js";
 import type { OperatorProcess } from "./operator-process.js";
 import { FakeHome } from "./testing/fake-home.js";
 import {
@@ -159,6 +161,65 @@ describe("the operator", () => {
     const { uid } = (await client.get<RawObject>(PRISM_COLLECTIONS, early))!.metadata;
     await client.delete(PRISM_COLLECTIONS, early, { preconditions: { uid } });
     await condition(client, PRISM_COLLECTIONS, { namespace, name: "late" }, "Ready", "True");
+  });
+
+  test("answers a collection whose object is another's with a conflict that names it, and changes nothing", async () => {
+    const { namespace, home, operate } = await place();
+    await createCluster(client, namespace, "demo", ZONES);
+    await operate();
+    await condition(client, PRISM_CLUSTERS, { namespace, name: "demo" }, "Ready", "True");
+    const [node] = home.nodesOf({ namespace, name: "demo" }).all();
+    const create = (name: string) =>
+      node!.requestCollection({
+        action: "create",
+        name,
+        specJson: Buffer.from(JSON.stringify({ shards: 1 })),
+      });
+    // Found by trying: both have one slug and one hash.
+    const [first, second] = ["A_collection_with_a_long_name_91754", "A_collection_with_a_long_name_1250000"];
+    const object = collectionObjectName("demo", first);
+    expect(collectionObjectName("demo", second)).toBe(object);
+    expect(await create(first)).toMatchObject({ result: "created" });
+    const { error } = await create(second);
+    expect(error?.code).toBe("nameTaken");
+    expect(error?.detail).toBe(
+      `collection ${second} would be PrismCollection ${object}, which is collection ${first} of cluster demo`,
+    );
+    expect(await create(first)).toMatchObject({ result: "unchanged" });
+
+    // Made by kubectl it is another object, but the records of its shards would be the same.
+    await client.create(PRISM_COLLECTIONS, collectionManifest(namespace, "second", { name: second }));
+    const at = { namespace, name: "second" };
+    const refused = await condition(client, PRISM_COLLECTIONS, at, "Accepted", "False", "NameTaken");
+    expect(conditionOf(refused, "Accepted")?.message).toContain(`as those of ${first}`);
+
+    const taken = collectionObjectName("demo", "Posts");
+    await client.create(PRISM_COLLECTIONS, collectionManifest(namespace, taken, { name: "other" }));
+    await condition(client, PRISM_COLLECTIONS, { namespace, name: taken }, "Ready", "True");
+    expect((await create("Posts")).error?.code).toBe("nameTaken");
+    expect(node!.map?.collections.map(({ name }) => name).sort()).toEqual([first, "other"]);
+  });
+
+  test("says of one zone and three copies that no write can be acknowledged, and what to set", async () => {
+    const { namespace, operate } = await place();
+    await createCluster(client, namespace, "demo", { topology: { zones: [{ name: "a" }] }, nodes: 3 });
+    await operate();
+    const at = { namespace, name: "demo" };
+    const object = await condition(client, PRISM_CLUSTERS, at, "Stalled", "True", "WritesNeedMoreDomains");
+    expect(conditionOf(object, "Stalled")?.message).toContain("Set topology.domain to Host");
+    const { operation } = object.status as unknown as ClusterObjectStatus;
+    expect(operation?.blockers).toMatchObject([{ rule: "WritesNeedMoreDomains" }]);
+    await client.create(PRISM_COLLECTIONS, collectionManifest(namespace, "notes", { shards: 1 }));
+    const notes = { namespace, name: "notes" };
+    await condition(client, PRISM_COLLECTIONS, notes, "Ready", "False");
+    const domain = { spec: { topology: { domain: "Host" } } };
+    await client.patch(PRISM_CLUSTERS, at, { type: "merge", body: domain });
+    await condition(client, PRISM_CLUSTERS, at, "Stalled", "False");
+    await condition(client, PRISM_COLLECTIONS, notes, "Ready", "True");
+    await until("three copies in sync", async () => {
+      const shard = await client.get<RawObject>(PRISM_SHARDS, { namespace, name: "demo.notes.0" });
+      return (shard?.status?.["inSync"] as readonly string[] | undefined)?.length === 3;
+    });
   });
 
   test("grows a cluster, and refuses to shrink it, to change its mode or to go by what is not valid", async () => {

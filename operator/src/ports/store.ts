@@ -49,6 +49,8 @@ export type ObjectChange<K extends Kind> =
 export type StoreFailure =
   /** create: there is one of this name already. */
   | "alreadyExists"
+  /** create: another object, shown under another name or to another cluster, has what this one would be stored as. */
+  | "nameTaken"
   /** update, delete: there is none. */
   | "notFound"
   /** update, delete: the object changed since it was read, or is another one of the same name. */
@@ -58,11 +60,13 @@ export type StoreFailure =
 
 export class StoreError extends Error {
   readonly failure: StoreFailure;
+  readonly detail: string;
 
   constructor(failure: StoreFailure, detail: string) {
     super(`${failure}: ${detail}`);
     this.name = "StoreError";
     this.failure = failure;
+    this.detail = detail;
   }
 }
 
@@ -84,7 +88,7 @@ export interface Store {
     resourceVersion: string,
     listener: (change: ObjectChange<K>) => void,
   ): () => void;
-  /** Throws StoreError "alreadyExists". */
+  /** Throws StoreError "alreadyExists" or "nameTaken". */
   create<K extends Kind>(object: NewObject<K>): Promise<ApiObject<K>>;
   /**
    * Compare-and-swap of labels, spec and status on `metadata.uid` and `metadata.resourceVersion`.

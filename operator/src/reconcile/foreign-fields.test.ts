@@ -15,7 +15,7 @@ function live(spec: object, managers: Readonly<Record<string, Fields>>, subresou
     ...(manager === "prism-operator" || subresource === undefined ? {} : { subresource }),
   }));
   const metadata = { name: "demo", uid: "u", resourceVersion: "1", creationTimestamp: "", managedFields };
-  return { apiVersion: "apps/v1", kind: "StatefulSet", metadata, spec: { template: { spec } } } as LiveObject;
+  return { apiVersion: "apps/v1", kind: "StatefulSet", metadata, spec: { template: { spec } } };
 }
 
 const OURS = ofPods({ "f:containers": item("node", { ".": {}, "f:image": {}, "f:env": item("A") }) });

@@ -20,7 +20,7 @@ import {
 import { toCollectionSpec } from "../../domain/map-of-cluster.js";
 import { WorkQueue } from "@prism/kube-machinery/work-queue";
 import { FIELD_MANAGER } from "../../resources/owned-object.js";
-import { acceptedOf, withAccepted, type Accepted } from "./kube-objects.js";
+import { acceptedOf, collectionNameOf, withAccepted, type Accepted } from "./kube-objects.js";
 import { clusterOf, PRISM_COLLECTIONS, type RawObject } from "./prism-resources.js";
 
 export interface CollectionKeeperOptions {
@@ -118,12 +118,11 @@ export class CollectionKeeper {
 }
 
 function toClaim(object: Stored<RawObject>): CollectionClaim {
-  const { uid, creationTimestamp, name } = object.metadata;
-  const stated = object.spec?.["name"];
+  const { uid, creationTimestamp } = object.metadata;
   return {
     uid,
     createdAt: creationTimestamp,
-    name: typeof stated === "string" ? stated : name,
+    name: collectionNameOf(object),
     settle: (defaults) => toCollectionSpec(settleCollectionObject(parseCollectionObject(object), defaults)),
     accepted: acceptedOf(object)?.spec,
   };

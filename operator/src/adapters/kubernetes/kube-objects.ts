@@ -17,6 +17,12 @@ export interface Accepted {
   readonly generation: number;
 }
 
+/** That the object asks for. */
+export function collectionNameOf({ metadata, spec }: RawObject): string {
+  const stated = spec?.["name"];
+  return typeof stated === "string" ? stated : metadata.name;
+}
+
 /** Undefined: nothing of the object has been accepted. */
 export function acceptedOf(object: RawObject): Accepted | undefined {
   const { acceptedSpec, acceptedGeneration } = object.status ?? {};

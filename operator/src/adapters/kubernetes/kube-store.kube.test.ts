@@ -3,7 +3,8 @@ import { ApiError } from "@prism/kube-machinery/api-error";
 import type { Resource } from "@prism/kube-machinery/resource";
 import { describe, expect, test } from "vitest";
 import type { ApiObject, NewObject, ObjectChange } from "../../ports/store.js";
-import { makeNamespace, useTestServer } from "../testing/kube-home.js";
+import { makeNamespace } from "../testing/kube-home.js";
+import { useTestServer } from "../testing/test-server.js";
 import { describeStoreContract, failure, nodeObject, withNodeId } from "../testing/store-contract.js";
 import { KubeStore, type RawCaches } from "./kube-store.js";
 import {

@@ -30,6 +30,7 @@ import { FIELD_MANAGER } from "../../resources/owned-object.js";
 import { ChangeFeed } from "../local/change-feed.js";
 import { ClusterIdentity } from "./cluster-identity.js";
 import {
+  collectionNameOf,
   toCollection,
   toNode,
   toRaw,
@@ -151,7 +152,9 @@ export class KubeStore implements Store {
     const fieldManager = record.kind === "PrismCollection" ? HTTP_MANAGER : FIELD_MANAGER;
     const made = await this.#send(record.kind, raw.metadata.name, () =>
       this.#client.create(RESOURCES[record.kind], raw, { fieldManager }),
-    );
+    ).catch((error: unknown) => {
+      throw this.#nameTaken(record, raw.metadata.name) ?? error;
+    });
     if (record.kind === "PrismShard") await this.#ledger.settled();
     if (record.kind === "PrismCollection") {
       const { spec } = object as unknown as NewObject<"PrismCollection">;
@@ -280,6 +283,16 @@ export class KubeStore implements Store {
     const object = await this.#client.get<RawObject>(RESOURCES[kind], name);
     if (object) cache.heard(object);
     else if (before) cache.heardGone(before);
+  }
+
+  /** What is in the way, when it is not the very collection that was to be made. */
+  #nameTaken({ kind, name }: NewObject<RecordKind>, rawName: string): StoreError | undefined {
+    const present = this.#caches[kind].named({ namespace: this.#namespace, name: rawName });
+    if (kind !== "PrismCollection" || present === undefined) return undefined;
+    const [cluster, held] = [clusterOf(present), collectionNameOf(present)];
+    if (cluster === this.#cluster && held === name) return undefined;
+    const detail = `collection ${name} would be PrismCollection ${rawName}, which is collection ${held} of cluster ${cluster ?? "unknown"}`;
+    return new StoreError("nameTaken", detail);
   }
 
   /** The object that a caller means, as it is now. */

@@ -8,7 +8,6 @@ import { HttpApiClient } from "@prism/kube-machinery/http-api-client";
 import { KubeConfig } from "@prism/kube-machinery/kube-config";
 import type { KubeObject } from "@prism/kube-machinery/kube-object";
 import type { Resource } from "@prism/kube-machinery/resource";
-import { afterAll, afterEach, beforeAll } from "vitest";
 import { parse } from "yaml";
 import { API_VERSION } from "@prism/api/api-object";
 import { PRISM_NODES } from "../kubernetes/prism-resources.js";
@@ -30,25 +29,6 @@ const NAMESPACES: Resource = {
 const CRD_DIRECTORY = fileURLToPath(new URL("../../../../crds/", import.meta.url));
 const SERVED_TIMEOUT_MS = 20_000;
 
-export interface TestServer {
-  /** As administrator. */
-  readonly client: ApiClient;
-  /** Done after the test, the last one first. */
-  readonly cleanups: (() => Promise<void>)[];
-}
-
-/** Of a file of tests: the API server with the kinds installed. */
-export function useTestServer(): TestServer {
-  const client = connectToTestServer();
-  const cleanups: (() => Promise<void>)[] = [];
-  beforeAll(() => installKinds(client));
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  });
-  afterAll(() => client.close());
-  return { client, cleanups };
-}
-
 /** As administrator. Close it. */
 export function connectToTestServer(): ApiClient {
   const kubeconfig = process.env["PRISM_KUBECONFIG"];
@@ -57,7 +37,7 @@ export function connectToTestServer(): ApiClient {
 }
 
 /** Installs the kinds as the repository has them, and waits until they are served. */
-async function installKinds(client: ApiClient): Promise<void> {
+export async function installKinds(client: ApiClient): Promise<void> {
   for (const file of (await readdir(CRD_DIRECTORY)).filter((name) => name.endsWith(".yaml"))) {
     const object = parse(await readFile(`${CRD_DIRECTORY}${file}`, "utf8")) as KubeObject;
     if (object.kind !== CRDS.kind) continue;
