@@ -30,6 +30,8 @@ export class Attempt {
   #mayHedge: boolean;
   #watch: NodeJS.Timeout | undefined;
   #wasSilent = false;
+  /** Time in which this process stood still while it watched: it could not have heard anything. */
+  #deafMs = 0;
   #isCancelled = false;
 
   constructor(plan: AttemptPlan, pool: ConnectionPool) {
@@ -86,7 +88,7 @@ export class Attempt {
     const verdict = judgeAttempt(
       {
         sentMs: nowMs - sentAtMs,
-        silentMs: nowMs - Math.max(sentAtMs, connection.heardMs),
+        silentMs: Math.max(0, nowMs - Math.max(sentAtMs, connection.heardMs) - this.#deafMs),
         showsProgress: connection.showsProgress,
         repeatable,
         mayHedge: this.#mayHedge,
@@ -96,10 +98,7 @@ export class Attempt {
     switch (verdict.kind) {
       case "wait":
         if (verdict.lookAfterMs === Number.POSITIVE_INFINITY) return;
-        this.#watch = setTimeout(
-          () => void this.#lookAgain(connection, sentAtMs),
-          Math.ceil(verdict.lookAfterMs),
-        );
+        this.#lookAfter(Math.ceil(verdict.lookAfterMs), connection, sentAtMs);
         return;
       case "hedge":
         this.#mayHedge = false;
@@ -111,12 +110,17 @@ export class Attempt {
     }
   }
 
-  /** This process itself may have stood still: what came meanwhile is read first. */
-  async #lookAgain(connection: Connection, sentAtMs: number): Promise<void> {
-    const timer = this.#watch;
-    await turn();
-    await turn();
-    if (this.#watch === timer) this.#look(connection, sentAtMs);
+  #lookAfter(delayMs: number, connection: Connection, sentAtMs: number): void {
+    const dueMs = performance.now() + delayMs;
+    const look = async (): Promise<void> => {
+      this.#deafMs += Math.max(0, performance.now() - dueMs);
+      // What came while this process stood still is read first.
+      await turn();
+      await turn();
+      if (this.#watch === timer) this.#look(connection, sentAtMs);
+    };
+    const timer = setTimeout(() => void look(), delayMs);
+    this.#watch = timer;
   }
 
   #stop(): void {

@@ -119,9 +119,10 @@ describe("a node behind the one address of a Service", () => {
     // Connections are kept while they work: only when the others do not is there a need for new ones.
     service.leadTo([gone.port]);
     for (const node of nodes.slice(1)) node.isFrozen = true;
-    const before = gone.requests.length;
     await putMany(client, "after");
-    expect(gone.requests.length - before).toBe(CALLS);
+    // Some may have been sent twice on a machine that is busy: under the same operation id.
+    const after = gone.requests.filter(({ path }) => path.includes("/after-")).map(({ path }) => path);
+    expect(new Set(after).size).toBe(CALLS);
   }, 60_000);
 
   it("where all are frozen fails calls as their time is over, as not executed where nothing could be sent", async () => {
@@ -167,6 +168,8 @@ describe("a second attempt beside a slow one", () => {
   it("is not made beyond the budget: when all nodes are slow, they get a fraction more", async () => {
     const { client, nodes } = await setUp({
       hedgeDelayMs: HEDGE_DELAY_MS,
+      // A repeat is what this counts: none for another reason.
+      silenceTimeoutMs: 0,
       retriesPerSecond: 0,
       connections: 256,
     });
