@@ -82,6 +82,18 @@ describe("a node behind the one address of a Service", () => {
     60_000,
   );
 
+  it("that is gone is met once by a call, however many connections that are idle lead to it", async () => {
+    const { client, nodes, service } = await setUp({ retries: 1 });
+    const [gone, ...others] = nodes as [FakeNode, ...FakeNode[]];
+    service.leadTo([gone.port]);
+    await putMany(client, "before");
+    expect(service.connectionsTo(gone.port)).toBeGreaterThan(3);
+    service.leadTo(others.map(({ port }) => port));
+    service.cut(gone.port);
+    await client.collection("c").put("a", {});
+    expect(others.flatMap(({ requests }) => requests)).toHaveLength(1);
+  });
+
   it("that takes long is told from one that is gone: the call is sent once, and waited for", async () => {
     const { client, nodes } = await setUp();
     for (const node of nodes)
