@@ -129,30 +129,29 @@ export class CopyData implements WriteData {
    */
   persist(change: PersistChange, snapshot: ArrivedSnapshot | undefined, vital = true): void {
     if (change.installSnapshot !== undefined) this.#install(change.installSnapshot, snapshot);
-    if (change.truncateAfter !== undefined) {
-      this.log.truncateAfter(change.truncateAfter);
-      this.#record = { ...this.#record, lastSeq: change.truncateAfter };
-    }
-    if (change.append !== undefined) {
-      this.log.append(change.append);
-      this.#record = { ...this.#record, lastSeq: this.log.lastSeq };
-    }
+    if (change.truncateAfter !== undefined) this.log.truncateAfter(change.truncateAfter);
+    if (change.append !== undefined) this.log.append(change.append);
     const { trimThrough } = change;
+    const before = this.#record;
+    let { baseSeq, baseTerm } = before;
     if (trimThrough !== undefined) {
       // Entries that the documents on disk lack are still needed; the log is trimmed again later.
-      const seq = Math.min(trimThrough.seq, this.#record.appliedSeq);
-      if (seq > this.#record.baseSeq) {
-        const term = seq === trimThrough.seq ? trimThrough.term : this.log.get(seq).term;
+      const seq = Math.min(trimThrough.seq, before.appliedSeq);
+      if (seq > baseSeq) {
+        baseTerm = seq === trimThrough.seq ? trimThrough.term : this.log.get(seq).term;
         this.log.trimThrough(seq);
-        this.#record = { ...this.#record, baseSeq: seq, baseTerm: term };
+        baseSeq = seq;
       }
     }
     this.#record = {
-      ...this.#record,
-      ...(change.term === undefined ? {} : { term: change.term }),
-      ...(change.activatedTerm === undefined ? {} : { activatedTerm: change.activatedTerm }),
-      ...(change.historyId === undefined ? {} : { historyId: change.historyId }),
-      ...(change.globalCheckpoint === undefined ? {} : { globalCheckpoint: change.globalCheckpoint }),
+      ...before,
+      term: change.term ?? before.term,
+      activatedTerm: change.activatedTerm ?? before.activatedTerm,
+      historyId: change.historyId ?? before.historyId,
+      globalCheckpoint: change.globalCheckpoint ?? before.globalCheckpoint,
+      lastSeq: this.log.lastSeq,
+      baseSeq,
+      baseTerm,
     };
     if (vital) this.store.putRecord(this.#record);
     else this.store.putRecordLater(this.#record);

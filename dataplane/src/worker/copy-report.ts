@@ -23,6 +23,30 @@ export interface ReportedCopy {
   readonly indexBytes: number;
 }
 
+/** What of a copy is reported at once when it changes. */
+export interface VitalState {
+  readonly role: CopyView["role"];
+  readonly ready: boolean;
+  readonly term: number;
+  readonly mapVersion: number;
+  readonly serving: boolean;
+}
+
+export function vitalState(copy: Omit<VitalState, "serving">, serving: boolean): VitalState {
+  const { role, ready, term, mapVersion } = copy;
+  return { role, ready, term, mapVersion, serving };
+}
+
+export function isSameState(a: VitalState, b: VitalState | undefined): boolean {
+  return (
+    a.role === b?.role &&
+    a.ready === b.ready &&
+    a.term === b.term &&
+    a.mapVersion === b.mapVersion &&
+    a.serving === b.serving
+  );
+}
+
 export function copyReport(copy: ReportedCopy): CopyReport {
   const { record, view, failed } = copy;
   return {

@@ -36,7 +36,7 @@ import { CopyPlaces } from "./copy-places.js";
 import { CopyVerifications, type VerificationHost } from "./copy-verifications.js";
 import type { CopyData } from "./copy-data.js";
 import { CopyIndexes } from "./copy-indexes.js";
-import { copyReport, type FailedCopy } from "./copy-report.js";
+import { copyReport, isSameState, vitalState, type FailedCopy, type VitalState } from "./copy-report.js";
 import { initialCopySettings, type ChangingCopySettings } from "./copy-settings.js";
 import { LevelReads } from "./level-reads.js";
 import type { ReadHost } from "./read-calls.js";
@@ -71,7 +71,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   #unmetThrough = 0;
   #failed: FailedCopy | undefined;
   #closed = false;
-  #reported = "";
+  #reported: VitalState | undefined;
   #metOlderRecord = false;
 
   constructor(context: WorkerContext, data: CopyData, durable: DurableCopy, isNew: boolean) {
@@ -119,7 +119,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   }
 
   get term(): number {
-    return this.#view().term;
+    return this.#copy.term;
   }
 
   get store(): ShardStore {
@@ -326,7 +326,7 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   }
 
   unprovenThrough(): number | undefined {
-    return this.#view().ready ? undefined : this.data.log.lastSeq;
+    return this.#copy.ready ? undefined : this.data.log.lastSeq;
   }
 
   primaryNode(): NodeId | undefined {
@@ -531,9 +531,8 @@ export class CopyService implements WriteHost, ReadHost, SnapshotHost, Verificat
   }
 
   #reportChange(): void {
-    const { role, ready, term, mapVersion } = this.#view();
-    const state = `${role} ${ready} ${term} ${mapVersion} ${this.#isServing()}`;
-    if (state === this.#reported) return;
+    const state = vitalState(this.#copy, this.#isServing());
+    if (isSameState(state, this.#reported)) return;
     this.#reported = state;
     this.#context.reportSoon();
   }

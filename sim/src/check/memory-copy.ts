@@ -1,5 +1,5 @@
 /** A copy in the memory of a node, followed by the events and effects of its state machine. */
-import type { CopyEffect, CopyView } from "@prism/dataplane/domain/replication/event";
+import type { CopyEffect } from "@prism/dataplane/domain/replication/event";
 import type { LogEntry } from "@prism/dataplane/domain/replication/log-entry";
 import type { ShardCopy } from "@prism/dataplane/domain/replication/shard-copy";
 import { clientOperationId } from "./committed-history.js";
@@ -46,10 +46,6 @@ export class MemoryCopy {
 
   get lastSeq(): number {
     return this.baseSeq + this.entries.length;
-  }
-
-  get view(): CopyView {
-    return this.machine.view(0);
   }
 
   at(seq: number): LogEntry | undefined {

@@ -35,10 +35,10 @@ function restlessShard(world: World, shard: ShardChecker): string | undefined {
   if (record.inSync.length < wanted) return `${record.inSync.length} of ${wanted} copies are in sync`;
   const copies = members(world, shard);
   if (copies.length < wanted) return `${copies.length} of ${wanted} copies run`;
-  const primary = copies.find((copy) => copy.view.role === "primary");
+  const primary = copies.find((copy) => copy.machine.role === "primary");
   if (primary === undefined) return "nobody leads";
-  if (primary.view.term !== record.term)
-    return `leads in term ${primary.view.term}, stored is ${record.term}`;
+  const { term } = primary.machine;
+  if (term !== record.term) return `leads in term ${term}, stored is ${record.term}`;
   for (const copy of copies) {
     const { node, lastSeq, checkpoint } = copy;
     if (checkpoint !== primary.lastSeq)

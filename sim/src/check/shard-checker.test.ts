@@ -37,10 +37,9 @@ function fakeCopy(node: string, allocationId: string, entries: LogEntry[], check
     get lastSeq() {
       return entries.length;
     },
-    get view() {
-      return { ...state, allocationId };
+    get machine() {
+      return { ...state, waitedFor: () => new Set(state.waitedFor) };
     },
-    machine: { waitedFor: () => new Set(state.waitedFor) },
     at: (seq: number) => entries[seq - 1],
   };
   return { copy: copy as unknown as MemoryCopy, state };

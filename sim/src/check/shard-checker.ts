@@ -60,7 +60,7 @@ export class ShardChecker {
 
   /** The history that a copy is in: after a forced reset some are in an older one. */
   historyOf(copy: MemoryCopy): ShardHistory {
-    return this.#historyOf(copy.view.historyId);
+    return this.#historyOf(copy.machine.historyId);
   }
 
   #historyOf(id: string): ShardHistory {
@@ -78,7 +78,8 @@ export class ShardChecker {
     const { record } = this;
     if (record === undefined || this.isRecordGone || this.#olderVersion !== undefined) return false;
     return (
-      [...this.#world.copies(this.uid)].filter((copy) => copy.view.mapVersion >= record.version).length >= 2
+      [...this.#world.copies(this.uid)].filter((copy) => copy.machine.mapVersion >= record.version).length >=
+      2
     );
   }
 
@@ -161,7 +162,7 @@ export class ShardChecker {
     copy.matchedIn = known;
     if (!known.begun) {
       // What a reset began with counts with the first commit; until then a crash may take what was not on disk.
-      if (copy.view.role !== "primary" || !copy.view.ready) return;
+      if (copy.machine.role !== "primary" || !copy.machine.ready) return;
       known.begun = true;
       known.inherit(copy.baseSeq);
     }
@@ -197,7 +198,7 @@ export class ShardChecker {
     if (confirmed > copy.lastSeq) throw this.#unmatched(copy, confirmed, "does not hold that much");
     for (const primary of this.#world.copies(this.uid)) {
       if (primary === copy) continue;
-      const { role, term } = primary.view;
+      const { role, term } = primary.machine;
       if (role !== "primary" || term !== message.term) continue;
       const known = Math.min(copy.matched, primary.matched);
       for (let seq = Math.max(known, copy.baseSeq, primary.baseSeq) + 1; seq <= confirmed; seq += 1) {
@@ -223,14 +224,13 @@ export class ShardChecker {
     const { record } = this;
     if (record === undefined || this.#olderVersion !== undefined) return;
     for (const copy of this.#world.copies(this.uid)) {
-      const view = copy.view;
-      const leads: string = view.allocationId;
-      if (view.role !== "primary" || view.term !== record.term || leads !== record.primary) continue;
+      const { role, term } = copy.machine;
+      if (role !== "primary" || term !== record.term || copy.allocationId !== record.primary) continue;
       const waitedFor: ReadonlySet<string> | undefined = copy.machine.waitedFor();
       if (waitedFor === undefined) continue;
       const left = record.inSync.filter((id) => !waitedFor.has(id));
       if (left.length > 0) {
-        const detail = `${copy.node.name} in term ${view.term} does not wait for ${left.join(" ")}, stored in sync`;
+        const detail = `${copy.node.name} in term ${term} does not wait for ${left.join(" ")}, stored in sync`;
         throw new InvariantViolation("PrimaryWaitsForStoredSet", detail);
       }
     }
@@ -297,16 +297,13 @@ export class ShardChecker {
       const detail = `${by.node.name} acknowledges ${operationId} at ${seq} of term ${term}, committed is ${entry?.operationId ?? "nothing"}`;
       throw new InvariantViolation("AllAckedResponsesStored", detail);
     }
-    const view = by.view;
-    const acker = `${view.allocationId} of process ${by.node.bootId}`;
-    const before = this.#ackers.get(view.term);
+    const leads = by.machine.term;
+    const acker = `${by.allocationId} of process ${by.node.bootId}`;
+    const before = this.#ackers.get(leads);
     if (before !== undefined && before !== acker) {
-      throw new InvariantViolation(
-        "AtMostOneAckingPrimaryPerTerm",
-        `term ${view.term}: ${before} and ${acker}`,
-      );
+      throw new InvariantViolation("AtMostOneAckingPrimaryPerTerm", `term ${leads}: ${before} and ${acker}`);
     }
-    this.#ackers.set(view.term, acker);
+    this.#ackers.set(leads, acker);
     history.acked(seq, atMs);
     this.acknowledged += 1;
     this.#acked.add(operationId);

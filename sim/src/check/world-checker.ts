@@ -255,7 +255,10 @@ export class WorldChecker implements CheckedWorld {
   // ---------------------------------------------------------------- the state machines
 
   stepped(machine: ShardCopy, event: CopyEvent, effects: readonly CopyEffect[]): void {
-    const copy = this.#copyOf(machine, event, effects);
+    const known = this.#byMachine.get(machine);
+    // Without effects nothing has changed that an invariant speaks of: only a map says something itself.
+    if (known !== undefined && effects.length === 0 && event.kind !== "map") return;
+    const copy = known ?? this.#copyOf(machine, event, effects);
     if (copy === undefined) return;
     const shard = this.shard(copy.shard);
     countSituations(this.#options.counts, copy, event, effects);
@@ -300,7 +303,7 @@ export class WorldChecker implements CheckedWorld {
     if (note.what === "activated") {
       copy.activating = true;
       for (const other of this.copies(shard.uid)) {
-        if (other !== copy && other.view.role === "primary") counts.count("oldPrimaryStillActive");
+        if (other !== copy && other.machine.role === "primary") counts.count("oldPrimaryStillActive");
       }
     } else if (note.what === "ready") copy.activating = false;
     else if (note.what === "steppedDown") this.#interrupted(copy);
@@ -312,8 +315,6 @@ export class WorldChecker implements CheckedWorld {
   }
 
   #copyOf(machine: ShardCopy, event: CopyEvent, effects: readonly CopyEffect[]): MemoryCopy | undefined {
-    const known = this.#byMachine.get(machine);
-    if (known !== undefined) return known;
     const node = this.#options.nodeOf(currentProcess());
     if (node === undefined) return undefined;
     const view = machine.view(0);

@@ -29,6 +29,7 @@ export interface ProcessOptions {
 
 export class VirtualProcess {
   readonly name: string;
+  readonly nameHash: number;
   readonly random: Random;
   readonly files: MemoryFiles | undefined;
   readonly #clock: WorldClock;
@@ -44,6 +45,7 @@ export class VirtualProcess {
 
   constructor(options: ProcessOptions) {
     this.name = options.name;
+    this.nameHash = hashOf(options.name);
     this.random = options.random;
     this.files = options.files;
     this.#clock = options.clock;
@@ -90,6 +92,13 @@ export class VirtualProcess {
   setImmediate(run: () => void): VirtualTimer {
     return new VirtualTimer(this.#queue.add(this.#clock.nowMs + TURN_MS, this, "turn", run));
   }
+}
+
+/** FNV-1a. */
+function hashOf(text: string): number {
+  let hash = 2166136261;
+  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 16777619);
+  return hash;
 }
 
 export class VirtualTimer {

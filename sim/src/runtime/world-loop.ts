@@ -50,16 +50,15 @@ export class WorldLoop {
       }
       this.clock.nowMs = event.atMs;
       this.steps += 1;
-      this.#hash(event.atMs, event.what, process?.name);
+      this.#hash(event.atMs, event.what, process?.nameHash ?? 0);
       runTurn(process, run);
       afterStep();
     }
   }
 
-  #hash(atMs: number, what: string, name = ""): void {
-    let hash = Math.imul(this.traceHash ^ Math.floor(atMs * 1000), 16777619);
+  #hash(atMs: number, what: string, nameHash: number): void {
+    let hash = Math.imul(this.traceHash ^ (atMs * 1000), 16777619);
     hash = Math.imul(hash ^ (what.length * 131 + what.charCodeAt(0)), 16777619);
-    for (let i = 0; i < name.length; i += 1) hash = Math.imul(hash ^ name.charCodeAt(i), 16777619);
-    this.traceHash = hash >>> 0;
+    this.traceHash = Math.imul(hash ^ nameHash, 16777619) >>> 0;
   }
 }

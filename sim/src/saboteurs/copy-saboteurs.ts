@@ -361,8 +361,8 @@ export const COPY_SABOTEURS: readonly Saboteur[] = [
     edits: [
       {
         file: "dataplane/src/domain/replication/step-output.ts",
-        find: "return this.#appended.length > 0 || Object.keys(vital).length > 0;",
-        replace: "return Object.keys(vital).length > 0;",
+        find: "return this.#appended.length > 0 || Object.keys(this.#change).some(isVitalKey);",
+        replace: "return Object.keys(this.#change).some(isVitalKey);",
       },
     ],
     expected: [CONFIRMED, STORED, CHECKPOINTS],

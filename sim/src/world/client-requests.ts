@@ -3,6 +3,7 @@
  * connection, a connection that breaks, a problem, or an answer.
  */
 import { Problem } from "@prism/api/problem-code";
+import { Cancellation, type CancelSignal } from "@prism/dataplane/services/cancellation";
 import { Deadline } from "@prism/dataplane/services/deadline";
 import type { VirtualProcess } from "../runtime/virtual-process.js";
 import type { WorldLoop } from "../runtime/world-loop.js";
@@ -31,12 +32,12 @@ export class ClientRequests {
   attempt(client: VirtualProcess, ask: Ask, name: string, timeoutMs: number): Promise<AttemptEnd> {
     const [loop, network] = [this.#loop, this.#network];
     return new Promise((resolve) => {
-      const abort = new AbortController();
+      const cancellation = new Cancellation();
       const timer = client.setTimeout(() => {
         resolve({ kind: "lost" });
         const process = this.#machines.get(name)?.process;
         if (process !== undefined)
-          loop.after(network.delayMs(CLIENT_HOST, name), process, "gone", () => abort.abort());
+          loop.after(network.delayMs(CLIENT_HOST, name), process, "gone", () => cancellation.abort());
       }, timeoutMs);
       const finish = (end: AttemptEnd): void => {
         timer.clear();
@@ -66,7 +67,7 @@ export class ClientRequests {
         const lost = (): void => back({ kind: "lost" });
         machine.requests.add(lost);
         loop.within(node.process, "request", () => {
-          void this.#serve(node, ask, timeoutMs * TIME_SHARE, abort.signal).then((end) => {
+          void this.#serve(node, ask, timeoutMs * TIME_SHARE, cancellation).then((end) => {
             if (machine.requests.delete(lost) && node.process.alive) back(end);
           });
         });
@@ -74,7 +75,7 @@ export class ClientRequests {
     });
   }
 
-  async #serve(node: NodeProcess, ask: Ask, timeoutMs: number, signal: AbortSignal): Promise<AttemptEnd> {
+  async #serve(node: NodeProcess, ask: Ask, timeoutMs: number, signal: CancelSignal): Promise<AttemptEnd> {
     const { documents } = node.coordinator;
     const waiting = { deadline: Deadline.in(timeoutMs), signal };
     try {

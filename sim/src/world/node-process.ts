@@ -108,7 +108,7 @@ export class NodeProcess {
       limits: DEFAULT_LIMITS,
     });
     const saved =
-      volume.savedMap === undefined ? undefined : fromWireMap(WireClusterMap.decode(volume.savedMap));
+      volume.savedMap === undefined ? undefined : fromWireMap(WireClusterMap.decode(volume.savedMap()));
     this.#control = this.#makeControl(saved?.leaderEpoch ?? 0);
     this.#savedMap = saved;
   }
@@ -255,7 +255,7 @@ export class NodeProcess {
   /** As the node's map file: written soon after, lost when the crash is sooner. */
   #save(map: ClusterMap): void {
     setTimeout(() => {
-      if (this.#current.map() === map) this.volume.savedMap = WireClusterMap.encode(toWireMap(map));
+      if (this.#current.map() === map) this.volume.savedMap = () => WireClusterMap.encode(toWireMap(map));
     }, MAP_SAVE_MS);
   }
 

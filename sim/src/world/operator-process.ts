@@ -98,7 +98,7 @@ export class OperatorProcess {
           "control",
         );
         return {
-          send: (frame) => connection.send(0, Buffer.from(frame)),
+          send: (frame) => connection.send(0, Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)),
           close: () => connection.close(0),
         };
       },

@@ -36,7 +36,8 @@ export class Volume {
   /** Of the node's data directory; "" before its first start. */
   nodeId = "";
   clusterId = "";
-  savedMap: Uint8Array | undefined;
+  /** As its file has it, in bytes: they are made when somebody reads them. */
+  savedMap: (() => Uint8Array) | undefined;
   /** Milliseconds that one fsync takes. */
   syncMs: number;
   slowUntilMs = 0;

@@ -62,6 +62,8 @@ export class ControlEndpoint implements ControlPlane {
   #nextId = 1;
   #heardAtMs = Number.NEGATIVE_INFINITY;
   #status: unknown;
+  /** The newest one told, as long as nobody has asked for it: most nodes are never asked. */
+  #statusJson: Uint8Array | undefined;
   #reportTimer: NodeJS.Timeout | undefined;
 
   constructor(settings: ControlEndpointSettings) {
@@ -99,6 +101,9 @@ export class ControlEndpoint implements ControlPlane {
   }
 
   status(): unknown {
+    const json = this.#statusJson;
+    this.#statusJson = undefined;
+    if (json !== undefined) this.#readStatus(json);
     return this.#status;
   }
 
@@ -187,7 +192,7 @@ export class ControlEndpoint implements ControlPlane {
     if (frame.heartbeat !== undefined) this.#answerHeartbeat(frame.heartbeat.sentAtMs);
     if (frame.map !== undefined) this.#onMap(stream, frame.map);
     if (frame.collectionAnswer !== undefined) this.#onCollectionAnswer(frame.id, frame.collectionAnswer);
-    if (frame.status !== undefined) this.#onStatus(frame.status.statusJson);
+    if (frame.status !== undefined) this.#statusJson = frame.status.statusJson;
     if (frame.copyAnswer !== undefined && frame.copyAnswer.refusal !== "") {
       const { shardUid, allocationId, refusal } = frame.copyAnswer;
       this.#settings.logger.info(
@@ -217,7 +222,7 @@ export class ControlEndpoint implements ControlPlane {
     stream.send({ mapApplied: { revision: applyMap(map) } });
   }
 
-  #onStatus(json: Uint8Array): void {
+  #readStatus(json: Uint8Array): void {
     try {
       this.#status = JSON.parse(utf8.decode(json));
     } catch (error) {

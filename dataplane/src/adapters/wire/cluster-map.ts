@@ -25,7 +25,7 @@ export function fromWireMap(map: wire.ClusterMap): ClusterMap {
     clusterName: map.clusterName,
     revision: map.revision,
     leaderEpoch: map.leaderEpoch,
-    settings: parseSettings(map.settingsJson),
+    settings: settings.of(map.settingsJson),
     nodes: map.nodes.map(fromWireNode),
     collections: map.collections.map(fromWireCollection),
     shards: map.shards.filter(isRecord).map(fromWireShard),
@@ -33,11 +33,30 @@ export function fromWireMap(map: wire.ClusterMap): ClusterMap {
   };
 }
 
-/** Parsed strictly by the control plane, which may be newer than this node and know more keys. */
-function parseSettings(json: Uint8Array): ClusterSettings {
-  const settings = JSON.parse(utf8.decode(json)) as ClusterSettings;
-  return { ...settings, health: { ...DEFAULT_HEALTH, ...settings.health } };
+/** What is in JSON in each map and hardly ever changes: the one parsed last serves as long as the bytes are the same. */
+class LastParsed<T> {
+  readonly #parse: (text: string) => T;
+  #bytes = Buffer.alloc(0);
+  #value: T | undefined;
+
+  constructor(parse: (text: string) => T) {
+    this.#parse = parse;
+  }
+
+  of(json: Uint8Array): T {
+    if (this.#value !== undefined && this.#bytes.equals(json)) return this.#value;
+    const value = this.#parse(utf8.decode(json));
+    this.#bytes = Buffer.from(json);
+    this.#value = value;
+    return value;
+  }
 }
+
+/** Parsed strictly by the control plane, which may be newer than this node and know more keys. */
+const settings = new LastParsed((text): ClusterSettings => {
+  const parsed = JSON.parse(text) as ClusterSettings;
+  return { ...parsed, health: { ...DEFAULT_HEALTH, ...parsed.health } };
+});
 
 /**
  * A record that lacks what every record has is unknown, not empty: nothing may be promoted, made or

@@ -116,15 +116,36 @@ export class ShardCopy {
     return this.#primary?.waitedFor;
   }
 
+  get role(): CopyView["role"] {
+    return this.#stopped ? "stopped" : this.#primary === undefined ? "replica" : "primary";
+  }
+
+  /** As primary: an entry of its term is committed. */
+  get ready(): boolean {
+    return this.#primary?.ready ?? false;
+  }
+
+  get historyId(): HistoryId {
+    return this.#historyId;
+  }
+
+  get term(): number {
+    return this.#term;
+  }
+
+  get mapVersion(): number {
+    return this.#map?.version ?? 0;
+  }
+
   view(nowMs: number): CopyView {
     return {
       allocationId: this.#allocationId,
-      role: this.#stopped ? "stopped" : this.#primary === undefined ? "replica" : "primary",
-      ready: this.#primary?.ready ?? false,
+      role: this.role,
+      ready: this.ready,
       draining: this.#primary?.draining ?? false,
       historyId: this.#historyId,
       term: this.#term,
-      mapVersion: this.#map?.version ?? 0,
+      mapVersion: this.mapVersion,
       lastSeq: this.#log.lastSeq,
       globalCheckpoint: this.#log.globalCheckpoint,
       inSync: this.#map?.inSync ?? [],

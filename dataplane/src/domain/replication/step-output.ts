@@ -33,8 +33,7 @@ export class StepOutput {
 
   /** Whether the change must be durable before anything is confirmed: all but the checkpoint and trimming. */
   get isVital(): boolean {
-    const { globalCheckpoint: _checkpoint, trimThrough: _trim, ...vital } = this.#change;
-    return this.#appended.length > 0 || Object.keys(vital).length > 0;
+    return this.#appended.length > 0 || Object.keys(this.#change).some(isVitalKey);
   }
 
   /** Puts the persist effect first: what is sent afterwards may run beside it, never before it is started. */
@@ -44,4 +43,8 @@ export class StepOutput {
     const persist = { kind: "persist", ticket, change, vital: this.isVital } as const;
     return { effects: [persist, ...this.effects], persisted: true };
   }
+}
+
+function isVitalKey(key: string): boolean {
+  return key !== "globalCheckpoint" && key !== "trimThrough";
 }
