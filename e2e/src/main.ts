@@ -1,5 +1,5 @@
 /** The commands behind `make e2e`, `make kube-up`, `make kube-down` and `make images`. */
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { kubeBinaries } from "./cluster/kube-binary.js";
 import { missingPackages } from "./cluster/kube-node.js";
@@ -38,12 +38,24 @@ async function up(): Promise<void> {
   console.log(`three nodes are ready after ${seconds} s\nexport KUBECONFIG=${cluster.kubeconfig}`);
 }
 
+/** On a cluster of somebody else. */
+async function sayWhatIsLeftOut(): Promise<void> {
+  const files = await readdir(join(REPOSITORY, "e2e/src/scenarios"));
+  const faults = files.flatMap((file) => /^(.+)-fault\.e2e\.test\.ts$/.exec(file)?.[1] ?? []);
+  console.log(
+    `on the cluster of ${process.env["KUBECONFIG"]}: the scenarios ${faults.join(", ")} are left out, because they need ` +
+      "machines of their own to break; so are the tests of an API server alone, because they change its definitions. `make e2e` without " +
+      "KUBECONFIG runs them, on a cluster of its own",
+  );
+}
+
 const TESTS_TIMEOUT_MS = 28 * 60_000;
 
 /** Everything is ended and removed after it, also when it is interrupted; evidence of failures is in .prism/e2e. */
 async function test(): Promise<void> {
   const own = process.env["KUBECONFIG"] === undefined;
   if (own) await installPackages();
+  else await sayWhatIsLeftOut();
   await rm(EVIDENCE, { recursive: true, force: true });
   const deadlineMs = performance.now() + TESTS_TIMEOUT_MS;
   const vitest = async (config: string): Promise<boolean> => {

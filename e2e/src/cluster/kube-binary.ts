@@ -27,7 +27,7 @@ let found: Promise<string> | undefined;
 /**
  * The folder with all of Kubernetes' programs by name, made if it is missing: about 4 minutes the first time.
  *
- * @throws {CommandError} when Go is missing or the build fails.
+ * @throws {Error} when Go is missing or the build fails.
  */
 export async function kubeBinaries(): Promise<string> {
   found ??= find();
@@ -60,6 +60,11 @@ async function digestOfModule(): Promise<string> {
 /** Builds beside the place and renames: a build that was ended leaves nothing that looks finished. */
 async function build(folder: string): Promise<void> {
   console.log("building Kubernetes' programs: once, about 4 minutes on two processors");
+  await runCommand(["go", "version"]).catch((error: unknown) => {
+    throw new Error("Go 1.25 or newer is missing: https://go.dev/dl (Debian's own is older)", {
+      cause: error,
+    });
+  });
   const unfinished = `${folder}.${process.pid}`;
   await mkdir(unfinished, { recursive: true });
   try {

@@ -217,6 +217,7 @@ export function missingPackages(): string[] {
     ["nftables", "/usr/sbin/nft"],
     ["conntrack", "/usr/sbin/conntrack"],
     ["iproute2", "/usr/sbin/ip"],
+    ["procps", "/usr/sbin/sysctl"],
     ["buildah", "/usr/bin/buildah"],
     ["busybox-static", "/usr/bin/busybox"],
     ["openssl", "/usr/bin/openssl"],

@@ -32,10 +32,15 @@ async function isInstalled(): Promise<boolean> {
   }
 }
 
-/** The pod that leads now, by the lease. */
-export async function leaderPod(): Promise<string> {
+/** Who has the lease now: another each time that a process starts. */
+export async function leaseHolder(): Promise<string> {
   const lease = (await new Kubectl(OPERATOR_NAMESPACE).json("get", "lease", "prism-operator")) as {
     readonly spec: { readonly holderIdentity: string };
   };
-  return lease.spec.holderIdentity.split("_")[0]!;
+  return lease.spec.holderIdentity;
+}
+
+/** The pod that leads now, by the lease. */
+export async function leaderPod(): Promise<string> {
+  return (await leaseHolder()).split("_")[0]!;
 }

@@ -1,14 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { waitUntil } from "@prism/test/wait-until";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Kubectl } from "../install/kubectl.js";
 import { recordFigure } from "../scenario/operation-figures.js";
-import { leaderPod, OPERATOR_NAMESPACE } from "../scenario/operator-release.js";
+import { leaderPod, leaseHolder, OPERATOR_NAMESPACE } from "../scenario/operator-release.js";
 import { CLUSTER, Scenario, type Pod } from "../scenario/scenario.js";
 import { Traffic } from "../scenario/traffic.js";
 
 const TIMES = 3;
 const RECOVERY_TIMEOUT_MS = 150_000;
 const REST_MS = 20_000;
+const TAKEOVER_LIMIT_MS = 30_000;
 /** Said to be in order when a figure is above: it is a machine under load, and these are limits of sense, not aims. */
 const WRITE_AGAIN_LIMIT_S = 30;
 
@@ -82,15 +84,27 @@ describe("how long things take", () => {
     expect(failed).toBe(false);
   });
 
-  it("loss of the operator's leader and a primary at once", async () => {
+  it("loss of the operator's leader and a primary at once, by SIGKILL: nobody gives the lease back", async () => {
+    const takeovers: Promise<void>[] = [];
     await measure("leader and primary lost together", async () => {
       const operators = new Kubectl(OPERATOR_NAMESPACE);
+      const holder = await leaseHolder();
       const leader = (await operators.json("get", "pod", await leaderPod())) as Pod;
       const [repair] = await Promise.all([killContainer(await primaryPod()), killContainerOf(leader)]);
+      takeovers.push(recordTakeover(holder));
       return repair;
     });
+    await Promise.all(takeovers);
+    expect(takeovers).toHaveLength(TIMES);
     expect(failed).toBe(false);
   });
+
+  /** The one that was killed starts again meanwhile, and has to wait for the lease as well. */
+  async function recordTakeover(before: string): Promise<void> {
+    const killedMs = performance.now();
+    await waitUntil("another leader", TAKEOVER_LIMIT_MS, async () => (await leaseHolder()) !== before);
+    await recordFigure("leader killed to another leading", (performance.now() - killedMs) / 1_000, "s");
+  }
 
   async function killContainerOf(pod: Pod): Promise<void> {
     await scenario.machine

@@ -20,8 +20,12 @@ function live(spec: object, managers: Readonly<Record<string, Fields>>, subresou
 
 const OURS = ofPods({ "f:containers": item("node", { ".": {}, "f:image": {}, "f:env": item("A") }) });
 
-function found(object: LiveObject): string[] {
-  return foreignFields(object).map(({ pointer }) => pointer);
+const WANTED = {
+  spec: { template: { spec: { containers: [{ name: "node", image: "i", env: [{ name: "A" }] }] } } },
+};
+
+function found(object: LiveObject, wanted: object = WANTED): string[] {
+  return foreignFields(object, wanted).map(({ pointer }) => pointer);
 }
 
 describe("fields that others have added", () => {
@@ -45,10 +49,10 @@ describe("fields that others have added", () => {
       "/spec/template/spec/containers/1/env/0",
       "/spec/template/spec/containers/0",
     ]);
-    expect(withoutFields(object, foreignFields(object)).spec).toEqual({
+    expect(withoutFields(object, foreignFields(object, WANTED)).spec).toEqual({
       template: { spec: { containers: [{ name: "node", image: "i", env: [{ name: "A" }] }] } },
     });
-    expect(foreignFields(object)[1]).toMatchObject({
+    expect(foreignFields(object, WANTED)[1]).toMatchObject({
       path: "spec.template.spec.containers[two]",
       manager: "kubectl",
     });
@@ -62,6 +66,14 @@ describe("fields that others have added", () => {
     const ours = ofPods({ "f:containers": { ...item("node", { "f:image": {} }), ...item("injected") } });
     const theirs = ofPods({ "f:containers": item("node", { "f:image": {} }) });
     expect(found(live(spec, { "prism-operator": ours, kubectl: theirs }))).toEqual([]);
+  });
+
+  test("are not those of ours whose value somebody changed, and so took over", () => {
+    const spec = { containers: [{ name: "node", image: "other", tty: true }] };
+    const left = ofPods({ "f:containers": item("node", { ".": {} }) });
+    const theirs = ofPods({ "f:containers": item("node", { "f:image": {}, "f:tty": {} }) });
+    const object = live(spec, { "prism-operator": left, kubectl: theirs });
+    expect(found(object)).toEqual(["/spec/template/spec/containers/0/tty"]);
   });
 
   test("are not of the status, of scale, nor labels and annotations of pods", () => {

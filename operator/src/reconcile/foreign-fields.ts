@@ -19,16 +19,17 @@ type Fields = Readonly<Record<string, unknown>>;
 type Json = Record<string, unknown> | unknown[];
 
 /**
+ * What is in `wanted` is corrected, not taken out: who changes a field's value takes the field over, as if it were added.
  * In the order in which they can be taken out. Labels and annotations of the pod template are left out: tools mark
  * things there, and nodes go by none of it.
  */
-export function foreignFields(live: LiveObject): readonly ForeignField[] {
+export function foreignFields(live: LiveObject, wanted: object): readonly ForeignField[] {
   const entries = (live.metadata.managedFields ?? []).filter(({ subresource = "" }) => subresource === "");
   const own = merged(entries.filter(isOwn));
   const found = new Map<string, ForeignField>();
   for (const { manager, fieldsV1 } of entries.filter((entry) => !isOwn(entry))) {
     const spec = membersOf(fieldsV1)["f:spec"];
-    const at = { live: live.spec, pointer: "/spec", path: "spec" };
+    const at = { live: live.spec, wanted: membersOf(wanted)["spec"], pointer: "/spec", path: "spec" };
     for (const field of walk(membersOf(spec), membersOf(own["f:spec"]), at)) {
       found.set(field.pointer, { ...field, manager });
     }
@@ -52,6 +53,7 @@ function isOwn({ manager }: ManagedFieldsEntry): boolean {
 
 interface Place {
   readonly live: unknown;
+  readonly wanted: unknown;
   readonly pointer: string;
   readonly path: string;
 }
@@ -62,28 +64,29 @@ function walk(theirs: Fields, ours: Fields, at: Place): Omit<ForeignField, "mana
     if (place === undefined || place.pointer === "/spec/template/metadata") return [];
     const members = membersOf(value);
     const own = ours[key];
-    if (own !== undefined) return walk(members, membersOf(own), place);
+    if (own !== undefined || place.wanted !== undefined) return walk(members, membersOf(own), place);
     const isWhole = Object.keys(members).length === 0 || Object.hasOwn(members, ".");
     return isWhole ? [{ pointer: place.pointer, path: place.path }] : walk(members, {}, place);
   });
 }
 
 /** Undefined: it is not there any more. */
-function placeOf(key: string, { live, pointer, path }: Place): Place | undefined {
+function placeOf(key: string, { live, wanted, pointer, path }: Place): Place | undefined {
   const name = key.slice(2);
   if (key.startsWith("f:")) {
-    if (typeof live !== "object" || live === null || !Object.hasOwn(live, name)) return undefined;
-    const value = (live as Fields)[name];
-    return { live: value, pointer: `${pointer}/${escaped(name)}`, path: `${path}.${name}` };
+    if (!Object.hasOwn(membersOf(live), name)) return undefined;
+    const [value, ours] = [membersOf(live)[name], membersOf(wanted)[name]];
+    return { live: value, wanted: ours, pointer: `${pointer}/${escaped(name)}`, path: `${path}.${name}` };
   }
   if (!Array.isArray(live)) return undefined;
-  const wanted = JSON.parse(name) as unknown;
-  const index = live.findIndex((element) =>
-    key.startsWith("k:") ? hasKeys(element, wanted) : element === wanted,
-  );
+  const which = JSON.parse(name) as unknown;
+  const isIt = (element: unknown): boolean =>
+    key.startsWith("k:") ? hasKeys(element, which) : element === which;
+  const index = live.findIndex(isIt);
   if (index < 0) return undefined;
-  const label = key.startsWith("k:") ? Object.values(membersOf(wanted)).join(",") : String(index);
-  return { live: live[index], pointer: `${pointer}/${index}`, path: `${path}[${label}]` };
+  const ours: unknown = Array.isArray(wanted) ? wanted.find(isIt) : undefined;
+  const label = key.startsWith("k:") ? Object.values(membersOf(which)).join(",") : String(index);
+  return { live: live[index], wanted: ours, pointer: `${pointer}/${index}`, path: `${path}[${label}]` };
 }
 
 function hasKeys(element: unknown, keys: unknown): boolean {

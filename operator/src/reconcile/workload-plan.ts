@@ -57,8 +57,8 @@ export interface WorkloadObservation {
   readonly allInSync: boolean;
   /** Objects that were there before: `StatefulSet/demo-a`. */
   readonly seen: ReadonlySet<string>;
-  /** Of StatefulSets, by name, as they were last seen: one that is made again must not bring a newer one along. */
-  readonly lastTemplates: ReadonlyMap<string, PodTemplate>;
+  /** By name, as they were last seen: one that is made again must not bring a newer template along. */
+  readonly lastStatefulSets: ReadonlyMap<string, LiveObject>;
 }
 
 export interface PlanBlocker {
@@ -164,7 +164,7 @@ class Plan {
       const pods = this.#seen.pods.filter((pod) => isPodOf(pod.name, name));
       return [{ zone, name, replicas, template, hash: hashOf(template), pods, live: this.#usable(object) }];
     });
-    for (const { name } of sets) this.#dropForeignFields(name);
+    for (const set of sets) this.#dropForeignFields(this.#build(set, set.template, set.replicas));
     let earlierZonesRunIt = true;
     let changed = false;
     for (const set of sets) {
@@ -176,13 +176,11 @@ class Plan {
   }
 
   /** Before anything else is done to it: a write of ours from what is there would make them ours. */
-  #dropForeignFields(statefulSet: string): void {
+  #dropForeignFields(wanted: OwnedObject): void {
     const { children, owner, paused } = this.#seen;
-    const live = children.find(
-      ({ kind, metadata }) => kind === "StatefulSet" && metadata.name === statefulSet,
-    );
+    const live = children.find((child) => objectName(child) === objectName(wanted));
     if (paused || live === undefined || live.metadata.deletionTimestamp !== undefined) return;
-    const foreign = isOursToKeep(live, owner) ? foreignFields(live) : [];
+    const foreign = isOursToKeep(live, owner) ? foreignFields(live, wanted) : [];
     const [first] = foreign;
     if (first === undefined) return;
     this.actions.push({
@@ -201,14 +199,16 @@ class Plan {
 
   /** Whether the zone got another template. */
   #keepStatefulSet(set: ZoneSet, mayChange: boolean): boolean {
-    const { paused, lastTemplates } = this.#seen;
+    const { paused, lastStatefulSets } = this.#seen;
     const { name, live, template, hash, pods, replicas } = set;
     if (live === "none") return false;
     if (live === undefined) {
-      const last = pods.length > 0 ? lastTemplates.get(name) : undefined;
+      const wanted = this.#build(set, template, this.#atLeastKnown(name, replicas));
+      const last = pods.length > 0 ? lastStatefulSets.get(name) : undefined;
+      const lastTemplate = last && templateOf(withoutForeignFields(last, wanted));
       this.#create(
         "createStatefulSet",
-        this.#build(set, last ?? template, this.#atLeastKnown(name, replicas)),
+        lastTemplate ? this.#build(set, lastTemplate, replicasOf(wanted)) : wanted,
       );
       return false;
     }
@@ -242,7 +242,7 @@ class Plan {
     if (live === undefined) return undefined;
     // Its end is seen, and then it is made again.
     if (live.metadata.deletionTimestamp !== undefined) return "none";
-    if (isOursToKeep(live, this.#seen.owner)) return withoutForeignFields(live);
+    if (isOursToKeep(live, this.#seen.owner)) return withoutForeignFields(live, wanted);
     this.blockers.push(nameInUse(live));
     return "none";
   }
@@ -327,8 +327,8 @@ function settingsMap({ owner, spec, children, pods }: WorkloadObservation): Owne
 }
 
 /** As the operator left it. */
-export function withoutForeignFields(live: LiveObject): LiveObject {
-  return live.kind === "StatefulSet" ? withoutFields(live, foreignFields(live)) : live;
+function withoutForeignFields(live: LiveObject, wanted: OwnedObject): LiveObject {
+  return live.kind === "StatefulSet" ? withoutFields(live, foreignFields(live, wanted)) : live;
 }
 
 /** Ours, or left by a cluster of the name that was deleted without its objects. */
@@ -375,9 +375,12 @@ function unusedFile(wanted: OwnedObject, live: LiveObject): string | undefined {
   return unused && `data.${unused}`;
 }
 
+function replicasOf(wanted: OwnedObject): number {
+  return (wanted["spec"] as { readonly replicas: number }).replicas;
+}
+
 function isGrowth(wanted: OwnedObject, live: LiveObject): boolean {
-  const { replicas } = wanted["spec"] as { readonly replicas: number };
-  return replicas > Number(live.spec?.["replicas"] ?? 0);
+  return replicasOf(wanted) > Number(live.spec?.["replicas"] ?? 0);
 }
 
 /** Who wrote to the object last, besides the operator and the controllers of Kubernetes. */

@@ -399,7 +399,7 @@ describe("an operator that ends after any of its actions", () => {
       maxUnavailable,
       allInSync: true,
       seen: new Set(),
-      lastTemplates: new Map(),
+      lastStatefulSets: new Map(),
     });
     expect(left.actions).toEqual([]);
     const templates = new Set(["demo-a", "demo-b", "demo-c"].map((name) => successor.image(name)));
@@ -419,7 +419,7 @@ describe("an operator that ends after any of its actions", () => {
       maxUnavailable,
       allInSync: true,
       seen: new Set(),
-      lastTemplates: new Map(),
+      lastStatefulSets: new Map(),
     }).actions[0]?.kind;
   }
 });

@@ -5,20 +5,12 @@
  */
 import type { ClusterSpec } from "@prism/api/cluster";
 import type { Reason } from "@prism/api/reason";
+import { ApiError } from "@prism/kube-machinery/api-error";
 import type { Evidence } from "../domain/action.js";
 import type { ClusterOwner, OwnedObject } from "../resources/owned-object.js";
-import type { PodTemplate } from "../resources/pod-template.js";
 import { firstDifference } from "./own-fields.js";
 import { objectName, type LiveObject, type WorkloadAction } from "./workload-action.js";
-import {
-  isOursToKeep,
-  nameInUse,
-  planWorkloads,
-  templateOf,
-  withoutForeignFields,
-  type PlanBlocker,
-  type PodFacts,
-} from "./workload-plan.js";
+import { isOursToKeep, nameInUse, planWorkloads, type PlanBlocker, type PodFacts } from "./workload-plan.js";
 
 /** The cluster's objects at the API server. */
 export interface WorkloadObjects {
@@ -61,6 +53,8 @@ export interface WorkloadPass {
 /** A watch that takes longer to tell of a write is not waited for. */
 const CACHE_WAIT_MS = 5000;
 
+const REMOVE_BY_HAND = "Take these fields out by hand: the API server refuses to do so one by one.";
+
 interface PendingWrite {
   readonly resourceVersionBefore: string | undefined;
   readonly untilMs: number;
@@ -70,7 +64,7 @@ export class WorkloadReconciler {
   readonly #options: WorkloadReconcilerOptions;
   readonly #written = new Map<string, PendingWrite>();
   readonly #seen = new Set<string>();
-  readonly #templates = new Map<string, PodTemplate>();
+  readonly #statefulSets = new Map<string, LiveObject>();
   /** Versions that an apply of these very fields did not change: what differs is not ours. */
   readonly #settled = new Map<string, string>();
   #blockers: readonly PlanBlocker[] = [];
@@ -92,7 +86,7 @@ export class WorkloadReconciler {
       children,
       pods: objects.pods(),
       seen: this.#seen,
-      lastTemplates: this.#templates,
+      lastStatefulSets: this.#statefulSets,
       ...wish,
     });
     const blockers = [...plan.blockers];
@@ -118,8 +112,7 @@ export class WorkloadReconciler {
   #remember(children: readonly LiveObject[]): void {
     for (const child of children) {
       this.#seen.add(objectName(child));
-      if (child.kind !== "StatefulSet") continue;
-      this.#templates.set(child.metadata.name, templateOf(withoutForeignFields(child)));
+      if (child.kind === "StatefulSet") this.#statefulSets.set(child.metadata.name, child);
     }
   }
 
@@ -142,7 +135,13 @@ export class WorkloadReconciler {
     }
     const before = children.find((child) => objectName(child) === name)?.metadata.resourceVersion;
     if (action.drop) {
-      await objects.drop(action.drop.live, action.drop.pointers);
+      try {
+        await objects.drop(action.drop.live, action.drop.pointers);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 422) throw error;
+        const fields = String(evidence["field"]);
+        return { rule: reason, evidence: `${name}: ${fields}: ${error.message}`, unblock: REMOVE_BY_HAND };
+      }
       this.#awaitChange(name, before);
       onAction(reason, name, evidence);
       return "done";

@@ -181,6 +181,9 @@ async function addContainer(name: string): Promise<void> {
   const add = (path: string, value: unknown) =>
     ({ op: "add", path: `/spec/template/spec${path}`, value }) as const;
   const operations = [
+    // What is not added but changed is corrected, not taken out.
+    { op: "replace", path: "/spec/template/spec/containers/0/image", value: "localhost/other:1" } as const,
+    { op: "replace", path: "/spec/template/spec/terminationGracePeriodSeconds", value: 600 } as const,
     add("/containers/0", { name: "sidecar", image: "other", args: ["x"] }),
     add("/containers/1/env/0", { name: "EXTRA", value: "1" }),
     add("/volumes/-", { name: "extra", emptyDir: {} }),
@@ -199,7 +202,8 @@ describe("a cluster's objects at a real API server", () => {
     await addContainer("demo-b");
     const after = await until("the StatefulSet as it was", async () => {
       const now = await read(STATEFUL_SETS, "demo-b");
-      return now && !JSON.stringify(now.spec).includes("sidecar") ? now : undefined;
+      const isClean = now !== undefined && !/sidecar|localhost\/other/.test(JSON.stringify(now.spec));
+      return isClean ? now : undefined;
     });
     const { template, ...rest } = after.spec as { template: { metadata: Json; spec: Json } };
     const { template: was, ...restBefore } = before.spec as { template: { metadata: Json; spec: Json } };
