@@ -16,8 +16,9 @@ export const MAX_FRAME_BYTES = 96 * MiB;
 
 /**
  * gRPC channel options of both ends.
- * Without the flow control window a snapshot moves at a fifth of the speed. The keepalive notices a
- * peer that vanished without closing its connection; a process that ends is noticed at once.
+ * Without the flow control window a snapshot moves at a fifth of the speed; as an option it is that of the end
+ * that dials, and the node's server sets its own. The keepalive notices a peer that vanished without closing its
+ * connection; a process that ends is noticed at once.
  */
 export const STREAM_OPTIONS = {
   "grpc.max_receive_message_length": MAX_FRAME_BYTES + MiB,

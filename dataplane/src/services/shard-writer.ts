@@ -90,6 +90,7 @@ export class ShardWriter {
       // The pauses grew while nobody led; whoever leads now may only need a moment to take that up.
       pauseMs = isNewer ? FIRST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
     }
+    if (pending.length === 0) return outcomes;
     const why = this.#isGone(collection)
       ? new Problem("collectionNotFound", `${collection.name} was deleted meanwhile`)
       : (last ?? this.#nobodyAsked(collection, number));

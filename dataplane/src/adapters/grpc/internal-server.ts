@@ -1,8 +1,13 @@
 /** The node's internal gRPC server: peer streams and control streams on one port. */
+import type { Http2SecureServer, Http2Server, ServerHttp2Session, Settings } from "node:http2";
 import { Server, status, type ServerDuplexStream } from "@grpc/grpc-js";
 import type { InternalCredentials } from "@prism/proto/internal-credentials";
 import { CONTROL_STREAM_PATH, PEER_STREAM_PATH, STREAM_OPTIONS } from "@prism/proto/node-service";
 import type { TlsRole } from "@prism/proto/tls-identity";
+
+const WINDOW_BYTES = STREAM_OPTIONS["grpc-node.flow_control_window"];
+/** No more than this is read from a socket at once. */
+const HTTP2_FRAME_BYTES = 64 * 1024;
 
 type Accept = (stream: ServerDuplexStream<Buffer, Buffer>) => void;
 
@@ -37,6 +42,7 @@ export async function startInternalServer(
   credentials: InternalCredentials,
 ): Promise<InternalServer> {
   const server = new Server({ ...STREAM_OPTIONS });
+  widenStreams(server);
   /** Peer streams are for nodes, control streams for the control plane: a node's key does not lead a cluster. */
   const only = (role: TlsRole, accept: Accept): Accept => {
     return (stream) => {
@@ -60,5 +66,27 @@ export async function startInternalServer(
       else reject(error);
     });
   });
+  widenConnections(server);
   return { port, close: () => server.forceShutdown() };
+}
+
+/** The parts of gRPC's server for which it has no option: its window option is that of the end that dials. */
+interface ServerInternals {
+  readonly commonServerOptions: { settings?: Settings };
+  readonly http2Servers: ReadonlyMap<Http2Server | Http2SecureServer, unknown>;
+}
+
+/**
+ * Entries and requests flow to the end that was dialled. By HTTP/2's defaults, a window of 64 KiB and frames of
+ * 16 KiB, a message of 100 KiB waits for that end once and comes in seven pieces, each an event of its own.
+ */
+function widenStreams(server: Server): void {
+  const { commonServerOptions } = server as unknown as ServerInternals;
+  commonServerOptions.settings = { initialWindowSize: WINDOW_BYTES, maxFrameSize: HTTP2_FRAME_BYTES };
+}
+
+function widenConnections(server: Server): void {
+  for (const http2Server of (server as unknown as ServerInternals).http2Servers.keys()) {
+    http2Server.on("session", (session: ServerHttp2Session) => session.setLocalWindowSize(WINDOW_BYTES));
+  }
 }
