@@ -49,6 +49,11 @@ export class ConnectionPool {
     return this.#open + this.#opening + this.#doubted.size + this.#waiters.length === 0;
   }
 
+  /** A connection is open: who waits for one waits for its turn, and not for a node that may be gone. */
+  get isReached(): boolean {
+    return this.#open > this.#openingApart;
+  }
+
   /**
    * For one request; then it is to be given back, or retired.
    *

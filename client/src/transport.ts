@@ -171,7 +171,10 @@ export class Transport {
       const nowMs = performance.now();
       const other = this.#pool.pick(call.preferred ?? [], url, nowMs);
       // What waits for a connection is no better off waiting twice for one to the same address.
-      if ((!isSent && other === url) || !this.#budget.take(nowMs)) return;
+      if (!isSent && other === url) return;
+      // Where there is none at all, nothing was sent and most likely nothing will be: that is no load for anybody.
+      const isFree = !isSent && !this.#connectionsTo(url).isReached;
+      if (!isFree && !this.#budget.take(nowMs)) return;
       race.add(this.#start(other, call, deadlineMs, { needsNewConnection: other === url }));
     };
     const { attemptTimeoutMs, limits } = this.#settings;
