@@ -59,7 +59,11 @@ async function test(): Promise<void> {
   await rm(EVIDENCE, { recursive: true, force: true });
   const deadlineMs = performance.now() + TESTS_TIMEOUT_MS;
   const vitest = async (config: string): Promise<boolean> => {
+    // However this process ends: tests that go on would hold what the next run needs.
     const command = [
+      "setpriv",
+      "--pdeathsig",
+      "KILL",
       process.execPath,
       join(REPOSITORY, "node_modules/vitest/vitest.mjs"),
       "run",

@@ -183,7 +183,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 }
 
 /** What control planes have left that ended with their processes, when those were killed. */
-async function removeLeftovers(): Promise<void> {
+export async function removeLeftovers(): Promise<void> {
   for (const place of [MEMORY, tmpdir()])
     for (const name of await readdir(place)) {
       const pid = /^prism-kube-(\d+)-/.exec(name)?.[1];

@@ -4,7 +4,13 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { ControlPlane, FIXED_PORTS, startControlPlane, type Component } from "./control-plane.js";
+import {
+  ControlPlane,
+  FIXED_PORTS,
+  removeLeftovers,
+  startControlPlane,
+  type Component,
+} from "./control-plane.js";
 import { clearGroups, removeParentGroups, setFrozen } from "./control-groups.js";
 import { Daemons } from "./daemons.js";
 import { kubeBinaries } from "./kube-binary.js";
@@ -213,6 +219,7 @@ export async function removeCluster(): Promise<void> {
   for (const node of nodes) await clearGroups(node);
   removeParentGroups();
   await removeNetworks();
+  await removeLeftovers();
   await rm(CLUSTER_DIRECTORY, { recursive: true, force: true, maxRetries: 5 });
 }
 
