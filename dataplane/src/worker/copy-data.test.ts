@@ -114,20 +114,20 @@ test("what is applied goes to disk when it is much or has waited, and is applied
   expect(stored(data.record.slot)).toEqual({ b1: 1, b2: 2 });
 });
 
-test("a thousand entries, or a megabyte of documents, do not wait", async () => {
+test("two thousand entries, or two megabytes of documents, do not wait", async () => {
   const data = create();
-  const large = { kind: "index", id: "large", record: Buffer.alloc(1024 * 1024) } as const;
-  const entries = Array.from({ length: 1000 }, (_, i) => entry(i + 1));
-  data.persist({ append: [...entries, { ...entry(1001), body: large }], globalCheckpoint: 1001 }, undefined);
-  apply(data, 999);
+  const large = { kind: "index", id: "large", record: Buffer.alloc(2 * 1024 * 1024) } as const;
+  const entries = Array.from({ length: 2000 }, (_, i) => entry(i + 1));
+  data.persist({ append: [...entries, { ...entry(2001), body: large }], globalCheckpoint: 2001 }, undefined);
+  apply(data, 1999);
   data.applied(0);
   expect(data.record.appliedSeq).toBe(0);
   apply(data, 1);
   data.applied(0);
-  expect(data.record.appliedSeq).toBe(1000);
+  expect(data.record.appliedSeq).toBe(2000);
   apply(data, 1);
   data.applied(0);
-  expect(data.record.appliedSeq).toBe(1001);
+  expect(data.record.appliedSeq).toBe(2001);
   await store.durable();
 });
 

@@ -21,9 +21,13 @@ import { OperationTable } from "./operation-table.js";
 import type { ArrivedSnapshot } from "./snapshot-receiver.js";
 import type { WriteData } from "./write-queue.js";
 
-/** Applied and not put into the store yet: at most this much in memory, and not for longer. */
-const FLUSH_BYTES = 1024 * 1024;
-const FLUSH_ENTRIES = 1000;
+/**
+ * Applied and not put into the store yet: at most this much in memory, and not for longer. The entries are the
+ * newest of those that the log's memory holds; ids lie all over the tree, and the more go in at once the more of
+ * them share a page.
+ */
+const FLUSH_BYTES = 2 * 1024 * 1024;
+const FLUSH_ENTRIES = 2000;
 const FLUSH_MS = 1000;
 
 export interface NewCopy {
