@@ -91,7 +91,7 @@ describe("the consistency of a read", () => {
 
   it("that no node can meet fails as what it is", async () => {
     const { client } = await cluster(1, 1);
-    const reading = client.collection("notes").get("a", { consistency: "strong", timeoutMs: 200 });
+    const reading = client.collection("notes").get("a", { consistency: "strong", timeoutMs: 2000 });
     await expect(reading).rejects.toMatchObject({ code: "consistencyNotMet", executed: "no" });
   });
 
