@@ -31,6 +31,7 @@ import { noteStoreFailure, rewriteFailedStores } from "./adapters/lmdb/store-fai
 import { ShardWorkers } from "./adapters/threads/shard-workers.js";
 import type { NodeSettings } from "./config.js";
 import type { ClusterMap, NodeId } from "./domain/cluster-map.js";
+import type { MapDelta } from "./domain/map-delta.js";
 import { decisiveFacts } from "./domain/copy-facts.js";
 import { planMemory, type MemoryBudget } from "./domain/memory-budget.js";
 import { chooseWorkers, type Processors } from "./domain/worker-count.js";
@@ -156,7 +157,7 @@ export class Node {
     );
     this.#peers = this.#makePeerEndpoint();
     this.#control = this.#makeControlEndpoint(savedMap?.leaderEpoch ?? 0);
-    this.#current.onChange((map) => this.#onMap(map));
+    this.#current.onChange((map, delta) => this.#onMap(map, delta));
     if (savedMap !== undefined) this.#current.offer(savedMap);
     this.#current.onChange((map) => this.#mapFile.save(map));
   }
@@ -352,10 +353,7 @@ export class Node {
       nodeReport: () => this.#report(),
       clusterId: () => this.#directory.nodeRecord.clusterId,
       joinCluster: (clusterId) => this.#joinCluster(clusterId),
-      applyMap: (map) => {
-        this.#current.offer(map);
-        return this.#current.map()?.revision ?? 0;
-      },
+      maps: this.#current,
       leaderEpoch,
       logger: this.#logger,
     });
@@ -367,8 +365,8 @@ export class Node {
     });
   }
 
-  #onMap(map: ClusterMap): void {
-    this.#workers.applyMap(map);
+  #onMap(map: ClusterMap, delta: MapDelta | undefined): void {
+    this.#workers.applyMap(map, delta);
     this.#links.applyMap(map);
     this.#onReports();
     this.#logger.debug({ revision: map.revision, leaderEpoch: map.leaderEpoch }, "cluster map applied");
@@ -421,6 +419,7 @@ export class Node {
       httpUrl: urlOf(this.#addresses.http),
       adminUrl: urlOf(this.#addresses.admin),
       workers: this.#workers.count,
+      takesDeltas: true,
     };
   }
 

@@ -2,11 +2,16 @@
  * `make bench BENCH=--operator-scale`: a control plane of a large cluster, at rest and when a zone is lost. With
  * `--memory` over a store in memory instead of an API server: what is left is the control plane's own work.
  */
+import { writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { MemoryStore } from "@prism/operator/adapters/local/memory-store";
 import type { Store } from "@prism/operator/ports/store";
+import { describeMachine } from "../machine.js";
 import { openKubeStore } from "./kube-home.js";
 import { measureOperatorScale, type OperatorScaleResults } from "./operator-scale.js";
+import { renderScalePage } from "./scale-page.js";
 
 const { values } = parseArgs({
   options: {
@@ -20,6 +25,8 @@ const { values } = parseArgs({
   },
 });
 
+const PAGE = fileURLToPath(new URL("../../../docs/operator-scale.md", import.meta.url));
+
 interface Home {
   readonly store: Store;
   readonly close: () => Promise<void>;
@@ -30,6 +37,7 @@ async function main(): Promise<void> {
   const progress = (line: string): void => {
     process.stderr.write(`${((performance.now() - beganMs) / 1000).toFixed(1).padStart(6)} s  ${line}\n`);
   };
+  const machine = describeMachine();
   const shards = Number(values.shards);
   const { store, close }: Home = values.memory
     ? { store: new MemoryStore(), close: () => Promise.resolve() }
@@ -47,6 +55,14 @@ async function main(): Promise<void> {
       store,
       progress,
     );
+    // Only figures of the standard size are written down.
+    if (process.argv.slice(2).every((argument) => argument === "--operator-scale")) {
+      const at = new Date().toISOString().slice(0, 10);
+      const command = "make bench BENCH=--operator-scale";
+      const nodeVersion = process.versions.node;
+      const page = renderScalePage({ at, command, machine, loadAfter: loadavg()[0]!, nodeVersion, results });
+      writeFileSync(PAGE, page);
+    }
     process.stdout.write(values.json ? `${JSON.stringify(results, null, 2)}\n` : textOf(results));
   } finally {
     await close();
@@ -67,7 +83,10 @@ function textOf(results: OperatorScaleResults): string {
     `  silence until nodes are suspect ${seconds(zoneLost.windowMs)}`,
     `  all records name another        ${seconds(zoneLost.storedMs)}`,
     `  all new primaries know it       ${seconds(zoneLost.promotedMs)}`,
+    `  all nodes left know it          ${seconds(zoneLost.toldMs)}`,
     `  CPU time of the control plane   ${seconds(zoneLost.cpuMs)}`,
+    `  CPU time of simulated nodes     ${seconds(zoneLost.nodesCpuMs)}`,
+    `  memory at its most              ${mib(zoneLost.peakResidentBytes)}`,
     `  longest turn                    ${Math.round(zoneLost.longestTurnMs)} ms`,
     "",
   ].join("\n");

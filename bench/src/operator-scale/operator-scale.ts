@@ -36,14 +36,22 @@ export interface OperatorScaleResults extends ScalePlan {
     readonly longestTurnMs: number;
   };
   readonly zoneLost: {
+    readonly nodes: number;
     readonly primaries: number;
+    /** Promotions, and removals of copies that are gone. */
+    readonly recordsChanged: number;
     /** Silence that makes a node suspect. */
     readonly windowMs: number;
     /** All records name another primary, as the control plane knows. */
     readonly storedMs: number;
-    /** All new primaries have the map that says so. */
+    /** All new primaries have a map that says so. */
     readonly promotedMs: number;
+    /** All nodes that are left have a map in which no lost node leads. */
+    readonly toldMs: number;
+    /** CPU time of the control plane until then, and of the process that stands for all nodes. */
     readonly cpuMs: number;
+    readonly nodesCpuMs: number;
+    readonly peakResidentBytes: number;
     readonly longestTurnMs: number;
   };
 }
@@ -135,9 +143,11 @@ async function measureZoneLoss(
   turns.enable();
   const before = process.cpuUsage();
   const beganMs = performance.now();
-  const promoted = host.lose(LOST_ZONE, replicaTimeoutMs);
+  const { promoted, told } = host.lose(LOST_ZONE, replicaTimeoutMs);
+  let recordsChanged = 0;
   const stored = new Promise<number>((resolve) => {
     store.watch("PrismShard", resourceVersion, ({ object }) => {
+      recordsChanged += 1;
       const { name } = object.metadata;
       if (led.get(name) === undefined || led.get(name) === object.status.primary) return;
       led.delete(name);
@@ -147,15 +157,24 @@ async function measureZoneLoss(
   const deadline = delay(PROMOTED_TIMEOUT_MS, undefined, { ref: false }).then(() => {
     throw new Error(`${led.size} of ${primaries} records still name a primary in the lost zone`);
   });
-  const [storedMs, promotedMs] = await Promise.race([Promise.all([stored, promoted]), deadline]);
+  const all = Promise.all([stored, promoted, told]);
+  const [storedMs, { afterMs: promotedMs }, { afterMs: toldMs, cpuMs: nodesCpuMs }] = await Promise.race([
+    all,
+    deadline,
+  ]);
   const { user, system } = process.cpuUsage(before);
   turns.disable();
   return {
+    nodes: planNodes(options).filter(({ zone }) => zone === LOST_ZONE).length,
     primaries,
+    recordsChanged,
     windowMs: heartbeatIntervalMs * failureThreshold,
     storedMs,
     promotedMs,
+    toldMs,
     cpuMs: (user + system) / 1000,
+    nodesCpuMs,
+    peakResidentBytes: process.resourceUsage().maxRSS * 1024,
     longestTurnMs: turns.max / 1e6,
   };
 }
@@ -195,10 +214,9 @@ class Host {
     return new Map(nodes.map(({ name }, i) => [name, `127.0.0.1:${ports[i]}`]));
   }
 
-  async lose(zone: string, noticedAfterMs: number): Promise<number> {
+  lose(zone: string, noticedAfterMs: number) {
     this.#order({ kind: "lose", zone, noticedAfterMs });
-    const { afterMs } = await this.#word("promoted");
-    return afterMs;
+    return { promoted: this.#word("promoted"), told: this.#word("told") };
   }
 
   end(): void {

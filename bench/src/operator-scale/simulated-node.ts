@@ -1,11 +1,19 @@
 /** A node that holds nothing: it follows maps, reports, and asks for what a primary asks for (protocol 6.2, 7.3). */
-import { ControlFrame, type ClusterMap, type CopyReport, type MapShard } from "@prism/proto/gen/node";
+import type { ClusterMap, ShardMap } from "@prism/dataplane/domain/cluster-map";
+import { RequestPace } from "@prism/dataplane/domain/request-pace";
+import { ControlFrame, type CopyReport } from "@prism/proto/gen/node";
 import type { PlannedNode } from "./scale-plan.js";
 
-/** Decoded once for all nodes: each is sent the same bytes. */
+/** Read once for all nodes that have it. */
 export interface SharedMap {
   readonly map: ClusterMap;
-  readonly shardsOf: ReadonlyMap<string, readonly MapShard[]>;
+  readonly shardsOf: ReadonlyMap<string, readonly ShardMap[]>;
+}
+
+/** What a frame is to a node with that map. */
+export interface ReadFrame extends ControlFrame {
+  /** The map it has with it; undefined when that needs a base that the node does not have. */
+  readonly shared?: SharedMap | undefined;
 }
 
 interface HeldCopy {
@@ -16,10 +24,12 @@ interface HeldCopy {
 }
 
 export interface NodeSurroundings {
-  readonly read: (frame: Buffer) => ControlFrame & { readonly shared?: SharedMap | undefined };
+  readonly read: (frame: Buffer, held: SharedMap | undefined) => ReadFrame;
   /** The node with this id is gone, as its peers see it. */
   readonly isGone: (nodeId: string) => boolean;
   readonly onPromoted: (shardUid: string) => void;
+  /** The node goes by this map now. */
+  readonly onMap: (nodeId: string, shared: SharedMap) => void;
 }
 
 const RUN = Math.random().toString(36).slice(2);
@@ -28,6 +38,7 @@ export class SimulatedNode {
   readonly #plan: PlannedNode;
   readonly #surroundings: NodeSurroundings;
   readonly #copies = new Map<string, HeldCopy>();
+  readonly #pace = new RequestPace();
   #shared: SharedMap | undefined;
   #send: (message: Uint8Array) => void = () => undefined;
   port = 0;
@@ -49,10 +60,14 @@ export class SimulatedNode {
 
   received(bytes: Buffer): void {
     if (this.isGone) return;
-    const frame = this.#surroundings.read(bytes);
+    const frame = this.#surroundings.read(bytes, this.#shared);
     if (frame.hello) this.#tell({ nodeHello: this.#hello(frame.hello.clusterId) });
     if (frame.heartbeat) this.#report();
     if (frame.shared) this.#apply(frame.shared);
+    if (frame.map ?? frame.mapDelta) {
+      const needsWhole = frame.shared === undefined;
+      this.#tell({ mapApplied: { revision: this.#shared?.map.revision ?? 0, needsWhole } });
+    }
   }
 
   /** As primary, of members that are gone: asked again until a map confirms it. */
@@ -60,12 +75,12 @@ export class SimulatedNode {
     if (this.isGone) return;
     for (const shard of this.#shared?.shardsOf.get(this.nodeId) ?? []) {
       if (this.#copies.get(shard.uid)?.leads !== true) continue;
-      for (const { allocationId, nodeId } of shard.copies) {
-        if (!shard.inSync.includes(allocationId) || !this.#surroundings.isGone(nodeId)) continue;
+      for (const { id: allocationId, node } of shard.copies) {
+        if (!shard.inSync.includes(allocationId) || !this.#surroundings.isGone(node)) continue;
         const { uid: shardUid, term } = shard;
-        this.#tell({
-          copyRequest: { shardUid, action: "removeCopy", allocationId, term, reason: "ReplicaTimeout" },
-        });
+        const action = "removeCopy";
+        const copyRequest = { shardUid, action, allocationId, term, reason: "ReplicaTimeout" };
+        if (this.#pace.admits(copyRequest, performance.now())) this.#tell({ copyRequest });
       }
     }
   }
@@ -74,18 +89,18 @@ export class SimulatedNode {
     this.#shared = shared;
     let changed = false;
     for (const shard of shared.shardsOf.get(this.nodeId) ?? []) changed = this.#follow(shard) || changed;
-    this.#tell({ mapApplied: { revision: shared.map.revision } });
+    this.#surroundings.onMap(this.nodeId, shared);
     if (changed) this.#report();
   }
 
-  #follow(shard: MapShard): boolean {
-    const place = shard.copies.find(({ nodeId }) => nodeId === this.nodeId)!;
+  #follow(shard: ShardMap): boolean {
+    const place = shard.copies.find(({ node }) => node === this.nodeId)!;
     const held = this.#copies.get(shard.uid);
     if (held !== undefined && shard.version <= held.mapVersion) return false;
-    const leads = shard.primary === place.allocationId;
+    const leads = shard.primary === place.id;
     if (leads && held?.leads === false) this.#surroundings.onPromoted(shard.uid);
     const { term, version: mapVersion } = shard;
-    this.#copies.set(shard.uid, { id: place.allocationId, term, mapVersion, leads });
+    this.#copies.set(shard.uid, { id: place.id, term, mapVersion, leads });
     return true;
   }
 
@@ -103,6 +118,7 @@ export class SimulatedNode {
       httpUrl: `http://${address}`,
       adminUrl: "",
       workers: 1,
+      takesDeltas: true,
     };
   }
 

@@ -1,11 +1,15 @@
 /** Holds the newest cluster map. Maps are ordered by leader epoch, then by revision. */
 import type { ClusterMap, NodeId } from "../domain/cluster-map.js";
+import { applyMapDelta, type MapDelta } from "../domain/map-delta.js";
 import type { ClusterView } from "./cluster-view.js";
+
+/** `delta`: what made the map of the one before it. */
+type Listener = (map: ClusterMap, delta?: MapDelta) => void;
 
 export class CurrentMap implements ClusterView {
   readonly self: NodeId;
   #map: ClusterMap | undefined;
-  readonly #listeners = new Set<(map: ClusterMap) => void>();
+  readonly #listeners = new Set<Listener>();
 
   constructor(self: NodeId) {
     this.self = self;
@@ -15,7 +19,7 @@ export class CurrentMap implements ClusterView {
     return this.#map;
   }
 
-  onChange(listener: (map: ClusterMap) => void): () => void {
+  onChange(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -23,9 +27,21 @@ export class CurrentMap implements ClusterView {
   /** Takes the map and tells the listeners, unless it is not newer than the one held. */
   offer(map: ClusterMap): boolean {
     if (this.#map !== undefined && !isNewer(map, this.#map)) return false;
-    this.#map = map;
-    for (const listener of this.#listeners) listener(map);
+    this.#take(map, undefined);
     return true;
+  }
+
+  /** False when the map held is not one that the delta can be applied to. One that is not older changes nothing. */
+  offerDelta(delta: MapDelta): boolean {
+    const map = applyMapDelta(this.#map, delta);
+    if (map === undefined) return false;
+    if (map !== this.#map) this.#take(map, delta);
+    return true;
+  }
+
+  #take(map: ClusterMap, delta: MapDelta | undefined): void {
+    this.#map = map;
+    for (const listener of this.#listeners) listener(map, delta);
   }
 }
 

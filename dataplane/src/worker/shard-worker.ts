@@ -13,6 +13,7 @@ import { ShardStore, type StoreOptions } from "../adapters/lmdb/shard-store.js";
 import { toCallError } from "../services/call-error.js";
 import type { AllocationId, ClusterMap, CollectionMap, NodeId, ShardMap } from "../domain/cluster-map.js";
 import { emptyCopy } from "../domain/replication/shard-copy.js";
+import { mapAfter } from "../domain/map-delta.js";
 import { storeOfShard, workerOfStore } from "../domain/store-of-shard.js";
 import { LocalShardIndex } from "../engine/shard-index.js";
 import { CopyData } from "./copy-data.js";
@@ -124,6 +125,9 @@ export class ShardWorker {
         return this.#deliver(message.shard, message.payload);
       case "map":
         return this.#applyMap(message.map);
+      case "mapDelta":
+        if (!this.#closing) this.#applyMap(mapAfter(this.#map, message.delta));
+        return undefined;
       case "peer":
         this.#peers.set(message.node as NodeId, message.connected);
         for (const copy of this.#copies.values()) copy.setPeer(message.node as NodeId);

@@ -6,6 +6,7 @@
 import type { Limits } from "@prism/api/limits";
 import type { CallError } from "@prism/proto/gen/node";
 import type { ClusterMap } from "../domain/cluster-map.js";
+import type { MapDelta } from "../domain/map-delta.js";
 import type { ProtocolEvent } from "../domain/protocol-event.js";
 import type { CopyReport } from "@prism/proto/gen/node";
 
@@ -37,6 +38,8 @@ export type ToWorker =
   /** An encoded ReplicationMessage for a copy of this worker. */
   | { readonly kind: "replication"; readonly shard: string; readonly payload: Uint8Array }
   | { readonly kind: "map"; readonly map: ClusterMap }
+  /** To the map that came before: no message is lost or overtaken between threads. */
+  | { readonly kind: "mapDelta"; readonly delta: MapDelta }
   | { readonly kind: "peer"; readonly node: string; readonly connected: boolean }
   /** Also says for how long the node has heard nothing of the control plane. */
   | { readonly kind: "ping"; readonly id: number; readonly controlPlaneSilenceMs: number }

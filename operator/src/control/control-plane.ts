@@ -8,7 +8,7 @@ import type { ClusterSettings } from "@prism/api/cluster";
 import { REASONS, type Reason } from "@prism/api/reason";
 import type { StatusResponse } from "@prism/api/status";
 import { WorkQueue } from "@prism/kube-machinery/work-queue";
-import type { CollectionRequest, ControlFrame, CopyRequest } from "@prism/proto/gen/node";
+import type { CollectionRequest, ControlFrame, CopyRequest, MapApplied } from "@prism/proto/gen/node";
 import type { Logger } from "pino";
 import type { Action, Evidence } from "../domain/action.js";
 import type { Condition } from "../domain/condition.js";
@@ -33,7 +33,7 @@ import { DataLossRequests } from "./data-loss-requests.js";
 import { DeletedCollections } from "./deleted-collections.js";
 import { GivenUpHistories } from "./given-up-histories.js";
 import { ConditionWaiter } from "./condition-waiter.js";
-import { toShardRequest } from "./copy-request.js";
+import { isGranted, toShardRequest } from "./copy-request.js";
 import { EventLog } from "./event-log.js";
 import { MapPublisher } from "./map-publisher.js";
 import type { ConnectionIdentity } from "./node-connection.js";
@@ -42,16 +42,11 @@ import { NodeFleet } from "./node-fleet.js";
 import { RecordEvents } from "./record-events.js";
 import { OperatorMetrics } from "./operator-metrics.js";
 import { ShardOutlook } from "./shard-outlook.js";
+import { StatusPublisher } from "./status-publisher.js";
 import { observeStatus, startingNodes } from "./status-source.js";
 import { steadyNowMs } from "./steady-clock.js";
 
-const STATUS_DEBOUNCE_MS = 100;
 const CONFIRMED_DEBOUNCE_MS = 5;
-/** A large cluster's status takes long to make: this many times as long there is none. */
-const STATUS_REST_FACTOR = 4;
-const STATUS_INTERVAL_MS = 3000;
-/** Nodes are sent so much of statuses at most; in a large cluster those they answer with are older. */
-const STATUS_BYTES_PER_SECOND = 32 * 1024 * 1024;
 const SHARD = "shard/";
 const COLLECTION = "collection/";
 const CONDITIONS = "conditions";
@@ -76,12 +71,8 @@ export class ControlPlane {
   readonly #conditions: ClusterConditions;
   readonly #deleted: DeletedCollections;
   readonly #notices = new ClusterNotices();
-  #statusTimer: NodeJS.Timeout | undefined;
+  readonly #statuses: StatusPublisher;
   #confirmedTimer: NodeJS.Timeout | undefined;
-  #statusTookMs = 0;
-  /** Nodes are not sent the next one before. */
-  #statusRestUntilMs = 0;
-  #statusInterval: NodeJS.Timeout | undefined;
   #stopWatch: () => void = () => undefined;
 
   /** Takes the lead of the cluster and starts its nodes. @throws {ClusterConflict} */
@@ -163,6 +154,7 @@ export class ControlPlane {
       onCreated: (name, shards) => this.#event("ShardCreated", `collection/${name}`, { shards }),
       onDeleted: (name, shards) => this.#event("CollectionDeleted", `collection/${name}`, { shards }),
     });
+    this.#statuses = this.#makeStatuses();
     this.#requests = this.#makeRequests(store, clusterName);
     this.#nodes = this.#makeNodeEvents(store);
   }
@@ -250,8 +242,7 @@ export class ControlPlane {
 
   /** Ends nodes and streams. The store is the caller's to close. */
   async stop(): Promise<void> {
-    clearInterval(this.#statusInterval);
-    clearTimeout(this.#statusTimer);
+    this.#statuses.stop();
     clearTimeout(this.#confirmedTimer);
     this.#stopWatch();
     this.#maps.stop();
@@ -292,6 +283,14 @@ export class ControlPlane {
     });
   }
 
+  #makeStatuses(): StatusPublisher {
+    return new StatusPublisher({
+      build: () => this.status(),
+      fleet: this.#fleet,
+      onStatus: (status) => this.#onStatus(status),
+    });
+  }
+
   #makeNodeEvents(store: Store): NodeEvents {
     return new NodeEvents({
       store,
@@ -321,7 +320,10 @@ export class ControlPlane {
       dataLoss: new DataLossRequests({ state: this.#state, fleet: this.#fleet, shards: this.#shards }),
       maxCollections: DEFAULT_LIMITS.collections,
       whenUsable: (name, timeoutMs) =>
-        this.#waiter.wait(() => this.collectionOutlook(name, this.status())?.ready ?? true, timeoutMs),
+        this.#waiter.wait(
+          () => this.collectionOutlook(name, this.#statuses.recent())?.ready ?? true,
+          timeoutMs,
+        ),
       whenGone: (name, timeoutMs) => this.#waiter.wait(() => isGone(this.#state, name), timeoutMs),
     });
   }
@@ -342,8 +344,7 @@ export class ControlPlane {
     for (const shard of this.#state.shards.values()) this.#queue.add(COLLECTION + shard.spec.collection);
     // Not before everything is read: a record that is not there yet would pass for a lost one.
     this.#queue.start();
-    this.#publishStatus();
-    this.#statusInterval = setInterval(() => this.#publishStatus(), STATUS_INTERVAL_MS);
+    this.#statuses.start();
     this.#log.info({ nodes: names.length, clusterId: this.#clusterId }, "leading");
   }
 
@@ -406,12 +407,13 @@ export class ControlPlane {
   #onFrame(name: string, frame: ControlFrame): void {
     if (frame.copyRequest) this.#onCopyRequest(name, frame.copyRequest);
     else if (frame.collectionRequest) void this.#onCollectionRequest(name, frame.id, frame.collectionRequest);
-    else if (frame.mapApplied) this.#onMapApplied(name, frame.mapApplied.revision);
+    else if (frame.mapApplied) this.#onMapApplied(name, frame.mapApplied);
     // A node that leaves says so in its reports as well as in a drain frame.
   }
 
-  #onMapApplied(name: string, revision: number): void {
-    this.#fleet.onMapApplied(name, revision);
+  #onMapApplied(name: string, confirmation: MapApplied): void {
+    this.#maps.confirmed(name, confirmation);
+    this.#fleet.onMapApplied(name, confirmation.revision);
     // Every node answers every map: who waits looks once for all answers that come together.
     this.#confirmedTimer ??= setTimeout(() => {
       this.#confirmedTimer = undefined;
@@ -427,6 +429,12 @@ export class ControlPlane {
       this.#log.warn({ node: name, ...copyRequest }, "request for an unknown shard or action");
       return;
     }
+    const record = this.#state.shards.get(shard)?.status;
+    if (record && isGranted(request, record)) {
+      // The map that says so is on its way, or is sent now.
+      this.#maps.sendTo(name);
+      return;
+    }
     this.#shards.addRequest(copyRequest.shardUid, request);
     this.#queue.add(SHARD + shard);
   }
@@ -439,14 +447,14 @@ export class ControlPlane {
       "request refused",
     );
     node?.connection.send({ copyAnswer: { shardUid, allocationId: request.id, refusal } });
-    // What it asks for may be so already, and the map that says it was lost with a connection.
+    // What it asks for may be so already, and the map that says it has not been sent yet.
     if (node) this.#maps.sendTo(node.name);
   }
 
   async #onCollectionRequest(name: string, id: number, request: CollectionRequest): Promise<void> {
     const { action, name: collection } = request;
     const answer = await this.#requests.answer(request);
-    await this.#maps.whenSent();
+    await this.#maps.whenSent(name);
     const outcome = answer.error?.code ?? answer.result;
     this.#log.info({ node: name, collection, action, outcome }, "collection request answered");
     this.#fleet.get(name)?.connection.send({ id, collectionAnswer: answer });
@@ -486,28 +494,14 @@ export class ControlPlane {
 
   #statusSoon(): void {
     this.#waiter.changed();
-    const restMs = STATUS_REST_FACTOR * this.#statusTookMs;
-    this.#statusTimer ??= setTimeout(
-      () => this.#publishStatus(),
-      Math.max(STATUS_DEBOUNCE_MS, Math.min(restMs, STATUS_INTERVAL_MS)),
-    );
+    this.#statuses.soon();
   }
 
-  #publishStatus(): void {
-    clearTimeout(this.#statusTimer);
-    this.#statusTimer = undefined;
-    const begunMs = performance.now();
-    const status = this.status();
+  #onStatus(status: StatusResponse): void {
     const differ = this.#conditions.take(status);
     if (differ && this.#options.conditions === undefined) this.#queue.add(CONDITIONS);
     this.#options.onStatus?.(status, this.#conditions.list);
     this.metrics.recordStatus(status);
-    if (begunMs >= this.#statusRestUntilMs) {
-      const statusJson = Buffer.from(JSON.stringify(status));
-      const sentBytes = this.#fleet.broadcast({ status: { statusJson } });
-      this.#statusRestUntilMs = begunMs + (1000 * sentBytes) / STATUS_BYTES_PER_SECOND;
-    }
-    this.#statusTookMs = performance.now() - begunMs;
     this.#waiter.changed();
   }
 }

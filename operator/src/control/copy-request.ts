@@ -1,5 +1,6 @@
 /** CopyRequest on the wire -> ShardRequest. */
 import { REASONS, type Reason } from "@prism/api/reason";
+import type { ShardStatus } from "@prism/api/shard";
 import type { CopyRequest } from "@prism/proto/gen/node";
 import type { CopyRequestAction, ShardRequest } from "../domain/shard-observation.js";
 import type { AllocationId, NodeId } from "../domain/shard-record.js";
@@ -9,6 +10,18 @@ export function toShardRequest(request: CopyRequest, from: NodeId): ShardRequest
   const { action, allocationId, term, reason } = request;
   if (action !== "addInSync" && action !== "removeCopy" && action !== "promote") return undefined;
   return { action, id: allocationId as AllocationId, term, reason: toReason(reason, action), from };
+}
+
+/** The record is already as the request would have it: who asks has not seen it yet. */
+export function isGranted({ action, id }: ShardRequest, { inSync, recovering }: ShardStatus): boolean {
+  switch (action) {
+    case "addInSync":
+      return inSync.includes(id);
+    case "removeCopy":
+      return !inSync.includes(id) && !recovering.includes(id);
+    case "promote":
+      return false;
+  }
 }
 
 function toReason(reason: string, action: CopyRequestAction): Reason {

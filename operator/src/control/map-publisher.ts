@@ -1,13 +1,15 @@
 /**
- * Sends the map to the nodes when something in it changed: whole, and once for changes that come together.
+ * Makes a map when something in it changed, once for changes that come together, and has it delivered.
  * The first change after quiet times goes at once; in a storm of changes the pause between two maps grows
  * with what one costs, so that neither this process nor the nodes drown in maps of a large cluster.
  */
-import { buildClusterMap, type MapSource } from "../domain/map-of-cluster.js";
+import type { MapApplied } from "@prism/proto/gen/node";
+import { MapLedger } from "../domain/map-ledger.js";
+import type { MapSource } from "../domain/map-of-cluster.js";
 import { shardUidOf } from "../reconcile/shard-object.js";
 import type { ClusterState } from "./cluster-state.js";
 import type { DeletedCollections } from "./deleted-collections.js";
-import { encodeFrame } from "./node-connection.js";
+import { MapDeliveries } from "./map-deliveries.js";
 import type { NodeFleet } from "./node-fleet.js";
 
 export interface MapPublisherOptions {
@@ -30,8 +32,11 @@ const BYTES_PER_SECOND = 256 * 1024 * 1024;
 
 export class MapPublisher {
   readonly #options: MapPublisherOptions;
+  readonly #ledger = new MapLedger();
+  readonly #deliveries: MapDeliveries;
   #count = 0;
-  #encoded: Uint8Array | undefined;
+  /** The ledger has what is shown now. */
+  #isCurrent = false;
   /** Takes back the sending that is due. */
   #cancel: (() => void) | undefined;
   /** The next map is not sent before. */
@@ -42,6 +47,8 @@ export class MapPublisher {
 
   constructor(options: MapPublisherOptions) {
     this.#options = options;
+    const { fleet } = options;
+    this.#deliveries = new MapDeliveries({ fleet, ledger: this.#ledger, revision: () => this.revision });
   }
 
   get revision(): number {
@@ -50,7 +57,7 @@ export class MapPublisher {
 
   /** Something that the map shows has changed. */
   changed(): void {
-    this.#encoded = undefined;
+    this.#isCurrent = false;
     if (this.#cancel) return;
     const pauseMs = this.#restUntilMs - performance.now();
     if (pauseMs > 0) {
@@ -62,10 +69,10 @@ export class MapPublisher {
     }
   }
 
-  /** Resolves when every connected node has been sent a map of now or later. */
-  whenSent(): Promise<void> {
-    if (!this.#cancel) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  /** Resolves when the node has been sent a map of now or later. */
+  async whenSent(name: string): Promise<void> {
+    if (this.#cancel) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    await this.#deliveries.whenSent(name, this.revision);
   }
 
   /** How many nodes have said that they go by a map that has the collection as it is now. */
@@ -75,21 +82,36 @@ export class MapPublisher {
     return [...this.#options.fleet.all()].filter((node) => node.appliedRevision >= first).length;
   }
 
+  /** The node is connected anew. */
+  opened(name: string): void {
+    this.#deliveries.opened(name);
+  }
+
+  confirmed(name: string, confirmation: MapApplied): void {
+    this.#deliveries.confirmed(name, confirmation);
+  }
+
+  /** Sends what the node lacks; when a map is due anyway, then. */
   sendTo(name: string): void {
-    this.#options.fleet.get(name)?.connection.sendEncoded(this.#encode());
+    if (this.#cancel) return;
+    this.#make();
+    this.#deliveries.deliver(name);
   }
 
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#deliveries.stop();
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #send(): void {
     this.#cancel = undefined;
     const begunMs = performance.now();
-    const encoded = this.#encode();
-    const sentBytes = this.#options.fleet.broadcastEncoded(encoded);
+    const sentBefore = this.#deliveries.sentBytes;
+    this.#make();
+    this.#deliveries.deliverAll();
+    const sentBytes = this.#deliveries.sentBytes - sentBefore;
     const endedMs = performance.now();
     this.#restUntilMs = Math.max(
       begunMs + SPACING_MS,
@@ -99,13 +121,12 @@ export class MapPublisher {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  #encode(): Uint8Array {
-    if (!this.#encoded) {
-      this.#count += 1;
-      this.#encoded = encodeFrame({ map: buildClusterMap(this.#source()) });
-      this.#noteCollections();
-    }
-    return this.#encoded;
+  #make(): void {
+    if (this.#isCurrent) return;
+    this.#isCurrent = true;
+    this.#count += 1;
+    this.#ledger.take(this.#source());
+    this.#noteCollections();
   }
 
   #noteCollections(): void {

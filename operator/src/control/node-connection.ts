@@ -4,6 +4,7 @@
  *   idle --dial--> greeting --NodeHello--> open --broken--> waiting --delay--> greeting ...
  */
 import { ControlFrame, type NodeHello, type NodeReport } from "@prism/proto/gen/node";
+import type { DialPace } from "./dial-pace.js";
 import type { NodeDialer, NodeStream } from "../ports/node-dialer.js";
 
 export interface ConnectionIdentity {
@@ -30,6 +31,8 @@ export class NodeConnection {
   readonly #dialer: NodeDialer;
   readonly #identity: ConnectionIdentity;
   readonly #handlers: ConnectionHandlers;
+  readonly #pace: DialPace;
+  #isDue = false;
   #address: string | undefined;
   #stream: NodeStream | undefined;
   #isOpen = false;
@@ -37,8 +40,14 @@ export class NodeConnection {
   #redial: NodeJS.Timeout | undefined;
   #helloTimer: NodeJS.Timeout | undefined;
 
-  constructor(dialer: NodeDialer, identity: ConnectionIdentity, handlers: ConnectionHandlers) {
+  constructor(
+    dialer: NodeDialer,
+    identity: ConnectionIdentity,
+    pace: DialPace,
+    handlers: ConnectionHandlers,
+  ) {
     this.#dialer = dialer;
+    this.#pace = pace;
     this.#identity = identity;
     this.#handlers = handlers;
   }
@@ -49,11 +58,11 @@ export class NodeConnection {
 
   /** Dials this address from now on, and again whenever the connection breaks. */
   dial(address: string): void {
-    if (this.#address === address && this.#stream) return;
+    if (this.#address === address && (this.#stream || this.#isDue)) return;
     this.hangUp("the node has another address");
     this.#address = address;
     this.#attempts = 0;
-    this.#dialNow(address);
+    this.#dialSoon();
   }
 
   /** Nobody is there to be dialled until `dial` is called again. */
@@ -77,6 +86,15 @@ export class NodeConnection {
     if (this.#isOpen) this.#stream?.send(frame);
   }
 
+  #dialSoon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#pace.add(() => {
+      this.#isDue = false;
+      if (this.#address !== undefined && !this.#stream) this.#dialNow(this.#address);
+    });
+  }
+
   #dialNow(address: string): void {
     const stream: NodeStream = this.#dialer.dial(address, {
       onFrame: (frame) => {
@@ -87,9 +105,14 @@ export class NodeConnection {
       },
     });
     this.#stream = stream;
-    this.#helloTimer = setTimeout(() => this.#close("the node sent no hello"), HELLO_TIMEOUT_MS);
+    // When this process stood still, the hello may have come and waits to be read.
+    this.#helloTimer = setTimeout(() => setImmediate(() => this.#onNoHello(stream)), HELLO_TIMEOUT_MS);
     const { clusterId, clusterName, leaderEpoch } = this.#identity;
     stream.send(encodeFrame({ hello: { clusterId, clusterName, leaderEpoch } }));
+  }
+
+  #onNoHello(stream: NodeStream): void {
+    if (this.#stream === stream && !this.#isOpen) this.#close("the node sent no hello");
   }
 
   #onFrame(frame: ControlFrame): void {
@@ -124,11 +147,10 @@ export class NodeConnection {
     this.#stream = undefined;
     this.#isOpen = false;
     if (this.#helloTimer) clearTimeout(this.#helloTimer);
-    const address = this.#address;
-    if (address !== undefined) {
+    if (this.#address !== undefined) {
       const delayMs = Math.min(REDIAL_MAX_MS, REDIAL_BASE_MS * 2 ** Math.min(this.#attempts, 10));
       this.#attempts += 1;
-      this.#redial = setTimeout(() => this.#dialNow(address), delayMs);
+      this.#redial = setTimeout(() => this.#dialSoon(), delayMs);
     }
     if (wasOpen) this.#handlers.onDisconnected(detail);
   }

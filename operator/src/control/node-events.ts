@@ -34,12 +34,14 @@ export class NodeEvents {
   readonly #options: NodeEventsOptions;
   /** By the node's name, as the store last told. */
   readonly #nodeIds = new Map<string, string>();
+  #isWakingDue = false;
 
   constructor(options: NodeEventsOptions) {
     this.#options = options;
   }
 
   async onHello(name: string, hello: NodeHello): Promise<void> {
+    this.#options.maps.opened(name);
     const { nodeId, bootId, version } = hello;
     this.#options.log.info({ node: name, nodeId, bootId, version }, "node connected");
     try {
@@ -97,8 +99,14 @@ export class NodeEvents {
 
   /** A node that takes copies may be what a missing copy waits for. */
   onReadiness(): void {
-    for (const shard of this.#options.outlook.waits.keys()) this.#options.enqueue(shard, false);
     this.#options.statusSoon();
+    // Once for all nodes of which that is heard in this turn: in a large cluster many shards wait.
+    if (this.#isWakingDue) return;
+    this.#isWakingDue = true;
+    setImmediate(() => {
+      this.#isWakingDue = false;
+      for (const shard of this.#options.outlook.waits.keys()) this.#options.enqueue(shard, false);
+    });
   }
 
   onDiskFull(name: string): void {

@@ -13,6 +13,7 @@ import {
 import type { CopyRole, ObservedCopy } from "../domain/shard-observation.js";
 import type { AllocationId, NodeId } from "../domain/shard-record.js";
 import type { NodeDialer } from "../ports/node-dialer.js";
+import { DialPace } from "./dial-pace.js";
 import { CopyIndex } from "./copy-index.js";
 import { encodeFrame, NodeConnection, type ConnectionIdentity } from "./node-connection.js";
 import { steadyNowMs } from "./steady-clock.js";
@@ -57,6 +58,7 @@ export class NodeFleet {
   readonly #detector: FailureDetector;
   readonly #nodes = new Map<string, FleetNode>();
   readonly #copies = new CopyIndex();
+  readonly #pace = new DialPace();
   #health: HealthSettings;
   #heartbeat: NodeJS.Timeout | undefined;
   #judge: NodeJS.Timeout | undefined;
@@ -105,7 +107,7 @@ export class NodeFleet {
     this.#detector.expect(name, steadyNowMs(), isNew ? graceMs : undefined);
     const node: FleetNode = {
       name,
-      connection: new NodeConnection(this.#dialer, this.#identity, {
+      connection: new NodeConnection(this.#dialer, this.#identity, this.#pace, {
         onHello: (hello) => this.#onHello(node, hello),
         onReport: (report) => this.#onReport(node, report),
         onFrame: (frame) => this.#handlers.onFrame(name, frame),
@@ -166,24 +168,9 @@ export class NodeFleet {
     return this.#detector.health(name);
   }
 
-  /** Sends to every connected node; the frame is encoded once. Returns as broadcastEncoded. */
-  broadcast(frame: Partial<ControlFrame>): number {
-    return this.broadcastEncoded(encodeFrame(frame));
-  }
-
-  /** Returns how many bytes that makes for all nodes together. */
-  broadcastEncoded(encoded: Uint8Array): number {
-    let connected = 0;
-    for (const { connection } of this.#nodes.values()) {
-      if (!connection.isOpen) continue;
-      connection.sendEncoded(encoded);
-      connected += 1;
-    }
-    return connected * encoded.length;
-  }
-
   #beat(): void {
-    this.broadcast({ heartbeat: { sentAtMs: steadyNowMs() } });
+    const heartbeat = encodeFrame({ heartbeat: { sentAtMs: steadyNowMs() } });
+    for (const { connection } of this.#nodes.values()) connection.sendEncoded(heartbeat);
   }
 
   #tick(): void {

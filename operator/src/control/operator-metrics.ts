@@ -14,6 +14,8 @@ export class OperatorMetrics {
   readonly #reconcile: Histogram<"kind">;
   readonly #changes: Counter<"change" | "reason">;
   readonly #errors: Counter<"kind">;
+  /** The newest, if it is not in the gauges yet. */
+  #status: StatusResponse | undefined;
 
   constructor(queueDepth: () => number) {
     const registers = [this.registry];
@@ -22,12 +24,14 @@ export class OperatorMetrics {
       help: "1 for the state that the node is in.",
       labelNames: ["node_id", "state"],
       registers,
+      collect: () => this.#collectStatus(),
     });
     this.#shardStatus = new Gauge({
       name: "prism_shard_status",
       help: "1 for the state that the shard is in.",
       labelNames: ["shard", "state"],
       registers,
+      collect: () => this.#collectStatus(),
     });
     this.#failover = new Histogram({
       name: "prism_failover_duration_seconds",
@@ -70,7 +74,15 @@ export class OperatorMetrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
+  /** Shown from now on. Made into gauges when somebody looks: there are four for each shard. */
   recordStatus(status: StatusResponse): void {
+    this.#status = status;
+  }
+
+  #collectStatus(): void {
+    const status = this.#status;
+    if (status === undefined) return;
+    this.#status = undefined;
     this.#nodeState.reset();
     for (const node of status.nodes) {
       for (const state of NODE_STATES) {

@@ -1,8 +1,8 @@
 import { parseCluster } from "@prism/api/cluster";
 import { parseCollectionSpec } from "@prism/api/collection";
-import { ClusterMap } from "@prism/proto/gen/node";
 import { expect, test } from "vitest";
-import { buildClusterMap, type MapSource } from "./map-of-cluster.js";
+import { MapLedger } from "./map-ledger.js";
+import type { MapSource } from "./map-of-cluster.js";
 
 const SHARDS = 10_000;
 const SHARDS_PER_COLLECTION = 100;
@@ -67,7 +67,9 @@ function largeCluster(): MapSource {
 }
 
 test("a map costs about 400 bytes for each shard of three copies, so one of 10,000 fits a frame", () => {
-  const bytes = ClusterMap.encode(buildClusterMap(largeCluster())).length;
+  const ledger = new MapLedger();
+  ledger.take(largeCluster());
+  const bytes = ledger.whole().length;
   expect(bytes / SHARDS).toBeGreaterThan(250);
   expect(bytes / SHARDS).toBeLessThan(450);
 });

@@ -1,4 +1,4 @@
-/** The cluster map as it goes to the nodes, from the objects and what is known of the nodes' health. */
+/** What the map says of each thing, from the objects and what is known of the nodes' health. */
 import { toClusterSettings, type ClusterSettings } from "@prism/api/cluster";
 import type { CollectionSpec } from "@prism/api/collection";
 import type { ClusterMap, MapCollection, MapNode, MapShard } from "@prism/proto/gen/node";
@@ -34,19 +34,18 @@ export interface MapSource {
 
 const encoder = new TextEncoder();
 
-export function buildClusterMap(source: MapSource): ClusterMap {
-  const collections = source.collections.map(toMapCollection).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const present = new Set(collections.map((collection) => collection.uid));
+/** Its identity and settings, without anything that is in it. */
+export function toMapHead(source: MapSource): ClusterMap {
   return {
     clusterId: source.clusterId,
     clusterName: source.clusterName,
     revision: source.revision,
     leaderEpoch: source.leaderEpoch,
     settingsJson: encoder.encode(JSON.stringify(toClusterSettings(source.settings))),
-    nodes: source.nodes.filter((node) => node.status.nodeId !== "").map(toMapNode),
-    collections,
+    nodes: [],
+    collections: [],
+    shards: [],
     deletedCollections: [...source.deletedCollections],
-    shards: source.shards.filter((shard) => present.has(shard.spec.collectionUid)).map(toMapShard),
   };
 }
 
@@ -56,7 +55,7 @@ export function toCollectionSpec(spec: ObjectKinds["PrismCollection"]["spec"]): 
   return rest;
 }
 
-function toMapNode(node: MapSource["nodes"][number]): MapNode {
+export function toMapNode(node: MapSource["nodes"][number]): MapNode {
   return {
     nodeId: node.status.nodeId,
     name: node.name,
@@ -83,7 +82,7 @@ function toMapState(state: HealthState, exited: boolean): "alive" | "suspect" | 
   }
 }
 
-function toMapCollection(collection: MapSource["collections"][number]): MapCollection {
+export function toMapCollection(collection: MapSource["collections"][number]): MapCollection {
   return {
     uid: collection.uid,
     name: collection.spec.name,
@@ -92,7 +91,7 @@ function toMapCollection(collection: MapSource["collections"][number]): MapColle
   };
 }
 
-function toMapShard(shard: MapSource["shards"][number]): MapShard {
+export function toMapShard(shard: MapSource["shards"][number]): MapShard {
   const { spec, status } = shard;
   return {
     uid: shard.uid,

@@ -15,7 +15,7 @@ const AS_MADE_VERSION = 1;
 const FEWEST_FOR_ANY_LOSS = 2;
 
 export function planFirstCopy(observation: ShardObservation): Verdict {
-  const { record, settings, name, resourceVersion, nonce, nodes } = observation;
+  const { record, settings, name, resourceVersion, nodes } = observation;
   const asMade = record.version === AS_MADE_VERSION && record.bootstrap !== "";
   if (!asMade || settings.minReplicasForWrite < FEWEST_FOR_ANY_LOSS) return PASS;
   const condition = conditionOf(observation, record.primary);
@@ -36,7 +36,7 @@ export function planFirstCopy(observation: ShardObservation): Verdict {
           kind: "beginHistory",
           copy: { id: copy.id, node: copy.node, zone: nodes.get(copy.node)?.zone ?? "" },
           aboveTerm: Math.max(term, ...observation.copies.map((one) => one.term)),
-          historyId: `${record.historyId}-${nonce}` as HistoryId,
+          historyId: `${record.historyId}-${observation.nonce}` as HistoryId,
         },
         reason: "FirstCopyLost",
         evidence: { lost: record.primary, condition },

@@ -9,6 +9,7 @@ import { ClusterMap as WireClusterMap, type CopyReport, type NodeReport } from "
 import { ControlEndpoint } from "@prism/dataplane/adapters/grpc/control-endpoint";
 import { fromWireMap, toWireMap } from "@prism/dataplane/adapters/wire/cluster-map";
 import type { ClusterMap, NodeId, ShardUid } from "@prism/dataplane/domain/cluster-map";
+import type { MapDelta } from "@prism/dataplane/domain/map-delta";
 import { decisiveFacts } from "@prism/dataplane/domain/copy-facts";
 import { fromCallError, toCallError } from "@prism/dataplane/services/call-error";
 import { createCoordinator, type Coordinator } from "@prism/dataplane/services/coordinator";
@@ -116,7 +117,7 @@ export class NodeProcess {
   /** Opens the stores and takes requests; in the turn in which it was made. */
   start(): void {
     const { name, process, network } = this.#options;
-    this.#current.onChange((map) => this.#onMap(map));
+    this.#current.onChange((map, delta) => this.#onMap(map, delta));
     this.#worker.start();
     if (this.#savedMap !== undefined) this.#current.offer(this.#savedMap);
     this.#current.onChange((map) => this.#save(map));
@@ -177,16 +178,14 @@ export class NodeProcess {
         httpUrl: this.name,
         adminUrl: "",
         workers: 1,
+        takesDeltas: true,
       }),
       nodeReport: () => this.#report(),
       clusterId: () => volume.clusterId,
       joinCluster: (clusterId) => {
         volume.clusterId = clusterId;
       },
-      applyMap: (map) => {
-        this.#current.offer(map);
-        return this.#current.map()?.revision ?? 0;
-      },
+      maps: this.#current,
       leaderEpoch,
       logger: SILENT_LOG,
     });
@@ -239,8 +238,8 @@ export class NodeProcess {
     return id;
   }
 
-  #onMap(map: ClusterMap): void {
-    this.#worker.handle({ kind: "map", map });
+  #onMap(map: ClusterMap, delta: MapDelta | undefined): void {
+    this.#worker.handle(delta === undefined ? { kind: "map", map } : { kind: "mapDelta", delta });
     this.#links.applyMap(map);
     this.#onReports();
   }

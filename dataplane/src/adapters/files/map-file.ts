@@ -10,11 +10,16 @@ import type { ClusterMap } from "../../domain/cluster-map.js";
 import { fromWireMap, toWireMap } from "../wire/cluster-map.js";
 import { writeFileAtomic } from "./atomic-file.js";
 
+/** After a map is saved, none is for so many times as long: in a storm of changes a large one would be all there is. */
+const REST_FACTOR = 9;
+
 export class MapFile {
   readonly #path: string;
   readonly #logger: Logger;
   #next: ClusterMap | undefined;
   #writing: Promise<void> | undefined;
+  #endRest: (() => void) | undefined;
+  #flushing = false;
 
   constructor(dataDirectory: string, logger: Logger) {
     this.#path = join(dataDirectory, "cluster-map.bin");
@@ -47,18 +52,34 @@ export class MapFile {
 
   /** Resolves once everything given to save is on disk or has failed. */
   async flush(): Promise<void> {
+    this.#flushing = true;
+    this.#endRest?.();
     await this.#writing;
+    this.#flushing = false;
   }
 
   async #writeAll(): Promise<void> {
     for (let map = this.#next; map !== undefined; map = this.#next) {
       this.#next = undefined;
+      const begunMs = performance.now();
       try {
         await writeFileAtomic(this.#path, WireClusterMap.encode(toWireMap(map)));
       } catch (error) {
         this.#warn("the map could not be saved", error);
       }
+      await this.#rest(REST_FACTOR * (performance.now() - begunMs));
     }
+  }
+
+  async #rest(restMs: number): Promise<void> {
+    if (this.#flushing) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#endRest = resolve;
+      timer = setTimeout(resolve, restMs);
+    });
+    clearTimeout(timer);
+    this.#endRest = undefined;
   }
 
   #warn(message: string, error: unknown): void {

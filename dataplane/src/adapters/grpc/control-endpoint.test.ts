@@ -2,7 +2,7 @@ import type { NodeHello, NodeReport } from "@prism/proto/gen/node";
 import { PLAIN } from "@prism/proto/internal-credentials";
 import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { ClusterMap, NodeId } from "../../domain/cluster-map.js";
+import type { NodeId } from "../../domain/cluster-map.js";
 import { CurrentMap } from "../../services/current-map.js";
 import { clusterMap } from "../../testing/cluster-map-builder.js";
 import { ControlPlaneEnd } from "../../testing/control-plane-end.js";
@@ -28,6 +28,7 @@ const HELLO: NodeHello = {
   httpUrl: "",
   adminUrl: "",
   workers: 1,
+  takesDeltas: true,
 };
 
 async function startNode(settings: Partial<ControlEndpointSettings> = {}) {
@@ -48,10 +49,7 @@ async function startNode(settings: Partial<ControlEndpointSettings> = {}) {
     nodeReport: report,
     clusterId: () => "cluster-1",
     joinCluster: () => undefined,
-    applyMap: (map: ClusterMap) => {
-      current.offer(map);
-      return current.map()?.revision ?? 0;
-    },
+    maps: current,
     leaderEpoch: 0,
     logger: pino({ level: "silent" }),
     ...settings,
@@ -106,13 +104,13 @@ describe("the control endpoint", () => {
     const send = (leaderEpoch: number, revision: number): void =>
       control.send({ map: toWireMap(clusterMap({ leaderEpoch, revision })) });
     send(2, 7);
-    expect(await control.frame("mapApplied")).toEqual({ revision: 7 });
+    expect(await control.frame("mapApplied")).toEqual({ revision: 7, needsWhole: false });
     send(2, 6);
-    expect(await control.frame("mapApplied", 2)).toEqual({ revision: 7 });
+    expect(await control.frame("mapApplied", 2)).toEqual({ revision: 7, needsWhole: false });
     send(1, 99);
-    expect(await control.frame("mapApplied", 3)).toEqual({ revision: 7 });
+    expect(await control.frame("mapApplied", 3)).toEqual({ revision: 7, needsWhole: false });
     send(3, 1);
-    expect(await control.frame("mapApplied", 4)).toEqual({ revision: 1 });
+    expect(await control.frame("mapApplied", 4)).toEqual({ revision: 1, needsWhole: false });
     expect(current.map()).toEqual(clusterMap({ leaderEpoch: 3, revision: 1 }));
   });
 

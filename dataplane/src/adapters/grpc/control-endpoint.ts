@@ -7,6 +7,7 @@ import { status, type ServerDuplexStream } from "@grpc/grpc-js";
 import { Problem } from "@prism/api/problem-code";
 import type {
   ClusterMap as WireClusterMap,
+  MapDelta as WireMapDelta,
   CollectionAnswer,
   ControlFrame,
   ControlHello,
@@ -15,16 +16,17 @@ import type {
   NodeReport,
 } from "@prism/proto/gen/node";
 import type { Logger } from "pino";
-import type { ClusterMap } from "../../domain/cluster-map.js";
+import type { CurrentMap } from "../../services/current-map.js";
 import {
   COLLECTION_RESULTS,
   type CollectionAction,
   type CollectionOutcome,
   type ControlPlane,
 } from "../../services/control-plane.js";
+import { RequestPace } from "../../domain/request-pace.js";
 import { toTimerMs } from "../../services/pending-calls.js";
 import { fromCallError } from "../../services/call-error.js";
-import { fromWireMap } from "../wire/cluster-map.js";
+import { fromWireDelta, fromWireMap } from "../wire/cluster-map.js";
 import { ControlStream } from "./control-stream.js";
 
 /** Changes that come together, such as all copies of a node after a map, go up in one report. */
@@ -39,8 +41,7 @@ export interface ControlEndpointSettings {
   readonly clusterId: () => string;
   /** The node joins this cluster, for good. */
   readonly joinCluster: (clusterId: string) => void;
-  /** Returns the revision the node has afterwards; an older map changes nothing. */
-  readonly applyMap: (map: ClusterMap) => number;
+  readonly maps: Pick<CurrentMap, "map" | "offer" | "offerDelta">;
   /** Of the newest leader that the node heard of before this start. */
   readonly leaderEpoch: number;
   readonly logger: Logger;
@@ -57,7 +58,10 @@ export class ControlEndpoint implements ControlPlane {
   readonly #streams = new Set<ControlStream>();
   readonly #pending = new Map<number, PendingCollection>();
   readonly #onDisconnected: (() => void)[] = [];
+  readonly #pace = new RequestPace();
   #leading: ControlStream | undefined;
+  /** From which the newest map came: only what this one says of changes since then can be applied to it. */
+  #mapStream: ControlStream | undefined;
   #leaderEpoch: number;
   #nextId = 1;
   #heardAtMs = Number.NEGATIVE_INFINITY;
@@ -120,7 +124,8 @@ export class ControlEndpoint implements ControlPlane {
 
   /** A request without an answer: the copy asks again until a newer map confirms or refuses it. */
   requestCopyChange(request: CopyRequest): void {
-    this.#leading?.send({ copyRequest: request });
+    if (this.#leading && this.#pace.admits(request, performance.now()))
+      this.#leading.send({ copyRequest: request });
   }
 
   announceDrain(reason: string): void {
@@ -169,6 +174,7 @@ export class ControlEndpoint implements ControlPlane {
     this.#leading?.close(status.ABORTED, `a control plane of epoch ${hello.leaderEpoch} took over`);
     this.#leaderEpoch = hello.leaderEpoch;
     this.#leading = stream;
+    this.#pace.clear();
     logger.info(fields, "control plane connected");
     stream.send({ nodeHello: nodeHello() });
     return undefined;
@@ -191,6 +197,7 @@ export class ControlEndpoint implements ControlPlane {
     this.#heardAtMs = performance.now();
     if (frame.heartbeat !== undefined) this.#answerHeartbeat(frame.heartbeat.sentAtMs);
     if (frame.map !== undefined) this.#onMap(stream, frame.map);
+    if (frame.mapDelta !== undefined) this.#onMapDelta(stream, frame.mapDelta);
     if (frame.collectionAnswer !== undefined) this.#onCollectionAnswer(frame.id, frame.collectionAnswer);
     if (frame.status !== undefined) this.#statusJson = frame.status.statusJson;
     if (frame.copyAnswer !== undefined && frame.copyAnswer.refusal !== "") {
@@ -209,17 +216,36 @@ export class ControlEndpoint implements ControlPlane {
   }
 
   #onMap(stream: ControlStream, wire: WireClusterMap): void {
-    const { clusterId, applyMap, logger } = this.#settings;
-    let map: ClusterMap;
+    const map = this.#read(stream, wire, () => fromWireMap(wire));
+    if (map === undefined) return;
+    if (this.#settings.maps.offer(map)) this.#mapStream = stream;
+    this.#confirmMap(stream, false);
+  }
+
+  #onMapDelta(stream: ControlStream, wire: WireMapDelta): void {
+    const delta = this.#read(stream, wire.changed, () => fromWireDelta(wire));
+    if (delta === undefined) return;
+    // A revision alone proves no base: a control plane whose store was put back gives the same ones out again.
+    const isApplied = stream === this.#mapStream && this.#settings.maps.offerDelta(delta);
+    this.#confirmMap(stream, !isApplied);
+  }
+
+  #confirmMap(stream: ControlStream, needsWhole: boolean): void {
+    stream.send({ mapApplied: { revision: this.#settings.maps.map()?.revision ?? 0, needsWhole } });
+  }
+
+  /** Closes the stream on what can't be read: nothing that comes after it could be trusted. */
+  #read<T>(stream: ControlStream, wire: WireClusterMap | undefined, read: () => T): T | undefined {
+    const { clusterId, logger } = this.#settings;
     try {
-      if (wire.clusterId !== clusterId()) throw new Error(`it is the map of cluster ${wire.clusterId}`);
-      map = fromWireMap(wire);
+      if (wire?.clusterId !== clusterId()) throw new Error(`it is the map of cluster ${wire?.clusterId}`);
+      return read();
     } catch (error) {
-      logger.error({ revision: wire.revision, detail: String(error) }, "refused a cluster map");
-      stream.close(status.INVALID_ARGUMENT, `cluster map ${wire.revision}: ${String(error)}`);
-      return;
+      const revision = wire?.revision;
+      logger.error({ revision, detail: String(error) }, "refused a cluster map");
+      stream.close(status.INVALID_ARGUMENT, `cluster map ${revision}: ${String(error)}`);
+      return undefined;
     }
-    stream.send({ mapApplied: { revision: applyMap(map) } });
   }
 
   #readStatus(json: Uint8Array): void {
@@ -248,6 +274,7 @@ export class ControlEndpoint implements ControlPlane {
 
   #onClosed(stream: ControlStream): void {
     this.#streams.delete(stream);
+    if (stream === this.#mapStream) this.#mapStream = undefined;
     if (stream !== this.#leading) return;
     this.#leading = undefined;
     for (const resolve of this.#onDisconnected.splice(0)) resolve();

@@ -1,5 +1,6 @@
 /** One stream that a control plane opened: checks its hello, then hands its frames on. */
 import { status, type ServerDuplexStream } from "@grpc/grpc-js";
+import { decodeFrame } from "@prism/proto/deflated-frame";
 import { ControlFrame, type ControlHello } from "@prism/proto/gen/node";
 import { FrameWriter } from "./frame-writer.js";
 
@@ -64,7 +65,7 @@ export class ControlStream {
     if (this.#closed) return;
     let frame: ControlFrame;
     try {
-      frame = ControlFrame.decode(bytes);
+      frame = decodeFrame(bytes);
     } catch {
       this.close(status.INVALID_ARGUMENT, "a frame does not parse");
       return;

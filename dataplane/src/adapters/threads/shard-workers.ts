@@ -8,6 +8,7 @@ import type { CopyReport } from "@prism/proto/gen/node";
 import type { Logger } from "pino";
 import type { ClusterMap, ShardUid } from "../../domain/cluster-map.js";
 import { onHeard, onPingSent, silenceMs, startSilence, type LoopSilence } from "../../domain/loop-silence.js";
+import type { MapDelta } from "../../domain/map-delta.js";
 import type { ProtocolEvent } from "../../domain/protocol-event.js";
 import { workerOfShard } from "../../domain/store-of-shard.js";
 import { PendingCalls } from "../../services/pending-calls.js";
@@ -100,8 +101,10 @@ export class ShardWorkers implements LocalShards {
     post(this.#ownerOf(shard), { kind: "replication", shard, payload: ownBytes(payload) });
   }
 
-  applyMap(map: ClusterMap): void {
-    for (const worker of this.#workers) post(worker, { kind: "map", map });
+  /** `delta`: what made it of the map before it, which the workers hold. */
+  applyMap(map: ClusterMap, delta?: MapDelta): void {
+    const message: ToWorker = delta === undefined ? { kind: "map", map } : { kind: "mapDelta", delta };
+    for (const worker of this.#workers) post(worker, message);
   }
 
   setPeerConnected(node: string, connected: boolean): void {

@@ -1,4 +1,4 @@
-/** ClusterMap on the wire <-> in the domain. */
+/** ClusterMap and MapDelta on the wire <-> in the domain. */
 import { parseClusterSettings, type ClusterSettings } from "@prism/api/cluster";
 import type { CollectionSpec } from "@prism/api/collection";
 import type * as wire from "@prism/proto/gen/node";
@@ -13,6 +13,7 @@ import type {
   ShardMap,
   ShardUid,
 } from "../../domain/cluster-map.js";
+import type { MapDelta } from "../../domain/map-delta.js";
 
 const utf8 = new TextDecoder();
 /** For keys that a control plane of before them does not send. */
@@ -30,6 +31,29 @@ export function fromWireMap(map: wire.ClusterMap): ClusterMap {
     collections: map.collections.map(fromWireCollection),
     shards: map.shards.filter(isRecord).map(fromWireShard),
     deletedCollections: map.deletedCollections,
+  };
+}
+
+/** @throws {Error} as fromWireMap, and when the delta holds nothing that says which map it leads to. */
+export function fromWireDelta(delta: wire.MapDelta): MapDelta {
+  const { baseRevision, changed } = delta;
+  if (changed === undefined) throw new Error("a delta without a map");
+  const { settingsJson, deletedCollections } = changed;
+  const unknown = changed.shards.filter((shard) => !isRecord(shard)).map(({ uid }) => uid);
+  return {
+    clusterId: changed.clusterId,
+    clusterName: changed.clusterName,
+    leaderEpoch: changed.leaderEpoch,
+    baseRevision,
+    revision: changed.revision,
+    head: settingsJson.length === 0 ? undefined : { settings: settings.of(settingsJson), deletedCollections },
+    nodes: changed.nodes.map(fromWireNode),
+    collections: changed.collections.map(fromWireCollection),
+    shards: changed.shards.filter(isRecord).map(fromWireShard),
+    removedNodes: delta.removedNodes as NodeId[],
+    removedCollections: delta.removedCollections,
+    // A whole map would not have had them either.
+    removedShards: [...delta.removedShards, ...unknown] as ShardUid[],
   };
 }
 

@@ -4,6 +4,7 @@
  * does against real ones.
  */
 import { randomUUID } from "node:crypto";
+import { decodeFrame } from "@prism/proto/deflated-frame";
 import {
   ControlFrame,
   type ClusterMap,
@@ -11,6 +12,7 @@ import {
   type CollectionRequest,
   type CopyReport,
   type KeptRecord,
+  type MapDelta,
   type MapShard,
 } from "@prism/proto/gen/node";
 import type { NodeDialer, NodeStream, NodeStreamHandlers } from "../../ports/node-dialer.js";
@@ -97,7 +99,7 @@ export class FakeNode {
     else setImmediate(() => handlers.onClosed("nobody listens"));
     return {
       send: (bytes) => {
-        const frame = ControlFrame.decode(bytes.slice());
+        const frame = decodeFrame(bytes.slice());
         setImmediate(() => {
           if (connection.open && !this.frozen) this.#onFrame(frame);
         });
@@ -162,18 +164,23 @@ export class FakeNode {
       this.#send({ nodeHello: this.#hello() });
     }
     if (frame.heartbeat) this.report();
-    if (frame.map) {
-      this.map = frame.map;
-      for (const shard of frame.map.shards) this.#applyShard(shard);
-      const uids = new Set(frame.map.shards.map((shard) => shard.uid));
-      for (const [uid, { record }] of this.volume.copies) {
-        const isDeleted = frame.map.deletedCollections.includes(record.collectionUid);
-        if (isDeleted && !uids.has(uid)) this.volume.copies.delete(uid);
-      }
-      this.#send({ mapApplied: { revision: frame.map.revision } });
+    const { map = frame.mapDelta && withDelta(this.map, frame.mapDelta) } = frame;
+    if (map) this.#applyMap(map);
+    if (frame.map ?? frame.mapDelta) {
+      this.#send({ mapApplied: { revision: this.map?.revision ?? 0, needsWhole: map === undefined } });
       this.report();
     }
     if (frame.collectionAnswer) this.#answers.get(frame.id)?.(frame.collectionAnswer);
+  }
+
+  #applyMap(map: ClusterMap): void {
+    this.map = map;
+    for (const shard of map.shards) this.#applyShard(shard);
+    const uids = new Set(map.shards.map((shard) => shard.uid));
+    for (const [uid, { record }] of this.volume.copies) {
+      const isDeleted = map.deletedCollections.includes(record.collectionUid);
+      if (isDeleted && !uids.has(uid)) this.volume.copies.delete(uid);
+    }
   }
 
   report(): void {
@@ -205,6 +212,7 @@ export class FakeNode {
       httpUrl: `http://${this.name}`,
       adminUrl: "",
       workers: 1,
+      takesDeltas: true,
     };
   }
 
@@ -326,6 +334,32 @@ export class FakeNodes implements Workloads, NodeDialer {
     const node = this.all().find((one) => one.volume.nodeId === nodeId);
     return node?.running === true && !node.frozen && node.volume.copies.get(shardUid)?.id === id;
   }
+}
+
+/** Undefined when it can't be applied to the map held. */
+function withDelta(held: ClusterMap | undefined, delta: MapDelta): ClusterMap | undefined {
+  const { baseRevision, changed, removedNodes, removedCollections, removedShards } = delta;
+  if (!held || !changed || held.revision < baseRevision || held.leaderEpoch !== changed.leaderEpoch)
+    return undefined;
+  if (held.revision >= changed.revision) return held;
+  const merge = <T>(
+    before: readonly T[],
+    now: readonly T[],
+    gone: readonly string[],
+    id: (one: T) => string,
+  ): T[] => {
+    const ids = new Set([...gone, ...now.map(id)]);
+    return [...before.filter((one) => !ids.has(id(one))), ...now];
+  };
+  const { settingsJson, deletedCollections } = changed.settingsJson.length > 0 ? changed : held;
+  return {
+    ...changed,
+    settingsJson,
+    deletedCollections,
+    nodes: merge(held.nodes, changed.nodes, removedNodes, ({ nodeId }) => nodeId),
+    collections: merge(held.collections, changed.collections, removedCollections, ({ uid }) => uid),
+    shards: merge(held.shards, changed.shards, removedShards, ({ uid }) => uid),
+  };
 }
 
 function newVolume(): Volume {
