@@ -68,7 +68,10 @@ export class RecordLedger {
 
   /** Resolves when all that was heard up to now is on record. @throws what the API server answers. */
   async settled(): Promise<void> {
-    while (this.#isBehind || this.#noted === undefined) await this.#write();
+    while (this.#isBehind || this.#noted === undefined) {
+      if (this.#closed) throw new Error("versions of records are not noted any more: the store is closed");
+      await this.#write();
+    }
   }
 
   /** Somebody may have deleted it: what this process knows is written again. */
