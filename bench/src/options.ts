@@ -64,7 +64,7 @@ docs/benchmarks.md and docs/benchmarks.json.
   --operator-scale
            A control plane of 1,000 nodes and 10,000 shards over a real API server, at rest and when a zone is lost;
            writes docs/operator-scale.md. With --memory over a store in memory, with --nodes, --shards, --zones and
-           --rest <seconds> of another size; writes no file then
+           --rest <seconds> of another size; writes the file then only with --write
   --writes Durable writes alone, of one node and of three copies, and LMDB; writes no file
   --quick  5,000 documents in less than 30 seconds; writes no file, and its figures mean little
   --json   Print the figures as JSON instead of tables

@@ -22,6 +22,7 @@ const { values } = parseArgs({
     rest: { type: "string", default: "20" },
     memory: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
   },
 });
 
@@ -55,10 +56,10 @@ async function main(): Promise<void> {
       store,
       progress,
     );
-    // Only figures of the standard size are written down.
-    if (process.argv.slice(2).every((argument) => argument === "--operator-scale")) {
+    const given = process.argv.slice(2).filter((argument) => argument !== "--write");
+    if (values.write || given.every((argument) => argument === "--operator-scale")) {
       const at = new Date().toISOString().slice(0, 10);
-      const command = "make bench BENCH=--operator-scale";
+      const command = `make bench BENCH="${given.join(" ")}"`;
       const nodeVersion = process.versions.node;
       const page = renderScalePage({ at, command, machine, loadAfter: loadavg()[0]!, nodeVersion, results });
       writeFileSync(PAGE, page);
