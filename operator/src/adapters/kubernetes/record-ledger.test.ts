@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
 import { ApiError } from "@prism/kube-machinery/api-error";
 import { expect, test, vi } from "vitest";
@@ -11,11 +12,16 @@ class FakeServer {
   refused = false;
   writes = 0;
   stored: ConfigMap | undefined;
+  /** Writes are answered when it resolves. */
+  gate: Promise<void> | undefined;
 
   readonly client = {
     get: async () => this.stored,
     create: async (_resource: unknown, object: ConfigMap) => this.#write(object),
-    replace: async (_resource: unknown, object: ConfigMap) => this.#write(object),
+    replace: async (_resource: unknown, object: ConfigMap) => {
+      await this.gate;
+      return this.#write(object);
+    },
   } as unknown as ApiClient;
 
   #write(object: ConfigMap): ConfigMap {
@@ -64,6 +70,27 @@ test("one that is closed writes nothing more, and nobody waits for it", async ()
   const { writes } = server;
   await expect(ledger.settled()).rejects.toThrow("the store is closed");
   expect(server.writes).toBe(writes);
+});
+
+test("who asks while a write is under way waits for it", async () => {
+  const server = new FakeServer();
+  const ledger = ledgerOf(server);
+  ledger.take(SHARD, 1);
+  await ledger.settled();
+  let open = (): void => undefined;
+  server.gate = new Promise((resolve) => (open = resolve));
+  ledger.take(SHARD, 2);
+  const first = ledger.settled();
+  // Long enough for the write to have begun.
+  for (let turn = 0; turn < 5; turn += 1) await turnOfTheLoop();
+  const settled = vi.fn<() => void>();
+  const second = ledger.settled().then(settled);
+  for (let turn = 0; turn < 5; turn += 1) await turnOfTheLoop();
+  expect(settled).not.toHaveBeenCalled();
+  open();
+  await Promise.all([first, second]);
+  expect(server.stored?.data).toEqual({ c: "2" });
+  ledger.close();
 });
 
 test("a shard that was forgotten is new again under its number", async () => {

@@ -68,7 +68,8 @@ export class RecordLedger {
 
   /** Resolves when all that was heard up to now is on record. @throws what the API server answers. */
   async settled(): Promise<void> {
-    while (this.#isBehind || this.#noted === undefined) {
+    // While a write is under way nothing of it is on record yet.
+    while (this.#isBehind || this.#writing !== undefined || this.#noted === undefined) {
       if (this.#closed) throw new Error("versions of records are not noted any more: the store is closed");
       await this.#write();
     }
