@@ -361,6 +361,21 @@ describe("a bulk", () => {
     await expect(stuck).rejects.toMatchObject({ code: "deadlineExceeded", executed: "unknown", attempts: 2 });
   });
 
+  it("takes empty lines for signs of life, and not for an answer", async () => {
+    const node = await nodeThat((_request, response) => {
+      response.writeHead(200, { "content-type": "application/x-ndjson" });
+      const beat = setInterval(() => response.write("\n"), 20);
+      response.once("close", () => clearInterval(beat));
+    });
+    const stuck = notesOf(node, { silenceTimeoutMs: 150 }).bulk(documents(1), {
+      idleTimeoutMs: 600,
+      lineRetries: 0,
+    });
+    const startMs = performance.now();
+    await expect(stuck).rejects.toMatchObject({ code: "deadlineExceeded", attempts: 1 });
+    expect(performance.now() - startMs).toBeGreaterThan(590);
+  });
+
   it("refuses options out of range before it reads its source", async () => {
     const node = await nodeThat(answering);
     const source = {

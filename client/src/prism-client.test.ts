@@ -288,6 +288,23 @@ describe("an error answer", () => {
   });
 });
 
+describe("the retry budget", () => {
+  it("bounds what a cluster that refuses everything is asked again: calls without a turn end as refused", async () => {
+    const node = await nodeThat((_request, response) =>
+      sendProblem(response, "clusterNotReady", { "retry-after": "0" }),
+    );
+    const client = clientOf([node], { retries: 4, retriesPerSecond: 0 });
+    const calls = 100;
+    const errors = await Promise.all(
+      Array.from({ length: calls }, (_, i) => failureOf(client.collection("notes").put(`${i}`, {}))),
+    );
+    expect(errors.every((error) => error.code === "clusterNotReady" && error.executed === "no")).toBe(true);
+    // 100 saved up, and a fifth of the calls.
+    expect(node.requests.length).toBeLessThanOrEqual(calls + 100 + calls / 5);
+    expect(node.requests.length).toBeGreaterThan(calls + 90);
+  });
+});
+
 describe("time", () => {
   const silent: Handler = () => undefined;
 

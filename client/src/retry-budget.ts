@@ -26,17 +26,14 @@ export class RetryBudget {
     this.#saved = Math.min(MOST_SAVED, this.#saved + SHARE_OF_CALLS);
   }
 
-  /** Takes a turn, and returns how long it is until then: 0 while there is some left. Infinity: there will be none. */
-  reserve(nowMs: number): number {
+  /** Takes a turn, and returns how long it is until then; undefined: none comes within the time, and none is taken. */
+  reserve(nowMs: number, withinMs: number): number | undefined {
     this.#refill(nowMs);
-    if (this.#saved < 1 && this.#perSecond === 0) return Number.POSITIVE_INFINITY;
+    const missing = Math.max(0, 1 - this.#saved);
+    const waitMs = missing === 0 ? 0 : (missing / this.#perSecond) * 1000;
+    if (waitMs >= withinMs) return undefined;
     this.#saved -= 1;
-    return this.#saved >= 0 ? 0 : (-this.#saved / this.#perSecond) * 1000;
-  }
-
-  /** The turn is not used: the call's time ends before it. */
-  giveBack(): void {
-    this.#saved += 1;
+    return waitMs;
   }
 
   /** Takes one if there is one now. */

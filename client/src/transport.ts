@@ -102,12 +102,9 @@ export class Transport {
       const repeatable = call.effect !== "once";
       const decision = decideRetry(result.outcome, attempt, repeatable, retry, remainingMs, Math.random());
       if (!decision.retry) throw toError(result, attempt, executed);
-      const turnMs = this.#turnMs(result);
+      const turnMs = this.#turnMs(result, remainingMs);
+      if (turnMs === undefined) throw toError(result, attempt, executed);
       const waitMs = Math.max(decision.waitMs, turnMs);
-      if (waitMs >= remainingMs) {
-        if (turnMs > 0) this.#budget.giveBack();
-        throw toError(result, attempt, executed);
-      }
       avoid = url;
       if (waitMs > 0) await this.#pause(waitMs, call.signal);
       if (deadlineMs <= performance.now()) throw toError(result, attempt, executed);
@@ -135,8 +132,8 @@ export class Transport {
   }
 
   /** Until the budget has a turn for one more attempt. One that reached nobody was no load for anybody. */
-  #turnMs({ outcome }: AttemptFailure): number {
-    return outcome.kind === "unsent" ? 0 : this.#budget.reserve(performance.now());
+  #turnMs({ outcome }: AttemptFailure, withinMs: number): number | undefined {
+    return outcome.kind === "unsent" ? 0 : this.#budget.reserve(performance.now(), withinMs);
   }
 
   #checkGivenUp(call: Call, attempts: number, executed: "no" | "unknown"): void {
