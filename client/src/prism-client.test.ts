@@ -331,6 +331,15 @@ describe("time", () => {
     expect(tookMs).toBeLessThan(2000);
   });
 
+  it("of the call that ends while nodes have refused it ends it as refused", async () => {
+    const node = await nodeThat((_request, response, number) => {
+      if (number === 1) sendProblem(response, "consistencyNotMet");
+    });
+    const read = clientOf([node]).collection("notes").get("a", { timeoutMs: 1500 });
+    expect(await failureOf(read)).toMatchObject({ code: "consistencyNotMet", executed: "no", attempts: 2 });
+    expect(node.requests).toHaveLength(2);
+  });
+
   it("of a read that got no answer changed nothing", async () => {
     const node = await nodeThat(silent);
     const error = await failureOf(clientOf([node]).collection("notes").search({}, { timeoutMs: 50 }));
