@@ -56,8 +56,8 @@ export function renderScalePage({ at, command, machine, loadAfter, nodeVersion, 
     `Load average before ${machine.loadBefore.toFixed(1)}, after ${loadAfter.toFixed(1)}.`,
     "",
     "Control plane, API server, etcd and all nodes share these cores. Times are therefore those of this machine as a",
-    "whole; CPU times are of one process each. Each promotion is one write of one record, made by the API server one",
-    "after the other: how many it takes in a second decides how long a lost zone takes.",
+    "whole; CPU times are of one process each. A promotion is the write of one record, and is followed when its version",
+    "is on record beside it: how much of that the API server takes in a second decides how long a lost zone takes.",
     "",
   ].join("\n");
 }
