@@ -168,6 +168,18 @@ describe("a second attempt beside a slow one", () => {
     expect(sent[0]!.headers["idempotency-key"]).toBe(sent[1]!.headers["idempotency-key"]);
   });
 
+  it("leaves it open what the first did when it is refused itself", async () => {
+    const { client, nodes } = await setUp({ hedgeDelayMs: HEDGE_DELAY_MS });
+    let number = 0;
+    for (const node of nodes)
+      node.handle = (_request, response) => {
+        number += 1;
+        if (number > 1) sendProblem(response, "documentExists");
+      };
+    const created = client.collection("c").create("a", {});
+    await expect(created).rejects.toMatchObject({ code: "documentExists", executed: "unknown", attempts: 1 });
+  });
+
   it("finds another node where signs of life do not come through", async () => {
     const { client, nodes, service } = await setUp({ hedgeDelayMs: HEDGE_DELAY_MS });
     for (const node of nodes) node.showsProgress = false;
