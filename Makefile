@@ -42,8 +42,8 @@ bench: build ## Measure against peers and write docs/benchmarks.md (BENCH="--qui
 bench-failover: build ## Kill and freeze nodes under load, write docs/failover.md (KILLS=20 FREEZES=4)
 	@node bench/dist/failover.js --kills "$(KILLS)" --freezes "$(FREEZES)" --leaders "$(LEADERS)"
 
-sim: build ## Simulate the whole system: SEEDS=2000 schedules, or one: SEED=77 (SCENARIO=name, MINUTES=10)
-	@node sim/dist/main.js --seeds "$(or $(SEEDS),2000)" $(if $(SEED),--seed "$(SEED)") $(if $(SCENARIO),--scenario "$(SCENARIO)") $(if $(MINUTES),--minutes "$(MINUTES)")
+sim: build ## Simulate the whole system: SEEDS=2000 schedules, or one: SEED=77 (FROM=1, SCENARIO=name, MINUTES=10)
+	@node sim/dist/main.js --seeds "$(or $(SEEDS),2000)" --from "$(or $(FROM),1)" $(if $(SEED),--seed "$(SEED)") $(if $(SCENARIO),--scenario "$(SCENARIO)") $(if $(MINUTES),--minutes "$(MINUTES)")
 
 sim-saboteurs: build ## Break Prism in known ways, one at a time: the simulation must notice, by name (WRITE=1 writes sim/saboteurs.md)
 	@node sim/dist/saboteurs/main.js $(if $(WRITE),--write)

@@ -7,11 +7,13 @@ import { parseArgs } from "node:util";
 import { findScenario } from "./scenarios/catalogue.js";
 import { runSchedule, type RunResult } from "./run-schedule.js";
 import { runSchedules } from "./schedule-pool.js";
+import { SeedFront } from "./seed-front.js";
 import { shrink } from "./shrink.js";
 import { Timeline } from "./timeline.js";
 import { Totals, type RunSummary } from "./totals.js";
 
-const PROGRESS_MS = 1000;
+/** On a terminal one line is written over and over; elsewhere each is a line of its own. */
+const PROGRESS_MS = process.stderr.isTTY ? 1000 : 60_000;
 const SHRINK_LIMITS = { attempts: 80, timeLimitMs: 60_000 };
 const TIMELINE_LINES = 150;
 
@@ -79,27 +81,44 @@ async function showFailure(summary: RunSummary): Promise<void> {
   console.log(`\nagain, whole: make sim SEED=${seed}${of}`);
 }
 
+/** Calls back now and then with how many schedules have been run per second so far. */
+function progressOf(totals: Totals, tell: (perSecond: number) => void): () => void {
+  const startMs = performance.now();
+  let shownMs = startMs;
+  return () => {
+    const nowMs = performance.now();
+    if (nowMs - shownMs < PROGRESS_MS) return;
+    shownMs = nowMs;
+    tell((1000 * totals.schedules) / (nowMs - startMs));
+  };
+}
+
 async function runMany(): Promise<number> {
   const schedules = number("seeds", values.seeds);
   const minutes = number("minutes", values.minutes);
+  const fromSeed = number("from", values.from);
   const totals = new Totals();
+  const front = new SeedFront(fromSeed);
   const startMs = performance.now();
-  let shownMs = startMs;
-  const progress = (): void => {
-    const nowMs = performance.now();
-    if (!process.stderr.isTTY || nowMs - shownMs < PROGRESS_MS) return;
-    shownMs = nowMs;
-    const perSecond = (1000 * totals.schedules) / (nowMs - startMs);
-    process.stderr.write(`\r${totals.schedules} of ${schedules} schedules, ${perSecond.toFixed(0)}/s `);
-  };
+  let isStopped = false;
+  const stop = (): void => void (isStopped = true);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
+  const progress = progressOf(totals, (perSecond) => {
+    const [start, end] = process.stderr.isTTY ? ["\r", " "] : ["", "\n"];
+    const line = `${totals.schedules} of ${schedules} schedules, ${perSecond.toFixed(1)}/s, all below seed ${front.next} done`;
+    process.stderr.write(`${start}${line}${end}`);
+  });
   await runSchedules({
-    fromSeed: number("from", values.from),
+    fromSeed,
     schedules,
     processes: number("processes", values.processes),
     timeLimitMs: minutes === 0 ? Infinity : 60_000 * minutes,
     scenario: values.scenario,
+    isStopped: () => isStopped,
     onSummary: (summary) => {
       totals.add(summary);
+      front.ended(summary.seed);
+      if (!summary.ok) console.log(`\nseed ${summary.seed}: ${describe(summary)}`);
       progress();
     },
   });
@@ -109,6 +128,8 @@ async function runMany(): Promise<number> {
   console.log(
     `\n${seconds.toFixed(1)} s, ${((1000 * seconds) / totals.schedules).toFixed(1)} ms per schedule`,
   );
+  const left = fromSeed + schedules - front.next;
+  if (left > 0) console.log(`the rest: make sim FROM=${front.next} SEEDS=${left}`);
   const failed = totals.firstFailed();
   if (failed !== undefined) {
     await showFailure(failed);

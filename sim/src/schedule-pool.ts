@@ -12,11 +12,13 @@ export interface PoolOptions {
   readonly schedules: number;
   readonly processes: number;
   readonly timeLimitMs: number;
+  /** Told to end early; what was begun ends first. */
+  readonly isStopped: () => boolean;
   readonly scenario: string | undefined;
   readonly onSummary: (summary: RunSummary) => void;
 }
 
-/** Resolves when all are done, one has failed and those begun before it are done, or the time is up. */
+/** Resolves when all are done, or one has failed, the time is up or it is stopped and those begun before are done. */
 export async function runSchedules(options: PoolOptions): Promise<void> {
   const { fromSeed, schedules, processes, timeLimitMs } = options;
   const endMs = performance.now() + timeLimitMs;
@@ -24,7 +26,7 @@ export async function runSchedules(options: PoolOptions): Promise<void> {
   let next = fromSeed;
   let failed = false;
   const take = (): number[] => {
-    if (failed || performance.now() >= endMs) return [];
+    if (failed || options.isStopped() || performance.now() >= endMs) return [];
     const seeds = Array.from({ length: Math.min(CHUNK, endSeed - next) }, (_unused, i) => next + i);
     next += seeds.length;
     return seeds;

@@ -14,6 +14,9 @@ export type SummaryMessage = { readonly summary: RunSummary } | { readonly done:
 // again where they are kept.
 Error.stackTraceLimit = 0;
 
+// An interrupt from the keyboard reaches all processes: the one that asked says when to end.
+process.on("SIGINT", () => undefined);
+
 process.on("message", (message: SeedsMessage) => {
   void work(message);
 });
