@@ -8,6 +8,8 @@ export interface MutationNote {
   readonly why: string;
 }
 
+const HELD_SINCE = "A gap in the tests that was closed after this run.";
+
 export const MUTATION_NOTES: readonly MutationNote[] = [
   {
     file: "log-sender.ts",
@@ -45,5 +47,83 @@ export const MUTATION_NOTES: readonly MutationNote[] = [
     line: "this.#confirmed = Math.max(this.#confirmed, lastSeq);",
     what: "Math.max -> Math.min",
     why: "It confirms less than it holds, and the primary's next message makes up for it: a primary never counts down.",
+  },
+  {
+    file: "primary-role.ts",
+    line: "behindMs > slowReplicaTimeoutMs",
+    what: "> -> >=",
+    why: "One millisecond of a timeout.",
+  },
+  {
+    file: "log-sender.ts",
+    line: "progress.pinSeq = this.#self.log.baseSeq;",
+    why: "Higher only where the copy had matched before, in another history: what is trimmed then costs another snapshot.",
+  },
+  {
+    file: "log-sender.ts",
+    line: "if (!this.#isOpen || progress.snapshotId !== undefined || progress.needsSnapshot)",
+    what: "|| -> &&",
+    why: "Nobody owes an answer before the log is open or while a snapshot is due, and only to those who do it is sent again.",
+  },
+  {
+    file: "log-sender.ts",
+    line: "progress.needsSnapshot = false;",
+    why: "Looked at again only after the snapshot has ended or was broken off; then the next is begun one message sooner.",
+  },
+  {
+    file: "read-rounds.ts",
+    line: "return false;",
+    what: "false -> true",
+    why: "Without a round nobody waits for its end.",
+  },
+  {
+    file: "primary-role.ts",
+    line: "progress.pinnedMs = nowMs;",
+    why: HELD_SINCE,
+  },
+  {
+    file: "primary-role.ts",
+    line: "progress.windowBase = progress.nextSeq - 1;",
+    why: HELD_SINCE,
+  },
+  {
+    file: "shard-copy.ts",
+    line: "this.#disconnected.add(event.copy);",
+    why: HELD_SINCE,
+  },
+  {
+    file: "log-sender.ts",
+    line: 'out.note({ what: "snapshotStarted"',
+    why: HELD_SINCE,
+  },
+  {
+    file: "primary-role.ts",
+    line: 'out.note({ what: "ready"',
+    why: HELD_SINCE,
+  },
+  {
+    file: "primary-role.ts",
+    line: "let through = Math.min(retainFromSeq - 1, log.globalCheckpoint);",
+    why: HELD_SINCE,
+  },
+  {
+    file: "copy-reads.ts",
+    line: "const isRepeated =",
+    why: HELD_SINCE,
+  },
+  {
+    file: "log-sender.ts",
+    line: "progress.nextSeq = through + 1;",
+    why: HELD_SINCE,
+  },
+  {
+    file: "shard-copy.ts",
+    line: "event.term < this.#term || (this.#primary !== undefined",
+    why: HELD_SINCE,
+  },
+  {
+    file: "replica-role.ts",
+    line: "out.persist({ globalCheckpoint: checkpoint });",
+    why: HELD_SINCE,
   },
 ];

@@ -53,8 +53,6 @@ async function main(): Promise<number> {
     const { file, text, mutation } = one;
     if (readFileSync(join(REPOSITORY, file), "utf8") !== text)
       throw new Error(`${file} was built anew meanwhile`);
-    if (readFileSync(join(REPOSITORY, file), "utf8") !== text)
-      throw new Error(`${file} was built anew meanwhile`);
     const changed = { path: join(REPOSITORY, file), text: mutated(text, mutation) };
     const answer = await run({ changed, repository: REPOSITORY, schedules: SCHEDULES }, limitMs);
     const source = file.replace("/dist/", "/src/").replace(/\.js$/, ".ts");

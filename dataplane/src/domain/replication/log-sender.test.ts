@@ -35,6 +35,14 @@ describe("a replica", () => {
     return bench;
   }
 
+  it("puts on disk how far its log is committed, with the entries that came along and alone", () => {
+    const bench = replica();
+    const [alone] = bench.receive(A, 1, replicate(3, 1, [], 3));
+    expect(alone).toMatchObject({ kind: "persist", vital: false, change: { globalCheckpoint: 3 } });
+    const [along] = bench.receive(A, 1, replicate(3, 1, [entry(4, 1)], 4));
+    expect(along).toMatchObject({ kind: "persist", vital: true, change: { globalCheckpoint: 4 } });
+  });
+
   it("trims its log on disk, up to its checkpoint", () => {
     const effects = replica().step({ kind: "tick", retainFromSeq: 100, pinFromSeq: 0 });
     expect(effects).toMatchObject([{ kind: "persist", change: { trimThrough: { seq: 2, term: 1 } } }]);
