@@ -24,9 +24,9 @@ export const REASONS = {
   FirstCopyLost:
     "The shard's first copy was lost before any write could be acknowledged; another copy began a new history.",
   CaughtUp: "The copy has everything that is committed and joined the in-sync set.",
-  ReplicaTimeout: "The copy said nothing for replicaTimeoutMs and left the in-sync set.",
+  ReplicaTimeout: "The copy and its node said nothing for replicaTimeoutMs; it left the in-sync set.",
   TooSlow:
-    "The copy answers, but left entries unconfirmed for longer than slowReplicaTimeoutMs; it left the in-sync set.",
+    "The copy's node answers, but the copy left entries unconfirmed for too long; it left the in-sync set.",
   ReplicaDisconnected: "The connection to the copy broke and it left the in-sync set.",
   JoinGivenUp: "A copy that was joining did not confirm in time.",
   CopyFailed: "The copy stopped because of an error on its node.",

@@ -435,7 +435,7 @@ export class ControlPlane {
       this.#maps.sendTo(name);
       return;
     }
-    this.#shards.addRequest(copyRequest.shardUid, request);
+    this.#shards.addRequest(copyRequest.shardUid, this.#nodes.judged(shard, request));
     this.#queue.add(SHARD + shard);
   }
 

@@ -24,6 +24,20 @@ export function isGranted({ action, id }: ShardRequest, { inSync, recovering }: 
   }
 }
 
+/**
+ * All that a primary knows of a silent copy is its silence. One whose node has been heard of since that began is
+ * not gone but slow: its worker is stuck, or what it sends is lost.
+ */
+export function ofSlowCopy(
+  request: ShardRequest,
+  nodeSilenceMs: number | undefined,
+  replicaTimeoutMs: number,
+): ShardRequest {
+  const isSlow =
+    request.reason === "ReplicaTimeout" && nodeSilenceMs !== undefined && nodeSilenceMs < replicaTimeoutMs;
+  return isSlow ? { ...request, reason: "TooSlow" } : request;
+}
+
 function toReason(reason: string, action: CopyRequestAction): Reason {
   if (Object.hasOwn(REASONS, reason)) return reason as Reason;
   switch (action) {

@@ -5,8 +5,10 @@ import type { NodeHello } from "@prism/proto/gen/node";
 import type { Logger } from "pino";
 import type { Evidence } from "../domain/action.js";
 import type { HealthChange } from "../domain/failure-detector.js";
+import type { ShardRequest } from "../domain/shard-observation.js";
 import { StoreError, type Store } from "../ports/store.js";
 import type { ClusterState } from "./cluster-state.js";
+import { ofSlowCopy } from "./copy-request.js";
 import type { MapPublisher } from "./map-publisher.js";
 import type { NodeFleet } from "./node-fleet.js";
 import type { ShardOutlook } from "./shard-outlook.js";
@@ -157,6 +159,13 @@ export class NodeEvents {
   #endTrouble(shard: string): void {
     const durationMs = this.#options.outlook.troubleEnded(shard, performance.now());
     if (durationMs !== undefined) this.#options.onFailedOver(durationMs);
+  }
+
+  /** A request with the reason that what is known of its copy's node gives it. */
+  judged(shard: string, request: ShardRequest): ShardRequest {
+    const { state, fleet } = this.#options;
+    const node = state.shards.get(shard)?.status.copies.find(({ id }) => id === request.id)?.node ?? "";
+    return ofSlowCopy(request, fleet.silenceMs(node), state.settings.health.replicaTimeoutMs);
   }
 
   onRefused(name: string, detail: string): void {

@@ -164,6 +164,14 @@ export class NodeFleet {
     return this.#nodes.values();
   }
 
+  /** Since the last report of a node that is connected; undefined when it is not. */
+  silenceMs(nodeId: string): number | undefined {
+    for (const { hello, report, lastReport } of this.#nodes.values()) {
+      if (hello?.nodeId === nodeId && report !== undefined) return steadyNowMs() - (lastReport?.atMs ?? 0);
+    }
+    return undefined;
+  }
+
   health(name: string): NodeHealth | undefined {
     return this.#detector.health(name);
   }
