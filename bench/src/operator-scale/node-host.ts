@@ -30,6 +30,8 @@ const nodes: SimulatedNode[] = [];
 const gone = new Set<string>();
 const leaderless = new Set<string>();
 let zones = new Map<string, string>();
+/** Their peers have missed those that are gone. */
+let areNoticed = false;
 let lostAtMs = 0;
 let cpuAtLoss = process.cpuUsage();
 /** The last ones that were read. */
@@ -106,7 +108,7 @@ async function start(planned: readonly PlannedNode[]): Promise<void> {
   for (const plan of planned) {
     const node = new SimulatedNode(plan, {
       read,
-      isGone: (nodeId) => gone.has(nodeId),
+      isGone: (nodeId) => areNoticed && gone.has(nodeId),
       onPromoted: (uid) => promoted(uid),
       onMap: (nodeId, shared) => told(nodeId, shared),
     });
@@ -117,6 +119,9 @@ async function start(planned: readonly PlannedNode[]): Promise<void> {
     node.port = port;
     nodes.push(node);
   }
+  setInterval(() => {
+    for (const node of nodes) node.askAsPrimary();
+  }, REPEAT_MS);
   tell({ kind: "started", ports: nodes.map(({ port }) => port) });
 }
 
@@ -132,11 +137,7 @@ function lose(zone: string, noticedAfterMs: number): void {
     gone.add(node.nodeId);
   }
   for (const shard of newest?.map.shards ?? []) if (isLedByLost(shard)) leaderless.add(shard.uid);
-  setTimeout(() => {
-    setInterval(() => {
-      for (const node of nodes) node.askForRemovals();
-    }, REPEAT_MS);
-  }, noticedAfterMs);
+  setTimeout(() => (areNoticed = true), noticedAfterMs);
 }
 
 function promoted(uid: string): void {

@@ -8,25 +8,30 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ControlPlane } from "@prism/operator/control/control-plane";
 import { GrpcNodeDialer } from "@prism/operator/adapters/grpc/grpc-node-dialer";
-import type { Store } from "@prism/operator/ports/store";
+import type { ApiObject, ObjectList, Store } from "@prism/operator/ports/store";
 import type { WorkloadEvent, Workloads, WorkloadStatus } from "@prism/operator/ports/workloads";
 import { PLAIN } from "@prism/proto/internal-credentials";
 import { pino } from "pino";
 import type { HostOrder, HostWord } from "./node-host.js";
-import { planNodes, type PlannedNode, type ScalePlan } from "./scale-plan.js";
+import { FACTOR, planNodes, type PlannedNode, type ScalePlan } from "./scale-plan.js";
 import { clusterOf, fillStore } from "./scale-store.js";
 
 const HOST = fileURLToPath(new URL("./node-host.js", import.meta.url));
 const LOST_ZONE = "z0";
 const UP_TIMEOUT_MS = 300_000;
 const PROMOTED_TIMEOUT_MS = 300_000;
-const SETTLE_MS = 5000;
+const IN_SYNC_TIMEOUT_MS = 300_000;
+const POLL_MS = 250;
 
 export interface OperatorScaleResults extends ScalePlan {
   readonly storeKind: string;
   readonly fillMs: number;
   /** From the start of the control plane until all nodes are alive and ready. */
   readonly startMs: number;
+  /** From there until all copies of all shards are in sync. */
+  readonly inSyncMs: number;
+  /** Since the start: copies of nodes that were taken for gone before they could answer, and their return. */
+  readonly recordsChangedAtStart: number;
   readonly rest: {
     readonly seconds: number;
     /** Of one core. */
@@ -74,6 +79,7 @@ export async function measureOperatorScale(
     await fillStore(store, options, addresses);
     const fillMs = performance.now() - fillBeganMs;
     progress(`${options.nodes} nodes and ${options.shards} shards are in the store`);
+    const records = await FollowedRecords.of(store);
     const startBeganMs = performance.now();
     const plane = await lead(options, store, addresses);
     try {
@@ -81,12 +87,17 @@ export async function measureOperatorScale(
       if (!(await plane.waitFor(isUp, UP_TIMEOUT_MS))) throw new Error("the nodes did not become ready");
       const startMs = performance.now() - startBeganMs;
       progress(`all nodes are ready after ${Math.round(startMs)} ms`);
-      await delay(SETTLE_MS);
+      const inSyncMs = await records.untilAllInSync();
+      const recordsChangedAtStart = records.changes;
+      progress(
+        `all copies in sync after ${Math.round(inSyncMs)} ms, with ${recordsChangedAtStart} changes of records`,
+      );
       const rest = await measureRest(options.restSeconds);
       progress(`at rest: ${(100 * rest.cpuShare).toFixed(1)} % of a core`);
       const zoneLost = await measureZoneLoss(options, host, store);
-      return { ...options, fillMs, startMs, rest, zoneLost };
+      return { ...options, fillMs, startMs, inSyncMs, recordsChangedAtStart, rest, zoneLost };
     } finally {
+      records.close();
       await plane.stop();
     }
   } finally {
@@ -177,6 +188,46 @@ async function measureZoneLoss(
     peakResidentBytes: process.resourceUsage().maxRSS * 1024,
     longestTurnMs: turns.max / 1e6,
   };
+}
+
+/** Which shards lack a copy in sync, as the store says. */
+class FollowedRecords {
+  readonly #lacking = new Set<string>();
+  readonly #stop: () => void;
+  changes = 0;
+
+  private constructor(store: Store, { items, resourceVersion }: ObjectList<"PrismShard">) {
+    for (const shard of items) this.#note(shard);
+    this.#stop = store.watch("PrismShard", resourceVersion, ({ object }) => {
+      this.changes += 1;
+      this.#note(object);
+    });
+  }
+
+  static async of(store: Store): Promise<FollowedRecords> {
+    return new FollowedRecords(store, await store.list("PrismShard"));
+  }
+
+  /** @throws when they are not in time. */
+  async untilAllInSync(): Promise<number> {
+    const beganMs = performance.now();
+    while (this.#lacking.size > 0) {
+      const forMs = performance.now() - beganMs;
+      if (forMs > IN_SYNC_TIMEOUT_MS)
+        throw new Error(`${this.#lacking.size} shards still lack a copy in sync`);
+      await delay(POLL_MS);
+    }
+    return performance.now() - beganMs;
+  }
+
+  close(): void {
+    this.#stop();
+  }
+
+  #note({ metadata, status }: ApiObject<"PrismShard">): void {
+    if (status.inSync.length < FACTOR) this.#lacking.add(metadata.name);
+    else this.#lacking.delete(metadata.name);
+  }
 }
 
 function listeningWorkloads(addresses: ReadonlyMap<string, string>): Workloads {

@@ -15,10 +15,12 @@ const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 export function renderScalePage({ at, command, machine, loadAfter, nodeVersion, results }: ScaleRun): string {
-  const { nodes, zones, shards, storeKind, fillMs, startMs, rest, zoneLost } = results;
+  const { nodes, zones, shards, storeKind, fillMs, startMs, inSyncMs, rest, zoneLost } = results;
   const rows: readonly (readonly [string, string])[] = [
     ["records, nodes and collections written", seconds(fillMs)],
     ["start of the control plane until every node is ready", seconds(startMs)],
+    ["records changed until then, for nodes that answered too late", String(results.recordsChangedAtStart)],
+    ["from there until all copies are in sync", seconds(inSyncMs)],
     ["at rest: CPU of the control plane", `${(100 * rest.cpuShare).toFixed(1)} % of a core`],
     ["at rest: memory", `${mib(rest.residentBytes)}, of it heap in use ${mib(rest.heapBytes)}`],
     ["at rest: longest turn of its event loop", `${Math.round(rest.longestTurnMs)} ms`],

@@ -20,7 +20,7 @@ export interface PlannedShard {
   readonly copies: readonly { readonly id: string; readonly node: string; readonly zone: string }[];
 }
 
-const FACTOR = 3;
+export const FACTOR = 3;
 
 export function zoneNames({ zones }: ScalePlan): string[] {
   return Array.from({ length: zones }, (_, i) => `z${i}`);

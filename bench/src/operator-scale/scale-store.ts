@@ -3,11 +3,11 @@ import { parseCluster, type PrismCluster } from "@prism/api/cluster";
 import { parseCollectionSpec } from "@prism/api/collection";
 import { shardName } from "@prism/api/shard";
 import type { Store } from "@prism/operator/ports/store";
-import { collectionNames, planNodes, planShards, zoneNames, type ScalePlan } from "./scale-plan.js";
+import { collectionNames, FACTOR, planNodes, planShards, zoneNames, type ScalePlan } from "./scale-plan.js";
 
 export const CLUSTER = "scale";
 const WRITES_AT_ONCE = 32;
-const REPLICATION = { factor: 3, minReplicasForWrite: 2 };
+const REPLICATION = { factor: FACTOR, minReplicasForWrite: 2 };
 
 export function clusterOf(plan: ScalePlan): PrismCluster {
   const zones = zoneNames(plan).map((name) => ({ name }));

@@ -70,25 +70,37 @@ export class SimulatedNode {
     }
   }
 
-  /** As primary, of members that are gone: asked again until a map confirms it. */
-  askForRemovals(): void {
+  /**
+   * As primary, that members which are gone leave, and that copies which recover join: they have nothing to catch up
+   * with. Asked again until a map confirms it.
+   */
+  askAsPrimary(): void {
     if (this.isGone) return;
     for (const shard of this.#shared?.shardsOf.get(this.nodeId) ?? []) {
       if (this.#copies.get(shard.uid)?.leads !== true) continue;
-      for (const { id: allocationId, node } of shard.copies) {
-        if (!shard.inSync.includes(allocationId) || !this.#surroundings.isGone(node)) continue;
-        const { uid: shardUid, term } = shard;
-        const action = "removeCopy";
-        const copyRequest = { shardUid, action, allocationId, term, reason: "ReplicaTimeout" };
-        if (this.#pace.admits(copyRequest, performance.now())) this.#tell({ copyRequest });
+      for (const { id, node } of shard.copies) {
+        const isGone = this.#surroundings.isGone(node);
+        if (isGone && shard.inSync.includes(id)) this.#ask(shard, "removeCopy", id, "ReplicaTimeout");
+        if (!isGone && shard.recovering.includes(id)) this.#ask(shard, "addInSync", id, "CaughtUp");
       }
     }
+  }
+
+  #ask({ uid: shardUid, term }: ShardMap, action: string, allocationId: string, reason: string): void {
+    const copyRequest = { shardUid, action, allocationId, term, reason };
+    if (this.#pace.admits(copyRequest, performance.now())) this.#tell({ copyRequest });
   }
 
   #apply(shared: SharedMap): void {
     this.#shared = shared;
     let changed = false;
-    for (const shard of shared.shardsOf.get(this.nodeId) ?? []) changed = this.#follow(shard) || changed;
+    const shards = shared.shardsOf.get(this.nodeId) ?? [];
+    for (const shard of shards) changed = this.#follow(shard) || changed;
+    if (this.#copies.size > shards.length) {
+      const named = new Set<string>(shards.map(({ uid }) => uid));
+      for (const uid of this.#copies.keys()) if (!named.has(uid)) this.#copies.delete(uid);
+      changed = true;
+    }
     this.#surroundings.onMap(this.nodeId, shared);
     if (changed) this.#report();
   }
