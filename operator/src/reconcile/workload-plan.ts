@@ -94,6 +94,8 @@ interface ZoneSet {
   readonly hash: string;
   readonly pods: readonly PodFacts[];
   readonly live: LiveObject | undefined | "none";
+  /** As it was last seen, if it is gone and its pods are there: it is made again with this template. */
+  readonly lastTemplate: PodTemplate | undefined;
 }
 
 function hasIt({ live, hash }: ZoneSet): boolean {
@@ -105,10 +107,16 @@ function runsIt(set: ZoneSet): boolean {
 }
 
 /** A pod that ends now comes back with another template than it has: no second zone may be like this. */
-function isPending({ live, pods }: ZoneSet): boolean {
-  if (live === undefined || live === "none") return false;
-  const hash = live.metadata.annotations?.[TEMPLATE_HASH];
-  return pods.some((pod) => pod.templateHash !== hash);
+function isPending(set: ZoneSet): boolean {
+  const hash = nextHash(set);
+  return hash !== undefined && set.pods.some((pod) => pod.templateHash !== hash);
+}
+
+/** Of the template that pods come back with, once what is gone is made again. */
+function nextHash({ live, lastTemplate, hash }: ZoneSet): string | undefined {
+  if (live !== undefined && live !== "none") return live.metadata.annotations?.[TEMPLATE_HASH];
+  if (lastTemplate !== undefined) return hashOf(lastTemplate);
+  return live === undefined ? hash : undefined;
 }
 
 /** Nothing of a newer template is still to be waited for here. */
@@ -162,7 +170,11 @@ class Plan {
       const template = buildPodTemplate({ cluster: owner.name, spec, zone, imageRepository });
       const object = buildStatefulSet({ owner, spec, zone, replicas, template });
       const pods = this.#seen.pods.filter((pod) => isPodOf(pod.name, name));
-      return [{ zone, name, replicas, template, hash: hashOf(template), pods, live: this.#usable(object) }];
+      const live = this.#usable(object);
+      const isGone = live === undefined || live === "none";
+      const last = isGone && pods.length > 0 ? this.#seen.lastStatefulSets.get(name) : undefined;
+      const lastTemplate = last && templateOf(withoutForeignFields(last, object));
+      return [{ zone, name, replicas, template, hash: hashOf(template), pods, live, lastTemplate }];
     });
     for (const set of sets) this.#dropForeignFields(this.#build(set, set.template, set.replicas));
     let earlierZonesRunIt = true;
@@ -199,17 +211,12 @@ class Plan {
 
   /** Whether the zone got another template. */
   #keepStatefulSet(set: ZoneSet, mayChange: boolean): boolean {
-    const { paused, lastStatefulSets } = this.#seen;
-    const { name, live, template, hash, pods, replicas } = set;
+    const { paused } = this.#seen;
+    const { name, live, template, hash, pods, replicas, lastTemplate } = set;
     if (live === "none") return false;
     if (live === undefined) {
-      const wanted = this.#build(set, template, this.#atLeastKnown(name, replicas));
-      const last = pods.length > 0 ? lastStatefulSets.get(name) : undefined;
-      const lastTemplate = last && templateOf(withoutForeignFields(last, wanted));
-      this.#create(
-        "createStatefulSet",
-        lastTemplate ? this.#build(set, lastTemplate, replicasOf(wanted)) : wanted,
-      );
+      const wanted = this.#build(set, lastTemplate ?? template, this.#atLeastKnown(name, replicas));
+      this.#create("createStatefulSet", wanted);
       return false;
     }
     const liveHash = live.metadata.annotations?.[TEMPLATE_HASH] ?? "";
