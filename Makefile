@@ -3,7 +3,7 @@ NODE_MODULES := node_modules/.package-lock.json
 BIN := node_modules/.bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build generate check test demo bench bench-failover sim sim-saboteurs sim-mutations e2e kube-up kube-down images clean
+.PHONY: help setup build generate check test faults demo bench bench-failover sim sim-saboteurs sim-mutations e2e kube-up kube-down images clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ check: build ## Types, lint, format, dead code, house rules, generated files cur
 test: build ## Unit, contract, property and process tests
 	$(BIN)/vitest run
 	$(BIN)/vitest run --config vitest.process.config.ts
+
+faults: build ## Kill, freeze, cut off and starve real processes, damage their files; nothing acknowledged may be lost
+	$(BIN)/vitest run --config vitest.faults.config.ts
 
 demo: build ## Three zones, real speeches, a killed node, the truth in a table (DEMO="--keep --full")
 	@node demo/dist/main.js $(DEMO)

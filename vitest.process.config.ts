@@ -4,6 +4,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/src/**/*.test.ts"],
+    // They have a command of their own: `make faults`.
+    exclude: ["test/src/faults/**"],
     pool: "forks",
     maxWorkers: 1,
     fileParallelism: false,

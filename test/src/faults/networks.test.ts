@@ -5,11 +5,11 @@
  * instead of promoting another ("a primary that hears its peers no more" finds it still leading).
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { ClusterUnderTest, NODE_NAMES, TEST_HEALTH } from "./cluster-under-test.js";
-import { CONTROL_PLANE } from "./fault-network.js";
-import { FaultLoad } from "./fault-load.js";
-import { waitUntil } from "./wait-until.js";
-import { WRITTEN_FIELDS } from "./writers.js";
+import { ClusterUnderTest, NODE_NAMES, TEST_HEALTH } from "../cluster-under-test.js";
+import { CONTROL_PLANE } from "../fault-network.js";
+import { FaultLoad } from "../fault-load.js";
+import { waitUntil } from "../wait-until.js";
+import { WRITTEN_FIELDS } from "../writers.js";
 
 const COLLECTION = "journal";
 const PROGRESS = 60;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ClusterUnderTest } from "./cluster-under-test.js";
-import { PrismCommand } from "./prism-command.js";
-import { waitUntil } from "./wait-until.js";
+import { ClusterUnderTest } from "../cluster-under-test.js";
+import { PrismCommand } from "../prism-command.js";
+import { waitUntil } from "../wait-until.js";
 
 const SHARD = "notes/0";
 const FIELDS = [{ name: "title", type: "text" }] as const;

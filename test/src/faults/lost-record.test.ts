@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { LmdbStore } from "@prism/operator/adapters/local/lmdb-store";
 import type { ApiObject } from "@prism/operator/ports/store";
 import { afterEach, describe, expect, test } from "vitest";
-import { ClusterUnderTest } from "./cluster-under-test.js";
+import { ClusterUnderTest } from "../cluster-under-test.js";
 
 const DOCUMENTS = 60;
 

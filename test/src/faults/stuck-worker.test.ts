@@ -8,13 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ClusterUnderTest, TEST_HEALTH } from "./cluster-under-test.js";
-import { FaultLoad } from "./fault-load.js";
-import { waitUntil } from "./wait-until.js";
-import { WRITTEN_FIELDS } from "./writers.js";
+import { ClusterUnderTest, TEST_HEALTH } from "../cluster-under-test.js";
+import { FaultLoad } from "../fault-load.js";
+import { waitUntil } from "../wait-until.js";
+import { WRITTEN_FIELDS } from "../writers.js";
 
 const COLLECTION = "journal";
-const PRELOAD = fileURLToPath(new URL("../shim/block-worker.cjs", import.meta.url));
+const PRELOAD = fileURLToPath(new URL("../../shim/block-worker.cjs", import.meta.url));
 const STUCK_MS = 12_000;
 const WINDOW_MS = TEST_HEALTH.heartbeatIntervalMs * TEST_HEALTH.failureThreshold;
 

@@ -5,12 +5,12 @@
 import { PrismError, type PrismClient } from "@prism/client";
 import { ServiceAddress } from "@prism/client/testing/service-address";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { ClusterUnderTest, NODE_NAMES } from "./cluster-under-test.js";
-import { valueOf, type FoundDocument } from "./history.js";
-import { seededRandom } from "./seeded-random.js";
-import { report, SEED } from "./test-size.js";
-import { waitUntil } from "./wait-until.js";
-import { Writers, WRITTEN_FIELDS } from "./writers.js";
+import { ClusterUnderTest, NODE_NAMES } from "../cluster-under-test.js";
+import { valueOf, type FoundDocument } from "../history.js";
+import { seededRandom } from "../seeded-random.js";
+import { report, SEED } from "../test-size.js";
+import { waitUntil } from "../wait-until.js";
+import { Writers, WRITTEN_FIELDS } from "../writers.js";
 
 const PROGRESS = 100;
 const PROGRESS_TIMEOUT_MS = 60_000;

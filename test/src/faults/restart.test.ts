@@ -2,9 +2,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PrismClient } from "@prism/client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { isAlive, OperatorProcess, type OperatorOptions } from "./operator-process.js";
-import { makeTestDirectory } from "./test-directory.js";
-import { waitUntil } from "./wait-until.js";
+import { isAlive, OperatorProcess, type OperatorOptions } from "../operator-process.js";
+import { makeTestDirectory } from "../test-directory.js";
+import { waitUntil } from "../wait-until.js";
 
 const DOCUMENTS = 500;
 const COLLECTION = "speeches";

@@ -13,12 +13,12 @@ import { open, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ClusterUnderTest } from "./cluster-under-test.js";
-import { FaultLoad } from "./fault-load.js";
-import { seededRandom, type SeededRandom } from "./seeded-random.js";
-import { report, SEED, sized } from "./test-size.js";
-import { waitUntil } from "./wait-until.js";
-import { WRITTEN_FIELDS } from "./writers.js";
+import { ClusterUnderTest } from "../cluster-under-test.js";
+import { FaultLoad } from "../fault-load.js";
+import { seededRandom, type SeededRandom } from "../seeded-random.js";
+import { report, SEED, sized } from "../test-size.js";
+import { waitUntil } from "../wait-until.js";
+import { WRITTEN_FIELDS } from "../writers.js";
 
 const COLLECTION = "journal";
 const DOCUMENTS = 3000;

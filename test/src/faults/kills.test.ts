@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ClusterUnderTest } from "./cluster-under-test.js";
-import { History } from "./history.js";
-import { seededRandom, type SeededRandom } from "./seeded-random.js";
-import { report, SEED, sized } from "./test-size.js";
-import { waitUntil } from "./wait-until.js";
-import { Writers, WRITTEN_FIELDS } from "./writers.js";
+import { ClusterUnderTest } from "../cluster-under-test.js";
+import { History } from "../history.js";
+import { seededRandom, type SeededRandom } from "../seeded-random.js";
+import { report, SEED, sized } from "../test-size.js";
+import { waitUntil } from "../wait-until.js";
+import { Writers, WRITTEN_FIELDS } from "../writers.js";
 
 const KILLS = sized(9, 30);
 const KILLS_OF_PRIMARIES = sized(5, 10);

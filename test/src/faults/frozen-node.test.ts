@@ -1,12 +1,12 @@
 import type { SearchResponse } from "@prism/api/search";
 import type { CollectionClient, PrismClient } from "@prism/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ClusterUnderTest, TEST_HEALTH } from "./cluster-under-test.js";
-import { seededRandom } from "./seeded-random.js";
-import { StrongReads } from "./strong-reads.js";
-import { report, SEED } from "./test-size.js";
-import { waitUntil } from "./wait-until.js";
-import { Writers, WRITTEN_FIELDS } from "./writers.js";
+import { ClusterUnderTest, TEST_HEALTH } from "../cluster-under-test.js";
+import { seededRandom } from "../seeded-random.js";
+import { StrongReads } from "../strong-reads.js";
+import { report, SEED } from "../test-size.js";
+import { waitUntil } from "../wait-until.js";
+import { Writers, WRITTEN_FIELDS } from "../writers.js";
 
 const DOCUMENTS = 300;
 const TIME_LIMIT_MS = 700;
