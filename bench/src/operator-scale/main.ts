@@ -11,7 +11,7 @@ import type { Store } from "@prism/operator/ports/store";
 import { describeMachine } from "../machine.js";
 import { openKubeStore } from "./kube-home.js";
 import { measureOperatorScale, type OperatorScaleResults } from "./operator-scale.js";
-import { renderScalePage } from "./scale-page.js";
+import { renderScalePage, scaleRows } from "./scale-page.js";
 
 const { values } = parseArgs({
   options: {
@@ -71,24 +71,10 @@ async function main(): Promise<void> {
 }
 
 function textOf(results: OperatorScaleResults): string {
-  const { nodes, shards, storeKind, startMs, rest, zoneLost } = results;
-  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
-  const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+  const { nodes, shards, storeKind } = results;
   return [
     `${nodes} nodes, ${shards} shards of three copies, store: ${storeKind}`,
-    `start until all nodes are ready   ${seconds(startMs)}`,
-    `at rest, CPU                      ${(100 * rest.cpuShare).toFixed(1)} % of a core`,
-    `at rest, memory                   ${mib(rest.residentBytes)} resident, ${mib(rest.heapBytes)} of it heap in use`,
-    `at rest, longest turn             ${Math.round(rest.longestTurnMs)} ms`,
-    `zone lost, primaries led there    ${zoneLost.primaries}`,
-    `  silence until nodes are suspect ${seconds(zoneLost.windowMs)}`,
-    `  all records name another        ${seconds(zoneLost.storedMs)}`,
-    `  all new primaries know it       ${seconds(zoneLost.promotedMs)}`,
-    `  all nodes left know it          ${seconds(zoneLost.toldMs)}`,
-    `  CPU time of the control plane   ${seconds(zoneLost.cpuMs)}`,
-    `  CPU time of simulated nodes     ${seconds(zoneLost.nodesCpuMs)}`,
-    `  memory at its most              ${mib(zoneLost.peakResidentBytes)}`,
-    `  longest turn                    ${Math.round(zoneLost.longestTurnMs)} ms`,
+    ...scaleRows(results).map(([what, figure]) => `  ${what.padEnd(72)} ${figure}`),
     "",
   ].join("\n");
 }

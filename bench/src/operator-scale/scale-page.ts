@@ -14,9 +14,10 @@ export interface ScaleRun {
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
-export function renderScalePage({ at, command, machine, loadAfter, nodeVersion, results }: ScaleRun): string {
-  const { nodes, zones, shards, storeKind, fillMs, startMs, inSyncMs, rest, zoneLost } = results;
-  const rows: readonly (readonly [string, string])[] = [
+/** What was measured, and how it came out. */
+export function scaleRows(results: OperatorScaleResults): readonly (readonly [string, string])[] {
+  const { fillMs, startMs, inSyncMs, rest, zoneLost } = results;
+  return [
     ["records, nodes and collections written", seconds(fillMs)],
     ["start of the control plane until every node is ready", seconds(startMs)],
     ["records changed until then, for nodes that answered too late", String(results.recordsChangedAtStart)],
@@ -36,6 +37,10 @@ export function renderScalePage({ at, command, machine, loadAfter, nodeVersion, 
     ["longest turn of the control plane's event loop in it", `${Math.round(zoneLost.longestTurnMs)} ms`],
     ["memory of the control plane at its most", mib(zoneLost.peakResidentBytes)],
   ];
+}
+
+export function renderScalePage({ at, command, machine, loadAfter, nodeVersion, results }: ScaleRun): string {
+  const { nodes, zones, shards, storeKind } = results;
   return [
     "# A control plane at scale",
     "",
@@ -52,7 +57,7 @@ export function renderScalePage({ at, command, machine, loadAfter, nodeVersion, 
     "",
     "| | |",
     "| --- | --- |",
-    ...rows.map(([what, figure]) => `| ${what} | ${figure} |`),
+    ...scaleRows(results).map(([what, figure]) => `| ${what} | ${figure} |`),
     "",
     `${at}, ${machine.processor}, ${machine.cores} cores, ${mib(machine.memoryBytes)}, ${machine.system}, Node.js ${nodeVersion}.`,
     `Load average before ${machine.loadBefore.toFixed(1)}, after ${loadAfter.toFixed(1)}.`,
