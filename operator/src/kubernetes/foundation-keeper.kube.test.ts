@@ -1,13 +1,13 @@
 /** What somebody does to the objects that a cluster can't be led without, while it is led. */
 import { EVENTS } from "@prism/kube-machinery/event-recorder";
 import type { KubeObject, Stored } from "@prism/kube-machinery/kube-object";
-import type { Resource } from "@prism/kube-machinery/resource";
 import { expect, test } from "vitest";
 import { KeptCertificates } from "../adapters/kubernetes/kept-certificates.js";
 import {
   CONFIG_MAPS,
   PRISM_CLUSTERS,
   PRISM_COLLECTIONS,
+  SECRETS,
   type ConfigMap,
 } from "../adapters/kubernetes/prism-resources.js";
 import { connectToTestServer, makeNamespace } from "../adapters/testing/kube-home.js";
@@ -21,8 +21,6 @@ import {
   until,
   ZONES,
 } from "./testing/operator-world.js";
-
-const SECRETS: Resource = { group: "", version: "v1", kind: "Secret", plural: "secrets", namespaced: true };
 
 type Event = KubeObject & { readonly reason?: string; readonly note?: string };
 type Secret = KubeObject & { readonly data: Readonly<Record<string, string>> };

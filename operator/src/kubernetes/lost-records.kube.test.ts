@@ -1,7 +1,6 @@
 /** What becomes of records that somebody deletes on a real API server, and of the cluster's certificates there. */
 import { X509Certificate } from "node:crypto";
 import type { KubeObject, Stored } from "@prism/kube-machinery/kube-object";
-import type { Resource } from "@prism/kube-machinery/resource";
 import { TlsCredentials } from "@prism/proto/internal-credentials";
 import { describe, expect, test } from "vitest";
 import { ensureClusterCertificates } from "../adapters/kubernetes/cluster-certificates.js";
@@ -9,6 +8,7 @@ import {
   PRISM_CLUSTERS,
   PRISM_COLLECTIONS,
   PRISM_SHARDS,
+  SECRETS,
   type RawObject,
 } from "../adapters/kubernetes/prism-resources.js";
 import { connectToTestServer, makeNamespace } from "../adapters/testing/kube-home.js";
@@ -23,8 +23,6 @@ import {
   until,
   ZONES,
 } from "./testing/operator-world.js";
-
-const SECRETS: Resource = { group: "", version: "v1", kind: "Secret", plural: "secrets", namespaced: true };
 
 const { client, cleanups } = useTestServer();
 

@@ -11,7 +11,6 @@ import { clusterObjectNames } from "@prism/api/object-names";
 import type { ApiClient } from "@prism/kube-machinery/api-client";
 import { ApiError } from "@prism/kube-machinery/api-error";
 import type { KubeObject, OwnerReference, Stored } from "@prism/kube-machinery/kube-object";
-import type { Resource } from "@prism/kube-machinery/resource";
 import type { TlsMaterial } from "@prism/proto/internal-credentials";
 import type { ClusterRef } from "../../ports/cluster-workloads.js";
 import { objectLabels, ownerReference } from "../../resources/owned-object.js";
@@ -25,12 +24,11 @@ import {
   type KeySource,
   type LeafRequest,
 } from "../x509/cluster-authority.js";
+import { SECRETS } from "./prism-resources.js";
 
 /** Several tries: another operator may write the same Secrets. */
 const MOST_ATTEMPTS = 5;
 const MANAGED_BY = "app.kubernetes.io/managed-by";
-
-const SECRETS: Resource = { group: "", version: "v1", kind: "Secret", plural: "secrets", namespaced: true };
 
 interface Secret extends KubeObject {
   readonly type: string;

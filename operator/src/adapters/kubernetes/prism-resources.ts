@@ -21,6 +21,13 @@ export const CONFIG_MAPS: Resource = {
   plural: "configmaps",
   namespaced: true,
 };
+export const SECRETS: Resource = {
+  group: "",
+  version: "v1",
+  kind: "Secret",
+  plural: "secrets",
+  namespaced: true,
+};
 
 /** As read: nothing of it has been checked. */
 export interface RawObject extends KubeObject {
